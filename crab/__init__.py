@@ -1,0 +1,9 @@
+"""Crab+: use and understand an audio-visual language model.
+
+One clip travels one way: `media` opens it, `prompt` turns it into tensors, `model` answers with text and router
+weights, `answer` reads the text, `segment` draws masks, and `ask` does all of that in one call.
+"""
+
+
+class CrabError(Exception):
+    """Something the person can put right; the message is a sentence that says how."""
