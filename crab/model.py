@@ -1,0 +1,277 @@
+"""Base + adapter -> one `Crab` that answers, streaming text and router weights as they are produced.
+
+The base is the thinker of a checkpoint laid out like `Qwen/Qwen2.5-Omni-7B`, the adapter an I-LoRA file: the published
+one or PEFT's own. Nothing here depends on their size: what tells one checkpoint from another stands in its folder, in
+the optional `crab.json` beside `config.json` (`name`, `frame_size`, `knows`).
+"""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from peft import PeftModel
+from transformers import Qwen2_5OmniProcessor, Qwen2_5OmniThinkerConfig, Qwen2_5OmniThinkerForConditionalGeneration
+from transformers.utils import cached_file
+
+from crab import CrabError, prompt
+from crab.ilora import checkpoint, trace
+from crab.ilora.trace import RoutingTrace, Site
+from crab.prompt import Prompt, Token
+
+RENAMES = {
+    "model.layers.": "model.language_model.layers.",
+    "audio_tower.": "model.audio_tower.",
+    "visual.": "model.visual.",
+}
+"""Names of the thinker's parts in the published files -> in transformers."""
+
+TOWERS = {"language_model": "language", "audio_tower": "audio", "visual": "vision"}
+
+Numerics = Literal["released", "exact"]
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one step of generation brought: new text, its token ids, and router weights by tower.
+
+    `routing` holds the positions that were read to write this step's token: the whole prompt in the first step, the
+    token written last in every later one. None when not asked for.
+    """
+
+    text: str
+    token_ids: tuple[int, ...]
+    routing: dict[str, RoutingTrace] | None = None
+
+
+@dataclass(frozen=True)
+class About:
+    """What a checkpoint says of itself in `crab.json`."""
+
+    name: str
+    frame_size: int = 224  # pixels a side of what it sees
+    knows: str = "It was trained on real audio-visual clips."  # one sentence for the page
+
+
+class Crab:
+    """A loaded model. Stateless between calls: two callers may stream from it in turn without mixing."""
+
+    def __init__(self, model: torch.nn.Module, processor: Qwen2_5OmniProcessor, about: About, report=None):
+        self.model = model.eval()
+        self.processor = processor
+        self.about = about
+        self.adapter = report  # what the adapter file held; None for a bare base
+        self.thinker = model.get_base_model() if isinstance(model, PeftModel) else model
+        stops = self.thinker.generation_config.eos_token_id
+        self.stops = frozenset(stops if isinstance(stops, list) else [stops])
+
+    @property
+    def name(self) -> str:
+        return self.about.name
+
+    @property
+    def knows(self) -> str:
+        return self.about.knows
+
+    @property
+    def device(self) -> torch.device:
+        return self.thinker.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.thinker.dtype
+
+    @classmethod
+    def load(
+        cls, model: str | Path, adapter: str | Path | None = None, *, device: str | None = None,
+        dtype: torch.dtype | None = None, numerics: Numerics | None = None,
+    ) -> Crab:
+        """Load a base (hub id or folder) and an adapter (published `.bin`, or PEFT's folder; by default the base
+        folder's own `adapter/`, if it has one).
+
+        Only the thinker's tensors are read, straight into `dtype` (bfloat16 on an accelerator, float32 on the CPU).
+        `numerics` tells how positions are rounded in bfloat16: "released" as the published weights were trained,
+        which is the default with a published adapter, or "exact". Raises CrabError with what to do about it.
+        """
+        model = str(model)
+        device = device or _best_device()
+        dtype = dtype or (torch.float32 if device == "cpu" else torch.bfloat16)
+        numerics = numerics or ("released" if adapter and Path(adapter).suffix == ".bin" else "exact")
+        try:
+            about = _about(model)
+            config = Qwen2_5OmniThinkerConfig.from_pretrained(model)
+            processor = Qwen2_5OmniProcessor.from_pretrained(model)
+            thinker = Qwen2_5OmniThinkerForConditionalGeneration.from_pretrained(
+                model, config=config, dtype=dtype, device_map=None if device == "cpu" else {"": device}
+            )
+        except (OSError, ValueError) as error:
+            raise _not_found(model, error) from error
+        if dtype == torch.bfloat16 and numerics == "released":
+            round_positions(thinker)
+        own = Path(model) / "adapter"
+        if adapter is None and own.is_dir():
+            adapter = own
+        if adapter is None:
+            return cls(thinker, processor, about)
+        with warnings.catch_warnings():
+            # PEFT asks transformers for a property that has been renamed: nothing the person can do about.
+            warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)
+            adapted, report = checkpoint.attach(thinker, adapter, renames=RENAMES)
+        return cls(adapted, processor, about, report)
+
+    def prompt(self, clip, task, question: str = "", *, other=None, window=None) -> Prompt:
+        """`prompt.build` with this checkpoint's processor and frame size."""
+        return prompt.build(
+            self.processor, clip, task, question, frame_size=self.about.frame_size, other=other, window=window
+        )
+
+    @torch.inference_mode()
+    def stream(self, prompt: Prompt, *, max_new_tokens: int = 512, trace_routing: bool = False) -> Iterator[Step]:
+        """Answer greedily, one `Step` a token. Closing the generator stops at once."""
+        inputs = self._on_device(prompt.inputs)
+        positions, delta = self._positions(inputs)
+        read: tuple[Token, ...] | None = None  # what the next forward pass reads; None: the prompt
+        written: list[int] = []
+        shown = ""
+        cache = None
+        with trace.record(self.model) if trace_routing else nullcontext() as recorder:
+            while True:
+                if recorder:
+                    recorder.take()  # whatever another caller's answer left between two of our tokens
+                outputs = self.model(**inputs, position_ids=positions, past_key_values=cache, use_cache=True)
+                cache = outputs.past_key_values
+                token = int(outputs.logits[0, -1].argmax())
+                routing = self._traces(recorder.take(), prompt, read) if recorder else None
+                last = token in self.stops or len(written) + 1 == max_new_tokens
+                new = () if token in self.stops else (token,)
+                written += new
+                text = self.processor.tokenizer.decode(written, skip_special_tokens=True)
+                # Half a character decodes to U+FFFD: wait for its other half.
+                text = text if last else text.rstrip("\ufffd")
+                yield Step(text[len(shown) :], new, routing)
+                if last:
+                    return
+                shown = max(shown, text, key=len)
+                read = (Token("generated", text=self.processor.tokenizer.decode([token])),)
+                inputs = {"input_ids": torch.tensor([[token]], device=self.device)}
+                positions = (delta + cache.get_seq_length()).expand(3, 1, 1)
+
+    @torch.inference_mode()
+    def generate(self, prompts: list[Prompt], *, max_new_tokens: int = 512) -> list[list[int]]:
+        """Answer a batch greedily: the new token ids of each, up to the stop token, which is left out."""
+        pad = self.processor.tokenizer.pad_token_id
+        batch = self._on_device(prompt.collate(prompts, pad=pad))
+        ids = self.model.generate(
+            **batch, max_new_tokens=max_new_tokens, do_sample=False, pad_token_id=pad, eos_token_id=sorted(self.stops)
+        )
+        answers = ids[:, batch["input_ids"].shape[1] :].tolist()
+        return [row[: next((i for i, t in enumerate(row) if t in self.stops), len(row))] for row in answers]
+
+    @torch.inference_mode()
+    def logits(self, prompt: Prompt, continuation: list[int] = ()) -> torch.Tensor:
+        """(prompt + continuation, vocabulary) logits in one pass without a cache."""
+        inputs = self._on_device(prompt.inputs)
+        positions, _ = self._positions(inputs)
+        extra = torch.tensor([list(continuation)], dtype=torch.long, device=self.device)
+        inputs["input_ids"] = torch.cat([inputs["input_ids"], extra], dim=1)
+        inputs["attention_mask"] = torch.ones_like(inputs["input_ids"])
+        after = positions[..., -1:] + 1 + torch.arange(extra.shape[1], device=self.device)
+        return self.model(**inputs, position_ids=torch.cat([positions, after], dim=-1), use_cache=False).logits[0]
+
+    def decode(self, token_ids) -> str:
+        return self.processor.tokenizer.decode(token_ids, skip_special_tokens=True).strip()
+
+    def _on_device(self, inputs: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        return {
+            name: value.to(self.device, self.dtype if value.is_floating_point() and name != "video_second_per_grid" else None)
+            for name, value in inputs.items()
+        }
+
+    def _positions(self, inputs: dict[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+        """(3, 1, tokens) rotary positions and the (1, 1) offset of later ones.
+
+        Asked for here and passed along, because the model would keep the offset as its own state: with two answers
+        under way, one would read the other's.
+        """
+        return self.thinker.get_rope_index(
+            inputs["input_ids"],
+            inputs.get("image_grid_thw"),
+            inputs.get("video_grid_thw"),
+            inputs["attention_mask"],
+            False,
+            inputs["feature_attention_mask"].sum(-1),
+            inputs.get("video_second_per_grid"),
+        )
+
+    def _traces(self, gates: dict[str, np.ndarray], prompt: Prompt, read: tuple[Token, ...] | None) -> dict[str, RoutingTrace]:
+        """Recorded gates by module name -> one trace a tower."""
+        by_tower: dict[str, dict[Site, np.ndarray]] = {}
+        for name, weights in gates.items():
+            site = site_of(name)
+            by_tower.setdefault(site.tower, {})[site] = weights
+        tokens = {"language": prompt.map.tokens, "audio": prompt.map.audio, "vision": prompt.map.vision}
+        return {
+            tower: RoutingTrace(np.stack(list(sites.values())), tuple(sites), read or tokens[tower])
+            for tower, sites in by_tower.items()
+        }
+
+
+def skeleton(model: str) -> Qwen2_5OmniThinkerForConditionalGeneration:
+    """The thinker of a hub id or folder without its weights: names and shapes only, on the meta device."""
+    try:
+        config = Qwen2_5OmniThinkerConfig.from_pretrained(model)
+    except (OSError, ValueError) as error:
+        raise _not_found(model, error) from error
+    with torch.device("meta"):
+        return Qwen2_5OmniThinkerForConditionalGeneration(config)
+
+
+def _not_found(model: str, error: Exception) -> CrabError:
+    return CrabError(
+        f"The model {model!r} could not be loaded: give a folder laid out like Qwen/Qwen2.5-Omni-7B, or a hub id and "
+        f"a network. ({str(error).splitlines()[0]})"
+    )
+
+
+def site_of(name: str) -> Site:
+    """A module's dotted name -> (tower, layer, module), e.g. ("language", 3, "q_proj")."""
+    parts = name.split(".")
+    tower = next(TOWERS[p] for p in parts if p in TOWERS)
+    layer = next(int(p) for p in parts if p.isdigit())
+    return Site(tower, layer, parts[-1])
+
+
+def round_positions(thinker: torch.nn.Module) -> None:
+    """Round position tables to bfloat16 as the released code does: the published weights were trained so.
+
+    Its `model.to(bfloat16)` also casts the rotary inverse frequencies of language model and picture encoder, and its
+    sound encoder's sinusoid table is computed in bfloat16 throughout. In place.
+    """
+    for module in (thinker.model.language_model.rotary_emb, thinker.model.visual.rotary_pos_emb):
+        module.inv_freq.copy_(module.inv_freq.bfloat16())
+    table = thinker.model.audio_tower.positional_embedding
+    half = table.channels // 2
+    step = float(np.log(table.max_timescale) / (half - 1))
+    rates = torch.exp(-step * torch.arange(half).bfloat16())
+    angles = torch.arange(table.length)[:, None] * rates[None, :]  # (positions, channels / 2), bfloat16
+    rounded = torch.cat([angles.sin(), angles.cos()], dim=1)
+    table.positional_embedding.copy_(rounded)
+
+
+def _best_device() -> str:
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def _about(model: str) -> About:
+    found = cached_file(model, "crab.json", _raise_exceptions_for_missing_entries=False)
+    about = About(name=Path(model).name)
+    return replace(about, **json.loads(Path(found).read_text())) if found else about

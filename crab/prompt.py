@@ -1,0 +1,355 @@
+"""Task + clip -> the tensors the model reads, and a map that says what every position is.
+
+Reproduces the released preprocessing (frames squashed to a square, ten or four of them, sound cut by the task's plan,
+one second a video grid step of 2.0), with the stock Qwen2.5-Omni processor.
+
+The work is in two halves, because training draws its clips instead of opening them:
+`gather` takes what a task needs from a clip (arrays), `assemble` turns arrays and words into tensors.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from PIL import Image
+from torchvision.transforms import InterpolationMode
+from torchvision.transforms import functional as tvf
+
+from crab import CrabError, media, tasks
+from crab.media import SAMPLE_RATE, Clip
+from crab.tasks import SoundPlan, Task
+
+SECOND_PER_GRID = 2.0
+"""Seconds of model time between two video grids. The released processor assumes one frame a second whatever the clip's
+rate, and the published weights were trained so."""
+
+MEL_HOP = 160  # samples between mel frames: 100 a second
+TRAILING_SILENCE = 400  # one analysis window; without it the last mel frames differ from a sound padded to 300 s
+TOKEN_SECONDS = 0.04  # an audio token: four mel frames
+
+
+@dataclass(frozen=True)
+class Token:
+    """What one position is. `start`/`end`: seconds of the clip; `row`/`col`: cell of the picture's grid."""
+
+    modality: str  # "text" | "audio" | "video" | "image" | "generated"
+    text: str = ""
+    start: float | None = None
+    end: float | None = None
+    row: int | None = None
+    col: int | None = None
+    source: int = 0  # 1 for the second clip of a matching task
+
+
+@dataclass(frozen=True)
+class TokenMap:
+    """What every position is, in each tower's own counting.
+
+    `tokens`: the language model's prompt. `audio`: the sound encoder's positions, 20 ms each. `vision`: the picture
+    encoder's patches in the order it visits them (window by window). `rows` x `cols`: language-side cells of a frame.
+    """
+
+    tokens: tuple[Token, ...]
+    audio: tuple[Token, ...]
+    vision: tuple[Token, ...]
+    rows: int
+    cols: int
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """A run of sound as the model hears it: `samples` of it, from second `start` of clip number `source`."""
+
+    start: float
+    samples: int
+    source: int = 0
+
+
+@dataclass(frozen=True)
+class Media:
+    """What one prompt shows and plays, decoded.
+
+    `videos`: (frames, height, width, 3) uint8 each, seen one after the other; `times`, `sources`: of every frame. `picture`: (height, width, 3) uint8. `sound`: float32 mono at 16 kHz, after the task's plan; `stretches`
+    says which seconds of the clip it consists of.
+    """
+
+    videos: tuple[np.ndarray, ...] = ()
+    times: tuple[float, ...] = ()
+    sources: tuple[int, ...] = ()
+    picture: np.ndarray | None = None
+    picture_time: float = 0.0
+    sound: np.ndarray | None = None
+    stretches: tuple[Stretch, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """`inputs`: tensors of batch size one, as the thinker's forward names them. `map`: what each position is."""
+
+    inputs: dict[str, torch.Tensor]
+    map: TokenMap
+    media: Media = field(repr=False)
+
+
+# --- what a task needs from a clip ----------------------------------------------------------------------------------
+
+
+Window = tuple[float, float]
+
+
+def gather(clip: Clip, task: Task, *, other: Clip | None = None, window: Window | None = None) -> Media:
+    """Decode what `task` needs of `clip` (and of `other`, for matching): all of it, or seconds `window` of it.
+
+    What a clip lacks is replaced (black picture, silence) and said in `Media.notes`. Raises MediaError as decoding
+    does, and CrabError where a matching task has one clip only.
+    """
+    clips = _clips(clip, task, other)
+    notes: list[str] = []
+    parts: dict = {}
+
+    videos = [c for kind, c in clips if kind == "video"]
+    if videos:
+        shown = [_frames(c, task.frames, window, notes) for c in videos]
+        parts["videos"] = tuple(frames for frames, _ in shown)
+        parts["times"] = tuple(float(t) for _, times in shown for t in times)
+        parts["sources"] = tuple(i for i, (_, times) in enumerate(shown) for _ in times)
+    second = 0.0
+    if "image" in task.media:
+        second = _picture_second(clip)
+        parts["picture_time"] = second
+        if _visible(clip):
+            parts["picture"] = media.frame_at(clip, second)
+        else:
+            notes.append("There is no picture in this clip; the model sees a black one.")
+            parts["picture"] = np.zeros((224, 224, 3), np.uint8)
+
+    sounds = [c for kind, c in clips if kind == "audio"]
+    heard = [_sound(c, task.sound, "image" in task.media, second, window, i, notes) for i, c in enumerate(sounds)]
+    parts["sound"] = np.concatenate([samples for samples, _ in heard])
+    parts["stretches"] = tuple(s for _, stretches in heard for s in stretches)
+    return Media(**parts, notes=tuple(notes))
+
+
+def _clips(clip: Clip, task: Task, other: Clip | None) -> list[tuple[str, Clip]]:
+    """The task's media slots with the clip that fills each: the second slot of a kind belongs to `other`."""
+    seen: set[str] = set()
+    filled = []
+    for kind in task.media:
+        if kind in seen and other is None:
+            raise CrabError("This question compares two clips: please give a second one.")
+        filled.append((kind, other if kind in seen else clip))
+        seen.add(kind)
+    return filled
+
+
+def _visible(clip: Clip) -> bool:
+    return clip.video is not None or clip.image is not None
+
+
+def _frames(clip: Clip, n: int, window: Window | None, notes: list[str]) -> tuple[np.ndarray, np.ndarray]:
+    start, end = window or (0.0, None)
+    if _visible(clip):
+        return media.frames(clip, n, start=start, end=end)
+    notes.append(f"There is no picture in {clip.name}; the model sees black frames.")
+    return np.zeros((n, 224, 224, 3), np.uint8), np.linspace(start, end or clip.duration, n)
+
+
+def _picture_second(clip: Clip) -> float:
+    if clip.frame is not None:
+        return float(clip.frame)
+    return clip.duration / 2 if clip.video is not None else 0.0
+
+
+def _sound(
+    clip: Clip, plan: SoundPlan, still: bool, second: float, window: Window | None, source: int, notes: list[str]
+) -> tuple[np.ndarray, list[Stretch]]:
+    index = int(second)
+    if still and clip.video is not None:
+        *window, index = around_still(second, clip.duration, plan)
+    start, end = window or (0.0, None)
+    if clip.audio is None:
+        notes.append(f"There is no sound in {clip.name}; the model hears silence.")
+        length = (end or clip.duration or 1.0) - start
+        samples = np.zeros(round(length * SAMPLE_RATE), np.float32)
+    else:
+        samples = media.sound(clip, start=start, end=end)
+    samples, stretches = apply_plan(samples, plan, index=index)
+    return samples, [Stretch(s.start + start, s.samples, source) for s in stretches]
+
+
+def around_still(second: float, duration: float, plan: SoundPlan) -> tuple[float, float, int]:
+    """Start, end (seconds) and piece number of the sound that goes with a still taken from a video.
+
+    A published still comes with the five or ten seconds of sound around it; so does ours.
+    """
+    length = min(plan.pieces, duration)
+    start = float(np.clip(np.floor(second) - length // 2, 0.0, duration - length))
+    return start, start + length, min(int((second - start) / length * plan.pieces), plan.pieces - 1)
+
+
+def apply_plan(samples: np.ndarray, plan: SoundPlan, *, index: int = 0) -> tuple[np.ndarray, list[Stretch]]:
+    """Cut 16 kHz `samples` the way the released dataset code does for one task.
+
+    Returns the samples the model hears and the stretches of the source they are. `index`: which piece, for "slice".
+    """
+    if len(samples) < SAMPLE_RATE:
+        samples = np.pad(samples, (0, SAMPLE_RATE - len(samples)))
+    unit = len(samples) // plan.pieces if plan.pieces else 0
+    if plan.kind == "whole":
+        kept = samples[: unit * plan.pieces]
+        return kept, [Stretch(0.0, len(kept))]
+    if plan.kind == "fixed":
+        wanted = int(plan.seconds * SAMPLE_RATE)
+        return np.pad(samples, (0, max(0, wanted - len(samples))))[:wanted], [Stretch(0.0, wanted)]
+    if plan.kind == "slice":
+        kept = samples[index * unit : (index + 1) * unit]
+        return np.pad(kept, (0, unit - len(kept))), [Stretch(index * unit / SAMPLE_RATE, unit)]
+    bounds = [(int(np.floor(a * unit)), int(np.floor(b * unit))) for a, b in plan.windows]
+    pieces = [np.pad(samples[max(a, 0) : b], (max(-a, 0), 0)) for a, b in bounds]
+    return np.concatenate(pieces), [Stretch(a / SAMPLE_RATE, len(p)) for (a, _), p in zip(bounds, pieces)]
+
+
+# --- tensors --------------------------------------------------------------------------------------------------------
+
+
+def build(
+    processor, clip: Clip, task: Task, question: str = "", *, frame_size: int = 224, other: Clip | None = None,
+    window: Window | None = None,
+) -> Prompt:
+    """Everything at once: `gather`, then `assemble`."""
+    return assemble(processor, gather(clip, task, other=other, window=window), task, question, frame_size=frame_size)
+
+
+def assemble(processor, seen: Media, task: Task, question: str = "", *, frame_size: int = 224) -> Prompt:
+    """Decoded media and words -> tensors (batch 1) and the map of positions.
+
+    `processor`: a Qwen2_5OmniProcessor. `frame_size`: pixels a side that the checkpoint sees, a multiple of 28.
+    Raises CrabError where the task needs words that are missing.
+    """
+    text = processor.apply_chat_template(messages(task, question), tokenize=False, add_generation_prompt=True)
+    inputs = dict(process(processor, text, seen, frame_size=frame_size))
+    ids = inputs["input_ids"][0]
+    return Prompt(inputs, _map(processor, ids, inputs, seen, frame_size), seen)
+
+
+def messages(task: Task, question: str = "") -> list[dict]:
+    """The conversation before the answer, in the processor's chat form.
+
+    Two videos (or two sounds) of a matching task travel as one, so each kind of media stands once, where its last
+    slot is.
+    """
+    kinds = [kind for i, kind in enumerate(task.media) if kind not in task.media[i + 1 :]]
+    content = [{"type": "text", "text": task.lead}, *({"type": kind} for kind in kinds)]
+    content.append({"type": "text", "text": tasks.instruction(task, question)})
+    return [{"role": "system", "content": tasks.SYSTEM}, {"role": "user", "content": content}]
+
+
+def process(processor, text: str, seen: Media, *, frame_size: int = 224):
+    """Run the stock processor on one text and its media; returns its BatchFeature, `video_second_per_grid` set right."""
+    given: dict = {}
+    if seen.videos:
+        given["videos"] = [torch.cat([squash(frames, frame_size) for frames in seen.videos])]
+    if seen.picture is not None:
+        given["images"] = [Image.fromarray(seen.picture).convert("RGB").resize((frame_size, frame_size))]
+    if seen.sound is not None:
+        given["audio"] = [seen.sound]
+        length = -(-(len(seen.sound) + TRAILING_SILENCE) // MEL_HOP) * MEL_HOP
+        given["audio_kwargs"] = {"max_length": length}
+    inputs = processor(
+        text=[text],
+        videos_kwargs={"do_resize": False},
+        images_kwargs={"do_resize": False},
+        return_tensors="pt",
+        **given,
+    )
+    if seen.videos:
+        inputs["video_second_per_grid"] = torch.full((len(inputs["video_grid_thw"]),), SECOND_PER_GRID)
+    return inputs
+
+
+def squash(frames: np.ndarray, side: int) -> torch.Tensor:
+    """(frames, height, width, 3) uint8 -> (frames, 3, side, side) uint8: bicubic, antialiased, aspect ratio not kept."""
+    tensor = torch.from_numpy(np.ascontiguousarray(frames)).permute(0, 3, 1, 2)
+    return tvf.resize(tensor, [side, side], InterpolationMode.BICUBIC, antialias=True)
+
+
+def collate(prompts: list[Prompt], *, pad: int) -> dict[str, torch.Tensor]:
+    """Several prompts -> one batch, padded on the left, so that every answer starts right after its own prompt."""
+    longest = max(p.inputs["input_ids"].shape[1] for p in prompts)
+    batch: dict[str, list[torch.Tensor]] = {}
+    for prompt in prompts:
+        for name, value in prompt.inputs.items():
+            if name in ("input_ids", "attention_mask"):
+                missing = longest - value.shape[1]
+                value = torch.nn.functional.pad(value, (missing, 0), value=pad if name == "input_ids" else 0)
+            batch.setdefault(name, []).append(value)
+    mel = max((f.shape[-1] for f in batch["input_features"]), default=0)
+    for name in ("input_features", "feature_attention_mask"):
+        batch[name] = [torch.nn.functional.pad(f, (0, mel - f.shape[-1])) for f in batch[name]]
+    return {name: torch.cat(values) for name, values in batch.items()}
+
+
+# --- the map --------------------------------------------------------------------------------------------------------
+
+
+def _map(processor, ids: torch.Tensor, inputs: dict, seen: Media, frame_size: int) -> TokenMap:
+    merge = processor.image_processor.merge_size
+    patches = frame_size // processor.image_processor.patch_size
+    cells = patches // merge
+    n_audio = int((ids == processor.audio_token_id).sum())
+    streams = {
+        processor.audio_token_id: iter(_audio_tokens(seen.stretches, n_audio, TOKEN_SECONDS)),
+        processor.video_token_id: iter(_video_tokens(seen, cells)),
+        processor.image_token_id: iter(_image_tokens(seen, cells)),
+    }
+    tokens = tuple(
+        next(streams[i]) if i in streams else Token("text", text=processor.tokenizer.decode([i])) for i in ids.tolist()
+    )
+    mel = int(inputs["feature_attention_mask"].sum())
+    audio = tuple(_audio_tokens(seen.stretches, (mel - 1) // 2 + 1, TOKEN_SECONDS / 2))
+    return TokenMap(tokens, audio, tuple(_vision_order(seen, patches, merge)), cells, cells)
+
+
+def _audio_tokens(stretches: tuple[Stretch, ...], n: int, step: float) -> list[Token]:
+    """`n` positions of `step` seconds of heard sound, each with the seconds of the clip it came from."""
+    ends = np.cumsum([s.samples / SAMPLE_RATE for s in stretches])
+    tokens = []
+    for i in range(n):
+        which = min(int(np.searchsorted(ends, i * step, side="right")), len(stretches) - 1)
+        stretch = stretches[which]
+        start = stretch.start + i * step - (ends[which] - stretch.samples / SAMPLE_RATE)
+        tokens.append(Token("audio", start=round(start, 3), end=round(start + step, 3), source=stretch.source))
+    return tokens
+
+
+def _video_tokens(seen: Media, cells: int) -> list[Token]:
+    """Language-side cells of the video: a grid step is two frames."""
+    return [
+        Token("video", start=seen.times[k], end=seen.times[k + 1], row=row, col=col, source=seen.sources[k])
+        for k in range(0, len(seen.times), 2) for row in range(cells) for col in range(cells)
+    ]  # fmt: skip
+
+
+def _image_tokens(seen: Media, cells: int) -> list[Token]:
+    at = seen.picture_time
+    return [Token("image", start=at, end=at, row=row, col=col) for row in range(cells) for col in range(cells)]
+
+
+def _vision_order(seen: Media, patches: int, merge: int, *, window: int = 4) -> list[Token]:
+    """Patches in the picture encoder's own order: windows of 4 x 4 merged cells, then cells, then the 2 x 2 in a cell."""
+    rows, cols = np.divmod(np.arange(patches * patches), patches)
+    cell_row, cell_col = rows // merge, cols // merge
+    order = np.lexsort((cols, rows, cell_col, cell_row, cell_col // window, cell_row // window))
+    if seen.videos:
+        steps = [("video", seen.times[k], seen.times[k + 1], seen.sources[k]) for k in range(0, len(seen.times), 2)]
+    elif seen.picture is not None:
+        steps = [("image", seen.picture_time, seen.picture_time, 0)]
+    else:
+        steps = []
+    return [
+        Token(kind, start=start, end=end, row=int(rows[i]), col=int(cols[i]), source=source)
+        for kind, start, end, source in steps for i in order
+    ]  # fmt: skip

@@ -1,0 +1,122 @@
+"""The released model's numbers, and what streaming, batching and tracing must not change."""
+
+import numpy as np
+import pytest
+import torch
+
+from crab import CrabError
+from crab.model import Crab, round_positions, site_of, skeleton
+
+DATASETS = ["ave", "avqa", "meld", "a2v", "v2a", "s4", "ref_avs"]
+
+
+@pytest.mark.parametrize("dataset", DATASETS)
+def test_logits_are_the_released_ones(dataset, tiny, golden_prompts, golden_arrays):
+    logits = tiny.logits(golden_prompts[dataset])[-1].numpy()
+    expected = golden_arrays[f"{dataset}/logits"].ravel()
+    assert np.abs(logits - expected).max() / np.abs(expected).max() < 1e-4
+
+
+@pytest.mark.parametrize("dataset", DATASETS)
+def test_tokens_and_routing_are_the_released_ones(dataset, tiny, golden_prompts, golden_cases, golden_arrays):
+    steps = list(tiny.stream(golden_prompts[dataset], max_new_tokens=24, trace_routing=True))
+    assert [i for s in steps for i in s.token_ids] == golden_cases[dataset]["generated_ids"]
+    assert "".join(s.text for s in steps) == golden_cases[dataset]["generated_text"]
+    means = [_weights(steps[0].routing, name).mean(0) for name in golden_cases[dataset]["router_sites"]]
+    assert np.abs(np.array(means) - golden_arrays[f"{dataset}/routes_mean"]).max() < 1e-4
+
+
+@pytest.mark.parametrize("dataset", ["s4", "ave"])
+def test_every_token_is_routed_as_released(dataset, tiny, golden, golden_prompts):
+    routing = next(tiny.stream(golden_prompts[dataset], max_new_tokens=1, trace_routing=True)).routing
+    expected = {k.split("/")[-1]: v for k, v in np.load(golden / "golden_routes.npz").items() if k.startswith(dataset)}
+    assert expected
+    for name, weights in expected.items():
+        assert np.abs(_weights(routing, name) - weights).max() < 1e-3, name  # half precision
+
+
+def _weights(routing, published: str) -> np.ndarray:
+    name = published.removeprefix("base_model.model.").removesuffix(".lora_route")
+    site = site_of(f"language_{name}" if name.startswith("model.") else name)
+    trace = routing[site.tower]
+    return trace.weights[trace.sites.index(site)].astype(np.float32)
+
+
+def test_a_batch_answers_as_each_alone(tiny, golden_prompts, golden_cases):
+    together = tiny.generate([golden_prompts[d] for d in ("ave", "avqa", "meld")], max_new_tokens=24)
+    assert together == [golden_cases[d]["generated_ids"] for d in ("ave", "avqa", "meld")]
+
+
+def test_cached_equals_uncached(tiny, golden_prompts, golden_cases):
+    ids = golden_cases["s4"]["generated_ids"]
+    logits = tiny.logits(golden_prompts["s4"], ids[:-1])
+    assert logits[-len(ids) :].argmax(-1).tolist() == ids
+
+
+def test_a_trace_covers_the_prompt_then_each_written_token(tiny, golden_prompts):
+    made = golden_prompts["s4"]
+    first, second, third = tiny.stream(made, max_new_tokens=3, trace_routing=True)
+    assert first.routing["language"].tokens == made.map.tokens
+    assert first.routing["vision"].weights.shape[1] == len(made.map.vision) == 256
+    assert first.routing["audio"].weights.shape[1] == len(made.map.audio)
+    assert set(second.routing) == {"language"}
+    assert [t.modality for t in second.routing["language"].tokens] == ["generated"]
+    sums = first.routing["language"].weights.astype(np.float32).sum(-1)
+    assert np.allclose(sums, 1.0, atol=2e-3)
+
+
+def test_nothing_is_traced_unless_asked(tiny, golden_prompts):
+    assert all(step.routing is None for step in tiny.stream(golden_prompts["s4"], max_new_tokens=2))
+
+
+def test_two_answers_under_way_do_not_mix(tiny, golden_prompts, golden_cases):
+    streams = {d: tiny.stream(golden_prompts[d], max_new_tokens=8, trace_routing=True) for d in ("ave", "s4")}
+    said = {d: [] for d in streams}
+    for _ in range(8):
+        for dataset, stream in streams.items():
+            step = next(stream)
+            said[dataset] += step.token_ids
+            assert step.routing["language"].weights.shape[1] in (1, len(golden_prompts[dataset].map.tokens))
+    assert said == {d: golden_cases[d]["generated_ids"][:8] for d in streams}
+
+
+def test_closing_the_stream_stops_the_model(tiny, golden_prompts, monkeypatch):
+    calls = []
+    forward = tiny.model.forward
+    monkeypatch.setattr(tiny.model, "forward", lambda *a, **k: (calls.append(1), forward(*a, **k))[1])
+    stream = tiny.stream(golden_prompts["s4"], max_new_tokens=50, trace_routing=True)
+    next(stream)
+    stream.close()
+    assert len(calls) == 1
+    assert next(tiny.stream(golden_prompts["s4"], max_new_tokens=1)).routing is None
+
+
+def test_positions_are_rounded_as_released(golden):
+    """Both roundings, against the released code's own arithmetic: tables built while bfloat16 is torch's default."""
+    thinker = Crab.load(golden / "tiny-omni", device="cpu").thinker
+    exact = thinker.model.language_model.rotary_emb.inv_freq.clone()
+    round_positions(thinker)
+    assert torch.equal(thinker.model.language_model.rotary_emb.inv_freq, exact.bfloat16().float())
+    table = thinker.model.audio_tower.positional_embedding
+    torch.set_default_dtype(torch.bfloat16)
+    try:
+        steps = torch.exp(-np.log(10000) / (table.channels // 2 - 1) * torch.arange(table.channels // 2))
+        angles = torch.arange(table.length)[:, None] * steps[None, :]
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert torch.equal(table.positional_embedding, torch.cat([angles.sin(), angles.cos()], dim=1).float())
+
+
+def test_the_released_rounding_is_for_bfloat16_alone(golden, tiny):
+    table = tiny.thinker.model.language_model.rotary_emb.inv_freq
+    assert not torch.equal(table, table.bfloat16().float())
+    half = Crab.load(golden / "tiny-omni", golden / "finetune_weights.bin", device="cpu", dtype=torch.bfloat16)
+    table = half.thinker.model.language_model.rotary_emb.inv_freq
+    assert torch.equal(table, table.bfloat16().float())
+
+
+def test_what_is_no_model_gets_a_sentence(tmp_path):
+    with pytest.raises(CrabError, match="could not be loaded"):
+        Crab.load(tmp_path / "nothing-here")
+    with pytest.raises(CrabError, match="could not be loaded"):
+        skeleton(str(tmp_path / "nothing-here"))
