@@ -1,0 +1,45 @@
+"""Scoring on scenes: a model that says the truth is right, one that says nothing is wrong."""
+
+import numpy as np
+import pytest
+
+from crab.learn import evaluate
+from crab.model import Step
+from crab.scenes import questions, script
+
+SEED = evaluate.SCENE_SEEDS + 206
+DATASETS = ["ave", "avvp", "avqa", "arig", "s4"]
+
+
+class Knows:
+    """Says what it is told to; reads its clip with the tiny model's processor."""
+
+    name = knows = "told"
+
+    def __init__(self, crab, targets):
+        self.prompt, self.targets = crab.prompt, targets
+
+    def stream(self, prompt, **_):
+        yield Step(next(self.targets), (1,))
+
+
+def _rows(tiny, targets):
+    return list(evaluate.scores(Knows(tiny, iter(targets)), [SEED], DATASETS))
+
+
+def _asked():
+    return [q for q in questions.ask(script.write(SEED), np.random.default_rng([SEED, 1])) if q.dataset in DATASETS]
+
+
+def test_the_truth_scores_full_marks(tiny):
+    summary = evaluate.summary(_rows(tiny, [q.target for q in _asked()]))
+    assert {"ave", "avvp", "avqa"} <= set(summary)
+    for name, measures in summary.items():
+        assert measures["right"] == 1.0, name
+        assert measures.get("iou", 1.0) == pytest.approx(1.0), name
+
+
+def test_silence_scores_nothing(tiny):
+    summary = evaluate.summary(_rows(tiny, [""] * len(_asked())))
+    for measures in summary.values():
+        assert measures["right"] == 0.0 and measures.get("iou", 0.0) == 0.0
