@@ -1,0 +1,172 @@
+"""The command line: `python -m crab ask|weights|evaluate|train`. One function a sub-command; the work is elsewhere.
+
+Exit status: 0 well, 2 for anything the person can put right, with a sentence on standard error.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import os
+import sys
+from pathlib import Path
+
+from tqdm import tqdm
+
+from crab import CrabError, tasks
+
+os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")  # its advice is for who writes models, not for who asks them
+
+DEFAULT_MODEL = os.environ.get("CRAB_MODEL") or str(Path(__file__).parent.parent / "assets" / "crab-mini")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    args = _parser().parse_args(arguments)
+    try:
+        args.run(args)
+    except CrabError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except BrokenPipeError:  # the reader of our output went away, `| head` for one
+        sys.stderr.close()
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m crab", description="Use and understand an audio-visual language model.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    ask = commands.add_parser("ask", help="ask one question about a clip")
+    ask.add_argument("media", nargs="?", metavar="MEDIA", help="a video, sound or picture file")
+    ask.add_argument("media2", nargs="?", metavar="MEDIA2", help="the second clip, for matching")
+    ask.add_argument("--image", metavar="F", help="a picture, asked about together with --audio")
+    ask.add_argument("--audio", metavar="F", help="the sound of --image, or in place of MEDIA's own")
+    ask.add_argument("--frame", type=int, metavar="N", help="the second of the clip that a picture is of")
+    ask.add_argument("--task", required=True, metavar="T", help="a dataset's name, e.g. avqa, ave, s4")
+    ask.add_argument("--question", default="", metavar="Q", help="question, options or expression, where the task needs one")
+    ask.add_argument("--segmenter", default="grabcut", metavar="S", help="grabcut, or a SAM 2 folder or hub id")
+    ask.add_argument("--max-new-tokens", type=int, default=512, metavar="N")
+    ask.add_argument("--json", action="store_true", help="print one JSON object instead of the answer")
+    ask.add_argument("--routing", metavar="FILE.npz", help="write the router weights there")
+    _model_arguments(ask)
+    ask.set_defaults(run=run_ask)
+
+    weights = commands.add_parser("weights", help="look into adapter files")
+    weights_commands = weights.add_subparsers(required=True, metavar="COMMAND")
+    inspect = weights_commands.add_parser("inspect", help="say what an adapter file holds")
+    inspect.add_argument("file", metavar="FILE")
+    inspect.add_argument("--model", metavar="M", help="check that it fits this base")
+    inspect.set_defaults(run=run_inspect)
+
+    evaluate = commands.add_parser("evaluate", help="answer test records of the published layout, or of unseen scenes")
+    source = evaluate.add_mutually_exclusive_group(required=True)
+    source.add_argument("--data", metavar="DIR", help="the folder that holds AVUIE_2")
+    source.add_argument("--scenes", type=int, metavar="N", help="N scenes never trained on; prints scores")
+    evaluate.add_argument("--tasks", required=True, nargs="+", metavar="T")
+    evaluate.add_argument("--predictions", required=True, metavar="FILE.jsonl", help="one row a record")
+    evaluate.add_argument("--max-new-tokens", type=int, default=512, metavar="N")
+    _model_arguments(evaluate)
+    evaluate.set_defaults(run=run_evaluate)
+
+    train = commands.add_parser("train", help="train crab-mini on scenes, or go on with it")
+    train.add_argument("--out", required=True, metavar="DIR", help="checkpoints and log; a run found there goes on")
+    train.add_argument("--ship", metavar="DIR", help="then write the folder that ships")
+    train.add_argument("--seed", type=int, default=0, metavar="S")
+    train.set_defaults(run=run_train)
+
+    return parser
+
+
+def _model_arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--model", default=DEFAULT_MODEL, metavar="M", help="folder or hub id (default: $CRAB_MODEL, or crab-mini)")
+    command.add_argument("--adapter", default=os.environ.get("CRAB_ADAPTER"), metavar="A", help="published .bin or PEFT folder (default: $CRAB_ADAPTER, or the model's own)")
+
+
+def run_ask(args: argparse.Namespace) -> None:
+    from crab import media
+    from crab.ask import ask, to_json
+    from crab.segment import load_segmenter
+    from visualize.routing import save_npz
+
+    task = _task(args.task)
+    clip = media.open_clip(args.media, image=args.image, audio=args.audio, frame=args.frame)
+    other = media.open_clip(args.media2) if args.media2 else None
+    tasks.instruction(task, args.question)  # what is missing is said before the model is loaded
+    segmenter = load_segmenter(args.segmenter)
+    shown = ""
+    for result in ask(
+        _load(args), clip, task, args.question, other=other, segmenter=segmenter, trace=bool(args.routing),
+        max_new_tokens=args.max_new_tokens,
+    ):  # fmt: skip
+        if not args.json:
+            print(result.text[len(shown) :], end="", flush=True)
+            shown = result.text
+    if args.json:
+        print(json.dumps(to_json(result)))
+    else:
+        print("", *result.notes, result.knows, sep="\n")
+    if args.routing:
+        save_npz(result.routing, args.routing)
+
+
+def run_inspect(args: argparse.Namespace) -> None:
+    from crab.ilora import checkpoint
+    from crab.model import RENAMES, skeleton
+
+    model = skeleton(args.model) if args.model else None
+    found = checkpoint.inspect(args.file, model=model, renames=RENAMES)
+    alpha = "alpha not stated (2 r is meant)" if found.alpha is None else f"alpha {found.alpha:g}"
+    print(f"{found.format} format, rank {found.r}, {found.heads} heads, {alpha}")
+    for tower in found.towers:
+        print(
+            f"{tower.name}: {tower.sites} sites, {tower.parameters:,} parameters, {tower.bytes:,} bytes "
+            f"({', '.join(tower.dtypes)}), largest |B| {tower.largest_B:.4g}, {tower.silent} sites silent"
+        )
+    if args.model:
+        print(f"fits {args.model}")
+
+
+def run_evaluate(args: argparse.Namespace) -> None:
+    from crab import avuie
+    from crab.learn import evaluate
+
+    records = [avuie.read(args.data, _task(name).name) for name in args.tasks] if args.data else []
+    crab = _load(args)
+    if args.data:
+        rows = evaluate.predict(crab, itertools.chain(*records), max_new_tokens=args.max_new_tokens)
+    else:
+        seeds = range(evaluate.SCENE_SEEDS, evaluate.SCENE_SEEDS + args.scenes)
+        rows = evaluate.scores(crab, seeds, [_task(name).name for name in args.tasks])
+    written = []
+    with open(args.predictions, "w") as file:
+        for row in tqdm(rows, unit=" answers"):
+            file.write(json.dumps(row) + "\n")
+            file.flush()
+            written.append(row)
+    if args.scenes:
+        print(json.dumps(evaluate.summary(written), indent=1))
+
+
+def run_train(args: argparse.Namespace) -> None:
+    from crab.learn import train
+
+    train.train(args.out, seed=args.seed)
+    if args.ship:
+        train.ship(args.out, args.ship)
+
+
+def _task(name: str) -> tasks.Task:
+    if name not in tasks.TASKS:
+        raise CrabError(f"There is no task {name!r}; choose one of: {', '.join(tasks.TASKS)}.")
+    return tasks.TASKS[name]
+
+
+def _load(args: argparse.Namespace):
+    from crab.model import Crab
+
+    return Crab.load(args.model, args.adapter)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,180 @@
+"""The one path: clip + task + question -> a growing `Result`.
+
+A clip longer than ten seconds is asked about events in windows of ten seconds, because the published model was taught
+on clips that long and answers in a ten-unit clock; every other question sees the whole clip at once.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from crab import answer as answers
+from crab import segment
+from crab.answer import Answer, Event
+from crab.ilora.trace import RoutingTrace
+from crab.media import Clip
+from crab.model import Crab
+from crab.segment import Mask, Segmenter
+from crab.tasks import Task
+
+VERSION = 1  # of the JSON below
+WINDOW = 10.0  # seconds
+
+
+@dataclass(frozen=True)
+class Seconds:
+    """How long it took: to open and prepare the clip, to the first text, and in all. Wall clock, from the call."""
+
+    open: float = 0.0
+    first_text: float | None = None
+    total: float = 0.0
+
+
+@dataclass(frozen=True)
+class Result:
+    """All that is known so far of one question; the only thing a screen needs."""
+
+    clip: Clip
+    task: Task
+    question: str
+    model: str
+    knows: str  # what this model knows, one sentence
+    text: str = ""
+    answer: Answer = answers.NOTHING
+    token_ids: tuple[int, ...] = ()
+    prompt_tokens: int = 0
+    routing: dict[str, RoutingTrace] | None = None  # by tower; None when not traced
+    frame: np.ndarray | None = None  # (height, width, 3) uint8: what boxes and masks refer to
+    frame_time: float = 0.0
+    masks: tuple[Mask, ...] = ()
+    notes: tuple[str, ...] = ()
+    seconds: Seconds = Seconds()
+    done: bool = False
+
+
+def ask(
+    crab: Crab, clip: Clip, task: Task, question: str = "", *, other: Clip | None = None,
+    segmenter: Segmenter | None = None, trace: bool = True, max_new_tokens: int = 512,
+) -> Iterator[Result]:
+    """Ask `crab` one question about `clip` (and `other`, for matching); yields a `Result` a token, the last one `done`.
+
+    `segmenter` turns boxes and points into masks at the end; without one there are none. Closing the generator stops
+    the model. Raises CrabError (MediaError among them) before the first result.
+    """
+    began = time.perf_counter()
+    windows = _windows(clip, task)
+    result = Result(clip, task, question, crab.name, crab.knows, notes=_notes(clip, task, windows))
+    finished: list[Answer] = []
+    for start, end in windows:
+        window = (start, end) if len(windows) > 1 else None
+        prompt = crab.prompt(clip, task, question, other=other, window=window)
+        seen = prompt.media
+        result = replace(
+            result,
+            prompt_tokens=result.prompt_tokens + len(prompt.map.tokens),
+            frame=seen.picture,
+            frame_time=seen.picture_time,
+            notes=tuple(dict.fromkeys(result.notes + seen.notes)),
+            seconds=replace(result.seconds, open=result.seconds.open or time.perf_counter() - began),
+        )
+        size = seen.picture.shape[1::-1] if seen.picture is not None else (clip.width, clip.height)
+        text, parsed = "", answers.NOTHING
+        for step in crab.stream(prompt, max_new_tokens=max_new_tokens, trace_routing=trace):
+            text += step.text
+            parsed = answers.parse(text, task, start=start, duration=end - start, size=size)
+            merged = answers.join([*finished, parsed])
+            now = time.perf_counter() - began
+            first = result.seconds.first_text
+            result = replace(
+                result,
+                text=merged.text,
+                answer=merged,
+                token_ids=result.token_ids + step.token_ids,
+                routing=_grown(result.routing, step.routing),
+                seconds=replace(result.seconds, first_text=now if first is None and text else first, total=now),
+            )
+            yield result
+        finished.append(parsed)
+    notes, masks = result.notes, ()
+    if segmenter is not None and result.frame is not None and (result.answer.boxes or result.answer.points):
+        masks = segment.masks(segmenter, result.frame, result.answer, time=result.frame_time)
+        if not masks:
+            notes += ("No mask could be cut out of the picture at the place the model points to.",)
+    total = replace(result.seconds, total=time.perf_counter() - began)
+    yield replace(result, masks=masks, notes=notes, seconds=total, done=True)
+
+
+def _windows(clip: Clip, task: Task) -> list[tuple[float, float]]:
+    """Spans of the clip to ask about one after the other; the last one reaches back to be as long as the others."""
+    if task.grammar != "events" or clip.duration <= WINDOW + 0.5:
+        return [(0.0, clip.duration)]
+    starts = np.arange(0.0, clip.duration, WINDOW)
+    return [(float(min(s, clip.duration - WINDOW)), float(min(s + WINDOW, clip.duration))) for s in starts]
+
+
+def _notes(clip: Clip, task: Task, windows: list[tuple[float, float]]) -> tuple[str, ...]:
+    notes = []
+    if len(windows) > 1:
+        notes.append(f"The clip is {clip.duration:.0f} s long, so it was asked in {len(windows)} windows of ten seconds.")
+    elif task.frames and clip.duration > WINDOW + 0.5:
+        notes.append(f"The model sees {task.frames} frames spread over the whole {clip.duration:.0f} s.")
+    if task.sound.kind == "fixed" and clip.duration > task.sound.seconds + 0.5:
+        notes.append(f"For this question the model hears only the first {task.sound.seconds:.0f} s of the sound.")
+    return tuple(notes)
+
+
+def _grown(
+    routing: dict[str, RoutingTrace] | None, new: dict[str, RoutingTrace] | None
+) -> dict[str, RoutingTrace] | None:
+    if not new:
+        return routing
+    routing = dict(routing or {})
+    for tower, trace in new.items():
+        routing[tower] = routing[tower].append(trace) if tower in routing else trace
+    return routing
+
+
+def to_json(result: Result) -> dict:
+    """The object `python -m crab ask --json` prints and the page offers for download.
+
+    Boxes are (x1, y1, x2, y2) and points (x, y) in pixels of the original frame, masks COCO run lengths (column by
+    column, starting with background), times seconds of the clip.
+    """
+    answer = result.answer
+    return {
+        "version": VERSION,
+        "model": result.model,
+        "task": result.task.name,
+        "question": result.question,
+        "text": result.text,
+        "reasoning": answer.reasoning,
+        "choice": answer.choice,
+        "exists": answer.exists,
+        "events": [_event(e) for e in answer.events],
+        "boxes": [{"label": b.label, "box": [b.x1, b.y1, b.x2, b.y2]} for b in answer.boxes],
+        "points": [list(p) for p in answer.points],
+        "masks": [{"time": m.time, "label": m.label, "rle": _run_lengths(m.mask)} for m in result.masks],
+        "notes": list(result.notes),
+        "tokens": {"prompt": result.prompt_tokens, "generated": len(result.token_ids)},
+        "token_ids": list(result.token_ids),
+        "seconds": {
+            "open": round(result.seconds.open, 3),
+            "first_text": None if result.seconds.first_text is None else round(result.seconds.first_text, 3),
+            "total": round(result.seconds.total, 3),
+        },
+    }
+
+
+def _event(event: Event) -> dict:
+    return {"label": event.label, "modality": event.modality, "start": event.start, "end": event.end}
+
+
+def _run_lengths(mask: np.ndarray) -> dict:
+    """(height, width) bool -> {"size": [height, width], "counts": [background run, mask run, …]}, columns first."""
+    flat = np.concatenate([[False], mask.ravel(order="F"), [not mask.ravel(order="F")[-1]]])
+    edges = np.flatnonzero(flat[1:] != flat[:-1])
+    return {"size": list(mask.shape), "counts": np.diff(edges, prepend=0).tolist()}

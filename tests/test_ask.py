@@ -1,0 +1,126 @@
+"""The one path, with the tiny random model: what grows, what is said, what is handed on."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from crab import answer, media
+from crab.ask import _run_lengths, ask, to_json
+from crab.tasks import TASKS
+
+
+@pytest.fixture(scope="module")
+def clip(golden):
+    return media.open_clip(golden / "media" / "a.mp4")
+
+
+@pytest.fixture(scope="module")
+def results(tiny, clip):
+    return list(ask(tiny, clip, TASKS["ave"], max_new_tokens=6))
+
+
+def test_a_result_grows_by_a_token_and_ends_done(results):
+    assert [len(r.token_ids) for r in results] == [1, 2, 3, 4, 5, 6, 6]
+    assert [r.done for r in results] == [False] * 6 + [True]
+    assert all(later.text.startswith(earlier.text) for earlier, later in zip(results, results[1:]))
+
+
+def test_routing_grows_by_the_token_that_was_read(results):
+    prompt = results[0].prompt_tokens
+    assert [r.routing["language"].weights.shape[1] for r in results] == [prompt + n for n in (0, 1, 2, 3, 4, 5, 5)]
+    assert {r.routing["vision"].weights.shape for r in results} == {results[0].routing["vision"].weights.shape}
+
+
+def test_seconds_are_in_order(results):
+    seconds = results[-1].seconds
+    assert 0 < seconds.open <= seconds.first_text <= seconds.total
+
+
+def test_closing_stops(tiny, clip):
+    stream = ask(tiny, clip, TASKS["ave"], max_new_tokens=500)
+    next(stream)
+    stream.close()
+    with pytest.raises(StopIteration):
+        next(stream)
+
+
+def test_a_long_clip_is_asked_in_windows(tiny, clip, monkeypatch):
+    windows = []
+    prompt = tiny.prompt
+    monkeypatch.setattr(type(tiny), "prompt", lambda self, *a, window, **k: (windows.append(window), prompt(*a, window=window, **k))[1])
+    *_, last = ask(tiny, replace(clip, duration=24.0), TASKS["unav"], max_new_tokens=2, trace=False)
+    assert windows == [(0.0, 10.0), (10.0, 20.0), (14.0, 24.0)]
+    assert any("3 windows" in note for note in last.notes)
+    assert len(last.token_ids) == 6
+    assert last.routing is None
+
+
+def test_events_of_windows_become_one_where_they_touch():
+    first = answer.parse("A dog. <event>dog barking, (5 10)</event>", TASKS["ave"], start=0, duration=10)
+    second = answer.parse("Still. <event>dog barking, (0 3)</event>", TASKS["ave"], start=10, duration=10)
+    whole = answer.join([first, second])
+    assert [(e.label, e.start, e.end) for e in whole.events] == [("dog barking", 5.0, 13.0)]
+    assert [whole.text[s.start : s.end] for s in whole.spans] == [
+        "<event>dog barking, (5 10)</event>", "<event>dog barking, (0 3)</event>"]
+    assert whole.spans[1].shown == "dog barking 10–13 s"
+
+
+class Disc:
+    """A segmenter that marks the box it is given."""
+
+    name = "disc"
+
+    def __call__(self, frame, box, points):
+        mask = np.zeros(frame.shape[:2], bool)
+        mask[int(box.y1) : int(box.y2), int(box.x1) : int(box.x2)] = True
+        return mask, None
+
+
+class Says:
+    """The tiny model, made to say a given text."""
+
+    def __init__(self, crab, text):
+        self.crab, self.text = crab, text
+        self.name, self.knows, self.prompt = crab.name, crab.knows, crab.prompt
+
+    def stream(self, prompt, **_):
+        from crab.model import Step
+
+        yield Step(self.text, (1,))
+
+
+def test_a_box_becomes_a_mask_on_the_frame_it_was_seen_in(tiny, clip):
+    crab = Says(tiny, "The sounding object is dog. Its coordinates are <obj>(0,0)(112,56)</obj>.")
+    *_, last = ask(crab, replace(clip, frame=3), TASKS["arig"], segmenter=Disc())
+    height, width = last.frame.shape[:2]
+    assert np.array_equal(last.frame, media.frame_at(clip, 3.0)) and last.frame_time == 3.0
+    assert last.answer.boxes[0].x2 == width / 2
+    [mask] = last.masks
+    assert mask.label == "dog" and mask.mask.sum() == (width // 2) * (height // 4)
+
+
+def test_no_mask_is_said(tiny, clip):
+    class Nothing(Disc):
+        def __call__(self, frame, box, points):
+            return np.zeros(frame.shape[:2], bool), None
+
+    crab = Says(tiny, "<obj>(0,0)(112,56)</obj>")
+    *_, last = ask(crab, clip, TASKS["arig"], segmenter=Nothing())
+    assert last.masks == () and any("No mask" in note for note in last.notes)
+
+
+def test_json_has_every_field_the_interface_names(results):
+    told = to_json(results[-1])
+    assert list(told) == ["version", "model", "task", "question", "text", "reasoning", "choice", "exists", "events",
+                          "boxes", "points", "masks", "notes", "tokens", "token_ids", "seconds"]
+    assert told["tokens"] == {"prompt": results[-1].prompt_tokens, "generated": 6}
+
+
+@pytest.mark.parametrize("corner", [False, True])
+def test_run_lengths_are_undone_by_their_definition(corner):
+    mask = np.random.default_rng(0).random((7, 5)) > 0.6
+    mask[0, 0] = corner
+    told = _run_lengths(mask)
+    values = np.repeat(np.arange(len(told["counts"])) % 2 == 1, told["counts"])
+    assert np.array_equal(values.reshape(told["size"], order="F"), mask)

@@ -1,0 +1,76 @@
+"""The command line, as a person types it (in one process, so that torch is imported once)."""
+
+import json
+
+import pytest
+
+from crab.__main__ import main
+
+DATASETS = ["ave", "avqa", "meld", "a2v", "v2a", "s4", "ref_avs"]
+
+
+@pytest.fixture
+def model(golden):
+    return ["--model", str(golden / "tiny-omni"), "--adapter", str(golden / "finetune_weights.bin")]
+
+
+def test_evaluate_writes_the_released_tokens_for_every_golden_record(golden, golden_cases, model, tmp_path):
+    out = tmp_path / "predictions.jsonl"
+    assert main(["evaluate", "--data", str(golden), "--tasks", *DATASETS, "--max-new-tokens", "24",
+                 "--predictions", str(out), *model]) == 0
+    rows = [json.loads(line) for line in out.read_text().splitlines()]
+    assert [r["task"] for r in rows] == DATASETS
+    for row in rows:
+        assert row["token_ids"] == golden_cases[row["task"]]["generated_ids"]
+        assert row["predict"] == golden_cases[row["task"]]["generated_text"].strip()
+        assert golden_cases[row["task"]]["record"].items() <= row.items()
+
+
+def test_ask_prints_one_json_object_and_writes_the_routing(golden, model, tmp_path, capsys):
+    from visualize.routing import load_npz
+
+    out = tmp_path / "routing.npz"
+    assert main(["ask", str(golden / "media" / "a.mp4"), "--task", "ave", "--json", "--routing", str(out),
+                 "--max-new-tokens", "4", *model]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["version"] == 1 and told["task"] == "ave" and len(told["token_ids"]) == 4
+    routing = load_npz(out)
+    assert routing["language"].weights.shape == (21, told["tokens"]["prompt"] + 3, 3)
+
+
+def test_ask_prints_the_answer_as_text(golden, model, capsys):
+    assert main(["ask", "--image", str(golden / "media" / "a.jpg"), "--audio", str(golden / "media" / "a.mp3"),
+                 "--frame", "2", "--task", "s4", "--max-new-tokens", "4", *model]) == 0
+    assert capsys.readouterr().out.startswith("pixel")
+
+
+@pytest.mark.parametrize(("arguments", "sentence"), [
+    (["MISSING.mp4", "--task", "ave"], "MISSING.mp4"),
+    (["README.md", "--task", "ave"], "README.md"),
+    (["tests/golden/media/a.mp4", "--task", "sing"], "There is no task 'sing'"),
+    (["tests/golden/media/a.mp4", "--task", "avqa"], "Type a question"),
+    (["tests/golden/media/a.mp4", "--task", "a2v"], "second one"),
+    (["tests/golden/media/a.mp4", "--task", "ave", "--model", "tests"], "could not be loaded"),
+])  # fmt: skip
+def test_what_the_person_can_put_right_is_a_sentence_and_status_two(arguments, sentence, capsys, request):
+    root = request.config.rootpath
+    arguments = [str(root / a) if a.startswith("tests") or a == "README.md" else a for a in arguments]
+    assert main(["ask", *arguments]) == 2
+    told = capsys.readouterr().err
+    assert sentence in told and "Traceback" not in told
+
+
+def test_weights_inspect_says_what_a_file_holds(golden, capsys):
+    assert main(["weights", "inspect", str(golden / "finetune_weights.bin"), "--model", str(golden / "tiny-omni")]) == 0
+    told = capsys.readouterr().out
+    assert "rank 8, 3 heads" in told and "6 sites" in told and "fits" in told
+
+
+def test_weights_inspect_names_what_does_not_fit(golden, tmp_path, capsys):
+    import torch
+
+    weights = torch.load(golden / "finetune_weights.bin", weights_only=True)
+    lost = weights.popitem()[0]
+    torch.save(weights, tmp_path / "broken.bin")
+    assert main(["weights", "inspect", str(tmp_path / "broken.bin"), "--model", str(golden / "tiny-omni")]) == 2
+    assert lost in capsys.readouterr().err
