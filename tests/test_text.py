@@ -1,0 +1,86 @@
+"""The answer as chips."""
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crab.answer import parse
+from crab.tasks import TASKS
+from visualize import theme
+from visualize.text import chips
+
+
+class Reader(HTMLParser):
+    """What a browser would see: tags, and each chip's class, style and words."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.tags, self.chips, self.words, self.open = set(), [], "", False
+        self.feed(html.partition("</style>")[2])
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.add(tag)
+        attributes = dict(attributes)
+        if "chip" in (attributes.get("class") or "").split():
+            self.chips.append([attributes["class"], attributes["style"], ""])
+            self.open = True
+
+    def handle_endtag(self, tag):
+        self.open = self.open and tag != "span"
+
+    def handle_data(self, data):
+        self.words += data
+        if self.open:
+            self.chips[-1][2] += data
+
+
+def read(text, task):
+    answer = parse(text, TASKS[task])
+    return Reader(chips(answer, colours=theme.answer_colours(answer)))
+
+
+def test_each_result_is_a_chip_in_its_place_and_colour():
+    page = read("First a dog. <event>dog barking, (2, 6)</event> <event>violin, (0, 9)</event>", "ave")
+    assert [(style, words) for _, style, words in page.chips] == [
+        (f"--c:{theme.LABELS[0]}", "♪◎dog barking 2–6 s"),
+        (f"--c:{theme.LABELS[1]}", "♪◎violin 0–9 s"),
+    ]
+    assert page.words.startswith("First a dog.")
+
+
+@pytest.mark.parametrize("kind, sign", [("audio_event", "♪"), ("visual_event", "◎")])
+def test_heard_and_seen_differ_by_sign_and_pattern_not_by_hue(kind, sign):
+    [(cls, style, words)] = read(f"<{kind}>dog, (0 3)</{kind}>", "avvp").chips
+    assert cls == f"chip {kind}" and words.startswith(sign) and style == f"--c:{theme.LABELS[0]}"
+
+
+def test_reasoning_is_quiet_and_a_description_is_not():
+    reasoned = parse("It is loud. <answer>saxophone</answer>", TASKS["avqa"])
+    described = parse("A man plays the saxophone.", TASKS["avcap"])
+    assert 'class="prose quiet"' in chips(reasoned, colours={})
+    assert 'class="prose"' in chips(described, colours={})
+
+
+def test_tags_and_lonely_punctuation_are_not_shown():
+    page = read("<event>dog, (0, 3)</event>, <event>cat, (0, 3)</event>.", "ave")
+    assert re.fullmatch(r"♪◎dog 0–3 s\s+♪◎cat 0–3 s", page.words.strip())
+
+
+@given(
+    st.text(alphabet="<>&\"'/=() ,03adegimnorstvx\n", max_size=80), st.sampled_from(["ave", "avqa", "arig", "avcap"])
+)
+def test_no_text_of_a_model_becomes_markup(text, task):
+    assert read(text, task).tags <= {"div", "span", "b"}
+
+
+@given(st.text(alphabet="<>&\"'ab", max_size=20))
+def test_a_label_stays_text_inside_its_chip(label):
+    page = read(f"<event>x{label}, (0, 3)</event>", "ave")
+    assert page.tags <= {"div", "span", "b"}
+
+
+def test_words_survive_escaping():
+    assert read("A & B are < C.", "avcap").words == "A & B are < C."

@@ -1,0 +1,85 @@
+"""The swim lanes."""
+
+import json
+
+import pytest
+
+from crab.answer import Event
+from visualize import theme
+from visualize.timeline import timeline
+
+
+def bars(figure):
+    return [(bar.name, start, start + length) for bar in figure.data for start, length in zip(bar.base, bar.x)]
+
+
+def words(figure):
+    return " ".join(note.text for note in figure.layout.annotations)
+
+
+def test_what_is_heard_and_seen_has_a_bar_in_both_halves_of_its_lane():
+    figure = timeline([Event("dog barking", "both", 2.0, 6.0)], 10.0)
+    assert bars(figure) == [("heard", 2.0, 6.0), ("seen", 2.0, 6.0)]
+    heard, seen = figure.data
+    assert heard.y[0] < seen.y[0] < heard.y[0] + 20  # the y axis counts pixels downwards
+    assert heard.marker.pattern.shape is None and seen.marker.pattern.shape == "/"
+
+
+@pytest.mark.parametrize("modality, half", [("audio", "heard"), ("visual", "seen")])
+def test_one_sense_alone_leaves_the_other_half_empty_but_named(modality, half):
+    figure = timeline([Event("rain", modality, 0.0, 1.5)], 10.0)
+    assert bars(figure) == [(half, 0.0, 1.5)]
+    assert "heard" in words(figure) and "seen" in words(figure)
+
+
+def test_a_lane_has_the_colour_its_label_has_elsewhere():
+    events = [Event("rain", "audio", 0, 1), Event("dog", "visual", 0, 1)]
+    figure = timeline(events, 10.0, colours={"rain": "#111111", "dog": "#222222"})
+    assert [bar.marker.color for bar in figure.data] == ["#111111", "#222222"]
+    assert timeline([Event("rain", "audio", 0, 1)], 10.0).data[0].marker.color == theme.LABELS[0]
+
+
+def test_events_of_one_label_share_a_lane_and_lanes_make_the_height():
+    dog, again, rain = Event("dog", "audio", 0, 1), Event("Dog", "audio", 4, 5), Event("rain", "audio", 0, 1)
+    one, two = timeline([dog, again], 10.0), timeline([dog, again, rain], 10.0)
+    assert len(one.data) == 1 and len(two.data) == 2
+    assert two.layout.height - one.layout.height == 58
+
+
+def test_the_axis_is_the_clip_and_nothing_is_drawn_past_it():
+    figure = timeline([Event("siren", "audio", 8.0, 14.0)], 10.0)
+    assert tuple(figure.layout.xaxis.range) == (0, 10.0)
+    assert bars(figure) == [("heard", 8.0, 10.0)]
+    assert list(figure.data[0].customdata[0]) == [8.0, 14.0, 6.0]  # hovering tells what was said
+
+
+@pytest.mark.parametrize("moment", [0.0, 3.0, 10.0])
+def test_a_moment_can_be_seen(moment):
+    [(_, start, end)] = bars(timeline([Event("clap", "audio", moment, moment)], 10.0))
+    assert 0 <= start <= moment <= end <= 10.0 and end - start > 0.05
+
+
+@pytest.mark.parametrize(
+    "duration, first, last",
+    [(0.4, "0 s", "0.4 s"), (10.0, "0 s", "10 s"), (61.5, "0 s", "60 s"), (200.5, "0:00", "3:20")],
+)
+def test_ticks_are_round_and_few(duration, first, last):
+    ticks = timeline([Event("dog", "both", 0, duration)], duration).layout.xaxis.ticktext
+    assert (ticks[0], ticks[-1]) == (first, last)
+    assert 3 <= len(ticks) <= 8
+
+
+@pytest.mark.parametrize("events, duration", [([], 10.0), ([Event("dog", "visual", 0, 0)], 0.0)])
+def test_nothing_to_show_is_said_in_a_sentence(events, duration):
+    figure = timeline(events, duration)
+    assert not figure.data and words(figure).endswith(".")
+
+
+def test_labels_are_the_models_and_cannot_become_markup():
+    figure = timeline([Event("<a href='x'>dog</a> & cat", "both", 0, 1)], 10.0)
+    assert "<a" not in json.dumps(figure.to_dict(), default=str)
+
+
+def test_the_playhead_is_there_and_hidden():
+    playhead = timeline([Event("dog", "both", 0, 1)], 10.0).layout.shapes[0]
+    assert playhead.name == "playhead" and playhead.visible is False

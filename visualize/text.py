@@ -1,0 +1,66 @@
+"""The answer in words: quiet reasoning, and every tagged result as a chip in its place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from html import escape
+from typing import Any
+
+from visualize import theme
+
+# A chip's pattern is its lane's: heard solid, seen hatched. Colours mix with whatever the page's ground and ink are.
+STYLE = """<style>
+.crab-answer { line-height: 2; white-space: pre-wrap; overflow-wrap: anywhere; }
+.crab-answer .prose.quiet { opacity: .72; }
+.crab-answer .chip { display: inline; padding: .16em .6em .2em .45em; border-radius: .6em; font-weight: 600;
+  box-decoration-break: clone; -webkit-box-decoration-break: clone;
+  border: 1.5px solid var(--c); background: color-mix(in srgb, var(--c) 20%, transparent); }
+.crab-answer .chip.visual_event { background: repeating-linear-gradient(135deg,
+  color-mix(in srgb, var(--c) 26%, transparent) 0 3px, transparent 3px 7px); }
+.crab-answer .chip.answer { font-size: 1.15em; }
+.crab-answer .chip.box, .crab-answer .chip.point { font-weight: 400; font-variant-numeric: tabular-nums; }
+.crab-answer .chip b { color: color-mix(in srgb, var(--c) 75%, currentColor); font-weight: 400; margin-right: .3em; }
+</style>"""
+
+GLYPHS = {  # kind of span → sign, and what a screen reader and a resting pointer say
+    "event": ("♪◎", "heard and seen"),
+    "audio_event": ("♪", "heard"),
+    "visual_event": ("◎", "seen"),
+    "range": ("", "when"),
+    "answer": ("", "the answer"),
+    "object": ("▢", "where"),
+    "box": ("▢", "where"),
+    "point": ("✛", "a point on it"),
+}
+
+
+def chips(answer: Any, *, colours: Mapping[str, str]) -> str:
+    """HTML of an `Answer`: its text in order, each tagged result as a chip in its label's colour.
+
+    Prose around results is set quietly; where the text is itself the result (a description) it is not. What is only
+    markup or punctuation between two chips is left out. All of it is the model's and therefore escaped; colours come
+    from `theme.answer_colours`. Fits light and dark pages. An empty answer gives an empty block.
+    """
+    quiet = " quiet" if answer.reasoning else ""
+    parts, at = [], 0
+    for span in answer.spans:
+        parts += [_prose(answer.text[at : span.start], quiet), _chip(span, colours)]
+        at = span.end
+    parts.append(_prose(answer.text[at:], quiet))
+    return f'{STYLE}<div class="crab-answer">{"".join(parts).strip()}</div>'
+
+
+def _prose(text: str, quiet: str) -> str:
+    if not any(character.isalnum() for character in text):
+        return " "
+    return f'<span class="prose{quiet}">{escape(text)}</span>'
+
+
+def _chip(span: Any, colours: Mapping[str, str]) -> str:
+    if not span.shown:
+        return ""
+    sign, meaning = GLYPHS.get(span.kind, ("", ""))
+    return (
+        f'<span class="chip {escape(span.kind)}" style="--c:{theme.colour(colours, span.label)}" title="{meaning}">'
+        f"{f'<b>{sign}</b>' if sign else ''}{escape(span.shown)}</span>"
+    )

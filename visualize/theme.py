@@ -1,0 +1,181 @@
+"""One colour for one thing, in every view.
+
+Two families of hue that never mix:
+
+    LABELS   what a clip shows and sounds like: "dog barking" is one colour in its chip, its lane and its mask
+    HEADS    the heads of I-LoRA, in the router pictures only
+
+Both were searched for in OKLab so that any two of a family stay at least 0.10 apart to people with normal vision and
+with protanopia, deuteranopia and tritanopia (simulated after Machado, Oliveira and Fernandes 2009; the least distance
+within the Okabe-Ito palette is 0.076), with a luminance that reads on a light ground and on a dark one. Hue is never
+the only cue: words stand beside every colour, and heard and seen differ by lane and pattern, not by hue.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import cache
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+
+LABELS = ("#ED7C46", "#0C79DA", "#357608", "#BF556D", "#22A1F7", "#A898A6")  # orange blue green rose sky mauve-grey
+HEADS = ("#7B45D6", "#0B9C94", "#C99A00")  # violet teal gold
+NEUTRAL = "#7A828C"  # something without a label
+
+FONT = "ui-sans-serif, system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
+
+
+def colours(labels: Iterable[str]) -> dict[str, str]:
+    """One colour a label, in order of first appearance; labels that differ only in case or outer blanks share one.
+
+    After the sixth label the colours come round again: the words beside them then carry the difference alone.
+    """
+    order: dict[str, str] = {}
+    return {label: order.setdefault(key(label), LABELS[len(order) % len(LABELS)]) for label in labels}
+
+
+def answer_colours(answer: Any) -> dict[str, str]:
+    """The colours of everything an `Answer` names: in the order of its text, then its events, then its boxes.
+
+    A box that the text does not name is a thing of its own, with the label "". A label first named while the text still
+    streams keeps its colour until the end, because text only grows.
+    """
+    named = [span.label for span in answer.spans if span.label or span.kind in ("box", "point", "object")]
+    return colours([*named, *(event.label for event in answer.events), *(box.label for box in answer.boxes)])
+
+
+def colour(colours: Mapping[str, str], label: str) -> str:
+    """The colour of `label`, however it is cased; `NEUTRAL` for a label that has none."""
+    if label in colours:
+        return colours[label]
+    return next((value for name, value in colours.items() if key(name) == key(label)), NEUTRAL)
+
+
+def key(label: str) -> str:
+    """What makes two labels the same thing."""
+    return label.strip().casefold()
+
+
+def head_colour(head: int) -> str:
+    """The hue of head `head` (counted from 0)."""
+    return HEADS[head % len(HEADS)]
+
+
+def head_name(head: int) -> str:
+    """What people read: heads are counted from 1 on the page."""
+    return f"Head {head + 1}"
+
+
+def rgb(colour: str) -> tuple[int, int, int]:
+    """`#RRGGBB` as three bytes."""
+    return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
+
+
+def ink(dark: bool) -> dict[str, str]:
+    """`text`, `quiet` text, `line` and `ground` colours for a page; both text tones keep 4.5:1 on their ground."""
+    if dark:
+        return {"text": "#E7EAF0", "quiet": "#A3ABBA", "line": "#3A4150", "ground": "#161B26"}
+    return {"text": "#1C2330", "quiet": "#5A6372", "line": "#D9DDE5", "ground": "#FFFFFF"}
+
+
+def layout(dark: bool) -> dict[str, Any]:
+    """The Plotly layout every figure starts from: transparent, the page's type, only the useful buttons.
+
+    Titles are annotations, never `layout.title`: Gradio adds 100 pixels above a figure that has one.
+    """
+    tone = ink(dark)
+    return {
+        "template": "none",
+        "autosize": True,
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "font": {"family": FONT, "size": 12, "color": tone["text"]},
+        "margin": {"l": 8, "r": 8, "t": 8, "b": 8},
+        "hoverlabel": {
+            "bgcolor": tone["ground"],
+            "bordercolor": tone["line"],
+            "font": {"family": FONT, "size": 12, "color": tone["text"]},
+            "align": "left",
+        },
+        "modebar": {
+            "bgcolor": "rgba(0,0,0,0)",
+            "color": tone["quiet"],
+            "activecolor": tone["text"],
+            "remove": ["select2d", "lasso2d", "autoScale2d", "zoom2d", "zoomIn2d", "zoomOut2d", "pan2d"],
+        },
+    }
+
+
+def sentence(text: str, dark: bool) -> go.Figure:
+    """A figure that has nothing to draw and says why."""
+    figure = go.Figure(layout=layout(dark))
+    figure.add_annotation(
+        text=text, x=0.5, y=0.5, xref="paper", yref="paper", showarrow=False,
+        font={"size": 13, "color": ink(dark)["quiet"]},
+    )
+    figure.update_xaxes(visible=False)
+    figure.update_yaxes(visible=False)
+    return figure.update_layout(height=90)
+
+
+@cache
+def head_scale(head: int, dark: bool) -> tuple[tuple[int, int, int], ...]:
+    """256 colours from the ground to the head's hue, for weights 0…1.
+
+    OKLab lightness falls (rises on a dark ground) in equal steps and is the same for all heads, so equal weights are
+    equally light in every panel, and the picture survives a grey printer. Chroma is the head's own, faded in from the
+    ground and cut back only where the screen has no such colour.
+    """
+    base = _oklab(np.array(rgb(head_colour(head)), np.float64) / 255)
+    chroma, hue = np.hypot(base[1], base[2]), np.arctan2(base[2], base[1])
+    weight = np.linspace(0, 1, 256)
+    lightness = 0.24 + 0.66 * weight if dark else 0.975 - 0.60 * weight
+    wanted = chroma * np.minimum(1, 0.06 + 1.9 * weight)
+    # The largest chroma a screen can show at each lightness, by trying ever smaller shares of the wanted one.
+    tried = np.linspace(1, 0, 101)[:, None] * wanted  # (shares, weights)
+    linear = _linear_rgb(np.broadcast_to(lightness, tried.shape), tried, hue)  # (shares, weights, 3)
+    inside = ((linear >= -1e-9) & (linear <= 1 + 1e-9)).all(-1)
+    shown = np.take_along_axis(tried, inside.argmax(0)[None], 0)[0]  # (weights,)
+    # A kink in chroma would read as an edge in the data.
+    shown = np.convolve(np.pad(shown, 24, mode="edge"), np.full(49, 1 / 49), mode="valid")
+    linear = _linear_rgb(lightness, shown, hue)  # (weights, 3)
+    curve = 1.055 * np.clip(linear, 0.0031308, None) ** (1 / 2.4) - 0.055
+    encoded = np.where(linear <= 0.0031308, 12.92 * linear, curve)
+    return tuple(tuple(int(v) for v in row) for row in np.clip(np.rint(255 * encoded), 0, 255))
+
+
+def plotly_scale(head: int, dark: bool) -> list[list[Any]]:
+    """`head_scale` as a Plotly colour scale (17 stops)."""
+    scale = head_scale(head, dark)
+    return [[i / 16, "rgb({},{},{})".format(*scale[round(255 * i / 16)])] for i in range(17)]
+
+
+# OKLab, Ottosson 2020: https://bottosson.github.io/posts/oklab/
+_TO_LMS = np.array(
+    [
+        [0.4122214708, 0.5363325363, 0.0514459929],
+        [0.2119034982, 0.6806995451, 0.1073969566],
+        [0.0883024619, 0.2817188376, 0.6299787005],
+    ]
+)
+_TO_LAB = np.array(
+    [
+        [0.2104542553, 0.7936177850, -0.0040720468],
+        [1.9779984951, -2.4285922050, 0.4505937099],
+        [0.0259040371, 0.7827717662, -0.8086757660],
+    ]
+)
+
+
+def _oklab(srgb: np.ndarray) -> np.ndarray:
+    """sRGB 0…1 (..., 3) to OKLab (..., 3)."""
+    linear = np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
+    return np.cbrt(linear @ _TO_LMS.T) @ _TO_LAB.T
+
+
+def _linear_rgb(lightness: np.ndarray, chroma: np.ndarray, hue: float) -> np.ndarray:
+    """OKLCH to linear RGB (..., 3), not clipped."""
+    lab = np.stack([lightness, chroma * np.cos(hue), chroma * np.sin(hue)], -1)
+    return (lab @ np.linalg.inv(_TO_LAB).T) ** 3 @ np.linalg.inv(_TO_LMS).T

@@ -1,0 +1,152 @@
+"""When: swim lanes over the clip's own seconds.
+
+One lane a label, each in two halves that are always both there, because silence and absence say something too:
+
+    dog barking  2.0–6.0 s
+    ♪ heard   ────────██████████──────────      solid
+    ◎ seen    ─▨▨▨▨▨▨▨▨▨▨▨▨▨▨▨▨▨▨▨▨▨▨▨▨▨▨──      hatched, outlined
+                0 s       2 s       4 s
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from math import log10
+from typing import Any
+
+import plotly.graph_objects as go
+
+from visualize import theme
+
+# Pixels; the y axis counts them downwards, so that figures of any number of lanes share one rhythm.
+LANE, NAME, BAR, GAP = 58, 20, 13, 4
+SENSES = {"audio": "heard", "visual": "seen"}
+GLYPHS = {"audio": "♪", "visual": "◎"}
+
+
+def timeline(
+    events: Sequence[Any],
+    duration: float,
+    *,
+    colours: Mapping[str, str] | None = None,
+    dark: bool = False,
+) -> go.Figure:
+    """Swim lanes of `Event`s over 0…`duration` seconds, in order of first appearance.
+
+    `colours` are those of the other views (`theme.answer_colours`); by default the events' own. Hovering gives seconds
+    to the hundredth. What reaches past the clip is drawn up to its end. The first shape, named "playhead", is a hidden
+    vertical line: a page moves it by setting `shapes[0].x0`, `.x1` and `.visible`. No events, or a clip that does not
+    last: a figure with a sentence.
+    """
+    if not events or duration <= 0:
+        return theme.sentence(
+            "A picture stands still: there is no timeline." if duration <= 0 else "The answer names no times.", dark
+        )
+    colours = theme.colours(event.label for event in events) if colours is None else colours
+    tone = theme.ink(dark)
+    lanes: dict[str, list[Any]] = {}
+    for event in events:
+        lanes.setdefault(theme.key(event.label), []).append(event)
+
+    figure = go.Figure(layout=theme.layout(dark))
+    playhead = {"name": "playhead", "type": "line", "visible": False, "x0": 0, "x1": 0, "y0": 0, "y1": 1}
+    shapes = [playhead | {"yref": "paper", "layer": "above", "line": {"color": tone["text"], "width": 2}}]
+    for place, lane in enumerate(lanes.values()):
+        label = lane[0].label
+        hue = theme.colour(colours, label)
+        figure.add_annotation(
+            text=f"<span style='color:{hue}'>■</span> <b>{escape(_short(label))}</b>"
+            f"  <span style='color:{tone['quiet']}'>{_summary(lane)}</span>",
+            x=0, y=place * LANE + NAME, xanchor="left", yanchor="bottom", xshift=-4, showarrow=False,
+        )
+        for half, sense in enumerate(SENSES):
+            middle = place * LANE + NAME + BAR / 2 + half * (BAR + GAP)
+            shapes.append(
+                {"type": "line", "x0": 0, "x1": duration, "y0": middle, "y1": middle, "layer": "below",
+                 "line": {"color": tone["line"], "width": 1}}
+            )
+            figure.add_annotation(
+                text=f"{GLYPHS[sense]} {SENSES[sense]}", x=0, xref="paper", y=middle, xanchor="right", xshift=-8,
+                showarrow=False, font={"size": 11, "color": tone["quiet"]},
+            )
+            _bars(figure, [event for event in lane if event.modality in (sense, "both")], sense, middle, duration, hue)
+    height = len(lanes) * LANE - GAP
+    ticks = _ticks(duration)
+    figure.update_xaxes(
+        range=[0, duration],
+        tickvals=ticks,
+        ticktext=[_clock(tick, duration) for tick in ticks],
+        tickfont={"size": 11, "color": tone["quiet"]},
+        ticks="",
+        gridcolor=tone["line"],
+        griddash="dot",
+        zeroline=False,
+    )
+    figure.update_yaxes(range=[height, 0], visible=False, fixedrange=True)
+    return figure.update_layout(
+        shapes=shapes,
+        barmode="overlay",
+        barcornerradius=3,
+        hovermode="closest",
+        showlegend=False,
+        height=height + 36,
+        margin={"l": 66, "r": 16, "t": 8, "b": 28},
+    )
+
+
+def _bars(figure: go.Figure, events: list[Any], sense: str, middle: float, duration: float, hue: str) -> None:
+    """One trace of bars on one half of a lane."""
+    if not events:
+        return
+    moment = 0.006 * duration  # what is over at once, or starts at the very end, must be seen too
+    starts = [min(max(event.start, 0), duration - moment) for event in events]
+    lengths = [max(min(event.end, duration) - start, moment) for event, start in zip(events, starts)]
+    if sense == "audio":
+        marker = {"color": hue, "line": {"color": hue, "width": 1.5}}
+    else:
+        tint = "rgba({},{},{},0.15)".format(*theme.rgb(hue))
+        pattern = {"shape": "/", "fgcolor": hue, "bgcolor": tint, "size": 6, "solidity": 0.4, "fillmode": "replace"}
+        marker = {"color": hue, "pattern": pattern, "line": {"color": hue, "width": 1.5}}
+    figure.add_bar(
+        orientation="h",
+        base=starts,
+        x=lengths,
+        y=[middle] * len(events),
+        width=BAR,
+        marker=marker,
+        name=SENSES[sense],
+        customdata=[[event.start, event.end, event.end - event.start] for event in events],
+        hovertemplate=f"<b>{escape(_short(events[0].label))}</b> {SENSES[sense]}<br>"
+        "%{customdata[0]:.2f}–%{customdata[1]:.2f} s (%{customdata[2]:.2f} s)<extra></extra>",
+    )
+
+
+def _short(label: str, letters: int = 40) -> str:
+    return label if len(label) <= letters else label[: letters - 1] + "…"
+
+
+def _summary(lane: list[Any]) -> str:
+    """The lane's times in words, where they are few enough to be read beside its name."""
+    lane = sorted(lane, key=lambda event: event.start)
+    heard, seen = (
+        ", ".join(f"{event.start:.1f}–{event.end:.1f}" for event in lane if event.modality in (sense, "both"))
+        for sense in SENSES
+    )
+    words = f"{heard or seen} s" if heard == seen or not (heard and seen) else f"{heard} s heard, {seen} s seen"
+    return words if len(words) + len(_short(lane[0].label)) <= 46 else ""
+
+
+def _ticks(duration: float) -> list[float]:
+    """About six round steps from 0."""
+    rough = duration / 6
+    power = 10 ** int(log10(rough) // 1)
+    step = next(power * unit for unit in (1, 2, 5, 10) if power * unit >= rough)
+    return [round(i * step, 6) for i in range(int(duration / step + 1e-9) + 1)]
+
+
+def _clock(seconds: float, duration: float) -> str:
+    """Seconds, or minutes and seconds where the clip lasts more than two minutes."""
+    if duration > 120:
+        return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
+    return f"{seconds:g} s"
