@@ -1,0 +1,188 @@
+"""The page as a person meets it: `python app.py` in a process of its own, and Debian's Chromium in front of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from visualize.routing import load_npz
+
+sync_api = pytest.importorskip("playwright.sync_api")
+expect = sync_api.expect
+
+ROOT = Path(__file__).parents[2]
+CHROMIUM = shutil.which("chromium")
+QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+         "--disable-component-update", "--disable-sync"]
+SOON = 60_000  # ms: a slow machine is not a broken page
+
+expect.set_options(timeout=SOON)
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: apt-get install chromium")
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    log = tmp_path_factory.mktemp("server") / "log.txt"
+    environment = os.environ | {"GRADIO_SERVER_PORT": str(port), "GRADIO_SERVER_NAME": "127.0.0.1"}
+    with log.open("w") as out:
+        server = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=out, stderr=out)
+    try:
+        for _ in range(1800):
+            with socket.socket() as knock:
+                if knock.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            assert server.poll() is None, log.read_text()
+            time.sleep(0.1)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.terminate()
+        server.wait(10)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser, address):
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.set_default_timeout(SOON)
+    page.called = []
+    page.on("request", lambda request: page.called.append(request.url))
+    page.goto(address)
+    expect(page.locator("#ask")).to_be_visible()
+    yield page
+    page.close()
+
+
+@pytest.fixture(scope="session")
+def long_clip(tmp_path_factory) -> Path:
+    """Eighty seconds of next to nothing: asked about events it takes eight windows, long enough to be stopped."""
+    path = tmp_path_factory.mktemp("long") / "long.mp4"
+    with av.open(str(path), "w") as out:
+        video = out.add_stream("libx264", rate=1)
+        video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
+        for number in range(80):
+            picture = np.full((48, 64, 3), number % 250, np.uint8)
+            out.mux(video.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        out.mux(video.encode())
+    return path
+
+
+def upload(page, file) -> None:
+    page.set_input_files("#video input[type=file]", str(file))
+    expect(page.locator("#video video")).to_be_visible()
+
+
+def answered(page) -> None:
+    expect(page.locator("#downloads")).to_be_visible()
+    expect(page.locator("#ask")).to_be_enabled()
+
+
+def downloaded(page, name: str) -> Path:
+    with page.expect_download() as download:
+        page.get_by_text(name).click()
+    return Path(download.value.path())
+
+
+def test_a_clip_brings_text_bars_and_router_weights(page, address, scene_clip):
+    upload(page, scene_clip)
+    page.get_by_label("Where and when").click()
+    expect(page.locator("#question")).to_be_hidden()
+    page.click("#ask")
+    answered(page)
+
+    expect(page.locator("#words .crab-answer")).not_to_be_empty()
+    expect(page.locator("#facts")).to_contain_text("crab-mini")
+    expect(page.locator("#when .js-plotly-plot")).to_be_visible()
+    events = json.loads(downloaded(page, "Answer as JSON").read_text())["events"]
+    assert len(events) <= page.locator("#when .bars path").count() <= 2 * len(events) and events
+    expect(page.locator("#which .js-plotly-plot").first).to_be_visible()
+    page.get_by_role("tab", name="Every token").click()
+    expect(page.locator("#which .heatmaplayer image:visible").first).to_be_visible()
+    assert set(load_npz(downloaded(page, "Router weights as .npz"))) == {"language", "audio", "vision"}
+    assert all(url.startswith((address, "data:", "blob:")) for url in page.called), "the page calls nobody"
+
+
+def test_the_sounding_thing_is_marked_on_the_picture(page, scene_clip):
+    upload(page, scene_clip)
+    page.get_by_label("Segmentation and grounding").click()
+    page.get_by_label("At which second?").fill("2")
+    page.click("#ask")
+    answered(page)
+    expect(page.locator("#where img")).to_be_visible()
+    answer = json.loads(downloaded(page, "Answer as JSON").read_text())
+    [mask] = answer["masks"]
+    assert (mask["time"], mask["rle"]["size"]) == (2.0, [120, 160])
+
+
+def test_a_broken_file_gets_a_sentence_and_the_page_goes_on(page, scene_clip, tmp_path):
+    (tmp_path / "broken.mp4").write_bytes(b"this is no film" * 100)
+    page.set_input_files("#video input[type=file]", str(tmp_path / "broken.mp4"))
+    expect(page.locator("#video video")).to_be_attached()
+    page.locator("#question textarea").fill("What is heard?")
+    page.click("#ask")
+    expect(page.locator("#words [role=alert]")).to_contain_text("broken.mp4 cannot be read")
+    expect(page.locator("#question textarea")).to_have_value("What is heard?")
+
+    page.locator("#video [aria-label=Clear]").click()
+    upload(page, scene_clip)
+    page.click("#ask")
+    answered(page)
+    expect(page.locator("#words .crab-answer")).not_to_be_empty()
+
+
+def test_stop_ends_the_answer_and_leaves_what_there_is(page, long_clip):
+    upload(page, long_clip)
+    page.get_by_label("Where and when").click()
+    page.click("#ask")
+    expect(page.locator("#words .crab-answer")).to_be_visible()
+    page.click("#stop")
+    expect(page.locator("#facts")).to_contain_text("stopped")
+    expect(page.locator("#ask")).to_be_enabled()
+    expect(page.locator("#which .js-plotly-plot").first).to_be_visible()
+    page.wait_for_timeout(500)  # what was already on its way
+    said = page.locator("#words").inner_text()
+    page.wait_for_timeout(1500)
+    assert page.locator("#words").inner_text() == said
+
+
+def test_an_example_fills_the_form(page):
+    page.locator("#examples tbody tr").nth(1).click()
+    expect(page.locator("#video video")).to_be_visible()
+    expect(page.locator("#question textarea")).not_to_have_value("")
+    page.locator("#examples tbody tr").first.click()
+    expect(page.get_by_label("Where and when")).to_be_checked()
+    expect(page.locator("#question")).to_be_hidden()
+
+
+def test_matching_takes_two(page):
+    page.get_by_label("Matching", exact=True).click()
+    expect(page.get_by_text("Other video")).to_be_visible()
+    page.get_by_label("Which of two sounds matches the video").click()
+    expect(page.get_by_text("Other sound")).to_be_visible()
+    expect(page.get_by_text("Other video")).to_be_hidden()
+
+
+def test_narrow_screens_have_one_column_and_no_sideways_scroll(page):
+    page.set_viewport_size({"width": 400, "height": 800})
+    ask, words = page.locator("#ask").bounding_box(), page.locator("#words").bounding_box()
+    assert words["y"] > ask["y"] and words["x"] < 60
+    assert page.evaluate("document.documentElement.scrollWidth") <= 400

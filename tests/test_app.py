@@ -1,0 +1,160 @@
+"""The page asked by a program: gradio_client against the real page with crab-mini, and its parts by themselves."""
+
+from __future__ import annotations
+
+import wave
+
+import gradio as gr
+import numpy as np
+import pytest
+from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
+from PIL import Image
+
+import app
+from crab import CrabError
+from crab.scenes import render, script
+from crab.segment import GrabCut
+from crab.tasks import FAMILIES, TASKS
+from visualize.routing import load_npz
+
+
+@pytest.fixture(scope="module")
+def client(mini):
+    page = app.build(mini, GrabCut())
+    _, url, _ = page.launch(prevent_thread_lock=True, quiet=True)
+    yield Client(url, verbose=False)
+    page.close()
+
+
+@pytest.fixture
+def clip(scene_clip) -> dict:
+    return handle_file(str(scene_clip))
+
+
+def test_a_clip_comes_back_as_growing_text_then_json_and_weights(client, clip):
+    job = client.submit(clip, "localisation", "", None, api_name="/ask")
+    text, result, weights = job.result()
+    grown = [output[0] for output in job.outputs()]
+
+    assert text and len(grown) > 2
+    assert all(later.startswith(earlier) for earlier, later in zip(grown, grown[1:]))
+    assert (result["version"], result["task"], result["text"]) == (1, FAMILIES["localisation"].default, text)
+    assert result["tokens"]["generated"] == len(result["token_ids"]) > 0
+    language = load_npz(weights)["language"].weights
+    np.testing.assert_allclose(language.astype(np.float32).sum(-1), 1, atol=2e-3)
+
+
+def test_a_picture_with_its_sound_is_asked_where(client, tmp_path):
+    scene = script.write(5)
+    Image.fromarray(render.frame(scene, 2.0, (320, 240))).save(tmp_path / "picture.png")
+    samples = (render.sound(scene) * 32767).astype("<i2")
+    with wave.open(str(tmp_path / "sound.wav"), "wb") as file:
+        file.setparams((1, 2, 16000, 0, "NONE", ""))
+        file.writeframes(samples.tobytes())
+
+    text, result, _ = client.predict(
+        handle_file(str(tmp_path / "picture.png")), handle_file(str(tmp_path / "sound.wav")), "s4", "", 2,
+        api_name="/ask_picture")
+
+    assert text and result["task"] == "s4"
+    for mask in result["masks"]:
+        assert mask["rle"]["size"] == [240, 320]
+
+
+def test_two_clips_are_matched(client, clip):
+    text, result, _ = client.predict(clip, clip, None, "v2a", api_name="/ask_pair")
+    assert text and result["task"] == "v2a"
+
+
+def test_a_broken_file_is_told_in_a_sentence_and_the_next_ask_works(client, clip, tmp_path):
+    broken = tmp_path / "broken.mp4"
+    broken.write_bytes(b"this is no film" * 100)
+    with pytest.raises(AppError) as refused:
+        client.predict(handle_file(str(broken)), "captioning", "", None, api_name="/ask")
+    sentence = refused.value.message
+    assert sentence.startswith("broken.mp4") and sentence.endswith(".")
+    assert "Error" not in sentence and "Traceback" not in sentence
+
+    text, *_ = client.predict(clip, "captioning", "", None, api_name="/ask")
+    assert text
+
+
+def test_a_question_that_is_missing_is_asked_for(client, clip):
+    with pytest.raises(AppError, match="Type a question"):
+        client.predict(clip, "question", "", None, api_name="/ask")
+
+
+def test_programs_see_three_documented_ways_to_ask_and_nothing_else(client):
+    endpoints = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
+    assert set(endpoints) == {"/ask", "/ask_picture", "/ask_pair"}
+    assert all(endpoint["description"].startswith("Ask") for endpoint in endpoints.values())
+
+
+@pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
+def test_the_form_shows_what_a_task_needs(task):
+    with gr.Blocks():
+        f = app.form()
+    shown = app.form_updates(f, {"source": "video", "family": task.family, f"{task.family}_as": task.name})
+
+    assert shown[f.question]["visible"] == bool(task.needs)
+    assert shown[f.second]["visible"] == (task.family == "grounding")
+    assert shown[f.video]["visible"]
+    assert shown[f.other_video]["visible"] == (task.name == "a2v")
+    assert shown[f.other_sound]["visible"] == (task.name == "v2a")
+    assert shown[getattr(f, f"{task.family}_as")]["visible"]
+
+
+@pytest.mark.parametrize("source, inputs", [("video", {"video"}), ("sound", {"sound"}), ("file", {"file"}),
+                                            ("picture", {"picture", "sound"})])
+def test_the_form_shows_the_inputs_of_a_source(source, inputs):
+    with gr.Blocks():
+        f = app.form()
+    shown = app.form_updates(f, {"source": source, "family": "question", "question_as": "avqa"})
+    assert {name for name in ("video", "sound", "picture", "file") if shown[getattr(f, name)]["visible"]} == inputs
+
+
+def test_what_a_person_can_put_right_keeps_its_sentence():
+    with pytest.raises(gr.Error) as shown, app.sentences():
+        raise CrabError("Rock & roll.mp4 has no sound: give another.")
+    assert shown.value.message == "Rock &amp; roll.mp4 has no sound: give another."  # Gradio shows it as HTML
+
+
+def test_what_nobody_foresaw_goes_to_the_log_and_not_to_the_page(caplog):
+    with pytest.raises(gr.Error) as shown, app.sentences():
+        raise KeyError("/home/somebody/weights")
+    assert "somebody" not in shown.value.message and shown.value.message.endswith(".")
+    assert "somebody" in caplog.text
+
+
+def test_leaving_early_stops_the_model():
+    stopped = []
+
+    def results():
+        try:
+            while True:
+                yield app.Result(None, TASKS["avqa"], "", "", "")
+        finally:
+            stopped.append(True)
+
+    shown = app.paced(results(), every=0)
+    next(shown)
+    shown.close()
+    assert stopped
+
+
+def test_the_last_result_is_never_held_back():
+    results = [app.Result(None, TASKS["avqa"], "", "", "", done=number == 9) for number in range(10)]
+    shown = list(app.paced((result for result in results), every=60))
+    assert shown == [results[0], results[-1]]
+
+
+def test_a_second_is_a_whole_number_or_nothing():
+    assert app.whole_second("") is None and app.whole_second("3") == 3
+    with pytest.raises(CrabError, match="whole number"):
+        app.whole_second("3.5")
+
+
+def test_every_example_that_ships_is_there():
+    for example in app.listed_examples():
+        assert example.file.is_file() and example.task.name in TASKS
