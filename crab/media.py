@@ -250,7 +250,7 @@ def _packets(container: av.container.InputContainer, stream: av.stream.Stream) -
     while True:
         try:
             packet = next(packets)
-        except IndexError:  # PyAV's, at a packet of a stream that only turned up on the way
+        except IndexError:  # PyAV's, at times, at a packet of a stream that only turned up on the way
             packets = container.demux(stream)
             continue
         except (StopIteration, av.FFmpegError):

@@ -498,7 +498,8 @@ def test_a_recording_that_changes_on_the_way(tmp_path):
 
 
 def test_a_stream_that_turns_up_on_the_way_is_left_alone(tmp_path):
-    """Sound that changes its codec is a new stream in FLV, where PyAV stumbles: it knows those of the opening."""
+    """Sound that changes its codec is a new stream in FLV. PyAV knows the streams of the opening only: at a packet of
+    another it stumbles or passes on, by what its memory happens to hold there."""
     pictures = [np.full((48, 64, 3), grey(i // 10), np.uint8) for i in range(200)]
     path = write(tmp_path / "a.flv", video="libx264", pictures=pictures, audio="aac", samples=tone(20))
     content, at, heard = bytearray(path.read_bytes()), 13, []
@@ -508,8 +509,6 @@ def test_a_stream_that_turns_up_on_the_way_is_left_alone(tmp_path):
         at += 15 + int.from_bytes(content[at + 1 : at + 4], "big")
     content[heard[-5] + 11] = 0x2F  # from AAC to MP3
     path.write_bytes(content)
-    with av.open(str(path)) as container, pytest.raises(IndexError):
-        list(container.demux(container.streams.audio[0]))
     clip = open_clip(path)
     assert [seen_index(picture) for picture in frames(clip, 4)[0]] == [0, 6, 13, 19]
     assert len(sound(clip)) == pytest.approx(20 * SAMPLE_RATE, rel=0.01)  # with what follows the strange packet
