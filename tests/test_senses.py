@@ -32,11 +32,21 @@ def test_cells_hold_the_share_an_actor_covers(reader):
     assert target[row * senses.CELLS + col, senses.NAMES.index(part.actor)] > 0
 
 
+def test_blocks_draw_the_shapes_of_a_picture(reader):
+    [target] = senses.make_batch(reader, "look", [4])["target"]
+    side, fine = senses.CELLS, senses.BLOCKS
+    blocks = target[:, len(senses.NAMES) :].reshape(side, side, fine, fine).permute(0, 2, 1, 3)
+    drawn = blocks.reshape(side * fine, side * fine).numpy()  # (28, 28)
+    covered = sum(mask for _, mask in render.masks(script.write_picture(4), 0.0, (112, 112)))
+    assert drawn == pytest.approx(covered.reshape(28, 4, 28, 4).mean((1, 3)), abs=1e-6)
+
+
 @pytest.mark.parametrize("kind", ["hear", "look"])
 def test_every_position_is_asked_and_teaches_its_encoder_only(reader, kind):
     model = senses.Senses(mini.fresh(reader.tokenizer))
     batch = senses.make_batch(reader, kind, [1, 2])
-    assert batch["target"].shape == (2, 250 if kind == "hear" else 16, len(senses.NAMES))
+    asked = len(senses.NAMES) + (0 if kind == "hear" else senses.BLOCKS**2)
+    assert batch["target"].shape == (2, 250 if kind == "hear" else 16, asked)
     model.loss(kind, batch).backward()
     taught = {n.split(".")[2] for n, p in model.named_parameters() if p.grad is not None and n.startswith("thinker")}
     assert taught == {"audio_tower" if kind == "hear" else "visual"}

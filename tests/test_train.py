@@ -74,6 +74,23 @@ def test_numbers_are_single_tokens(reader):
         assert "".join(pieces) == text
 
 
+def test_a_coordinate_next_to_the_true_one_is_nearly_right_and_a_word_is_not(reader):
+    words = reader.tokenizer
+
+    def loss(said, true):
+        logits = torch.zeros(1, len(words))
+        logits[0, words.convert_tokens_to_ids(said)] = 10.0
+        return float(train.token_loss(logits, torch.tensor([words.convert_tokens_to_ids(true)])))
+
+    assert loss("120", "120") < loss("121", "120") < loss("124", "120") < loss("140", "120")
+    assert loss("140", "120") == pytest.approx(loss("200", "120"), abs=0.01)
+    assert loss("4", "5") == pytest.approx(loss("9", "5"))  # seconds are right or wrong
+    right = torch.zeros(1, len(words))
+    right[0, words.convert_tokens_to_ids("5")] = 10.0
+    true = torch.tensor([words.convert_tokens_to_ids("5")])
+    assert float(train.token_loss(right, true)) == pytest.approx(float(torch.nn.functional.cross_entropy(right, true)))
+
+
 def test_a_saved_model_is_the_same_model(reader, thinker, tmp_path):
     from crab.model import Crab
 

@@ -1,4 +1,4 @@
-"""Practice for the encoders alone: hear who sounds at every moment, see who is in every cell.
+"""Practice for the encoders alone: hear who sounds at every moment, see who is in every cell and where its edges are.
 
 Asking a language model about features that say nothing yet teaches both of them slowly. Here each encoder's output is
 read by one linear layer that is thrown away afterwards, so that what the language model then gets can be read.
@@ -20,6 +20,7 @@ from crab.scenes.actors import ACTORS
 
 NAMES = tuple(ACTORS)
 CELLS = 4  # a side: 112 pixels in cells of 28
+BLOCKS = 7  # a side of a cell: blocks of 4 pixels, fine enough for the edges of a box
 
 
 class Senses(nn.Module):
@@ -29,18 +30,25 @@ class Senses(nn.Module):
         super().__init__()
         self.thinker = thinker
         width = thinker.config.text_config.hidden_size
-        self.readers = nn.ModuleDict({kind: nn.Linear(width, len(NAMES)) for kind in ("hear", "look")})
+        self.readers = nn.ModuleDict(
+            {"hear": nn.Linear(width, len(NAMES)), "look": nn.Linear(width, len(NAMES) + BLOCKS * BLOCKS)}
+        )
 
     def loss(self, kind: str, batch: dict[str, Tensor]) -> Tensor:
-        """Binary cross-entropy over actors, for every sound position or picture cell of the batch."""
+        """Binary cross-entropy over actors, for every sound position or picture cell of the batch; in a cell over its
+        blocks as well."""
         if kind == "hear":
             made = self.thinker.get_audio_features(batch["input_features"], batch["feature_attention_mask"])
             features = made.last_hidden_state  # (batch * positions, width)
         else:
             made = self.thinker.get_image_features(batch["pixel_values"], batch["image_grid_thw"])
             features = torch.cat(tuple(made.pooler_output))  # (batch * cells, width)
-        logits = self.readers[kind](features)
-        return nn.functional.binary_cross_entropy_with_logits(logits.float(), batch["target"].flatten(0, 1))
+        logits, target = self.readers[kind](features).float(), batch["target"].flatten(0, 1)
+        who, shape = slice(len(NAMES)), slice(len(NAMES), None)
+        loss = nn.functional.binary_cross_entropy_with_logits(logits[:, who], target[:, who])
+        if kind == "look":
+            loss = loss + nn.functional.binary_cross_entropy_with_logits(logits[:, shape], target[:, shape])
+        return loss
 
 
 def make_batch(processor, kind: str, numbers: Sequence[int]) -> dict[str, Tensor]:
@@ -73,9 +81,12 @@ def _who_sounds(scene: script.Scene) -> np.ndarray:
 
 
 def _who_is_where(scene: script.Scene, size: tuple[int, int]) -> np.ndarray:
-    """(cells, actors) float32: the share of a cell that an actor covers."""
-    target = np.zeros((CELLS * CELLS, len(NAMES)), np.float32)
-    for part, mask in render.masks(scene, 0.0, size):
-        cells = mask.reshape(CELLS, size[1] // CELLS, CELLS, size[0] // CELLS).mean((1, 3))
-        target[:, NAMES.index(part.actor)] = cells.ravel()
-    return target
+    """(cells, actors + blocks) float32: the share of a cell that an actor covers, and of its blocks that any does."""
+    who = np.zeros((CELLS * CELLS, len(NAMES)), np.float32)
+    shape = np.zeros((CELLS * CELLS, BLOCKS * BLOCKS), np.float32)
+    for part, mask in render.masks(scene, 0.0, size):  # (height, width)
+        blocks = mask.reshape(CELLS, BLOCKS, size[1] // CELLS // BLOCKS, CELLS, BLOCKS, -1).mean((2, 5))
+        blocks = blocks.transpose(0, 2, 1, 3).reshape(shape.shape)
+        who[:, NAMES.index(part.actor)] = blocks.mean(1)
+        shape += blocks
+    return np.concatenate([who, shape], axis=1)
