@@ -18,7 +18,12 @@ from typing import Literal
 import numpy as np
 import torch
 from peft import PeftModel
-from transformers import Qwen2_5OmniProcessor, Qwen2_5OmniThinkerConfig, Qwen2_5OmniThinkerForConditionalGeneration
+from transformers import (
+    DynamicCache,
+    Qwen2_5OmniProcessor,
+    Qwen2_5OmniThinkerConfig,
+    Qwen2_5OmniThinkerForConditionalGeneration,
+)
 from transformers.utils import cached_file
 
 from crab import CrabError, prompt
@@ -140,13 +145,12 @@ class Crab:
         read: tuple[Token, ...] | None = None  # what the next forward pass reads; None: the prompt
         written: list[int] = []
         shown = ""
-        cache = None
+        cache = DynamicCache(config=self.thinker.config.text_config)
         with trace.record(self.model) if trace_routing else nullcontext() as recorder:
             while True:
                 if recorder:
                     recorder.take()  # whatever another caller's answer left between two of our tokens
-                outputs = self.model(**inputs, position_ids=positions, past_key_values=cache, use_cache=True)
-                cache = outputs.past_key_values
+                outputs = self.model(**inputs, position_ids=positions, cache=cache, use_cache=True)
                 token = int(outputs.logits[0, -1].argmax())
                 routing = self._traces(recorder.take(), prompt, read) if recorder else None
                 last = token in self.stops or len(written) + 1 == max_new_tokens
