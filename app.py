@@ -262,13 +262,18 @@ def growing(s: SimpleNamespace, result: Result, before: Result | None, dark: boo
     updates = {s.result: result, s.words: text.chips(answer, colours=colours) if result.text else WAITING}
     if result.routing:
         updates |= {s.which: gr.update(visible=True), s.live: routing.live(result.routing["language"])}
-    if result.task.grammar == "events" and (before is None or before.answer.events != answer.events):
-        figure = timeline.timeline(answer.events, result.clip.duration, colours=colours, dark=dark)
-        updates |= {s.when: gr.update(visible=True), s.timeline: figure}
+    if answer.events != (before.answer.events if before else ()):
+        updates |= bars(s, result, dark)
     if result.frame is not None and (before is None or marks(before) != marks(result)):
         picture = masks.overlay(result.frame, result.masks, answer.boxes, answer.points, colours=colours)
         updates |= {s.where: gr.update(visible=True), s.picture: picture}
     return updates
+
+
+def bars(s: SimpleNamespace, result: Result, dark: bool) -> dict[Any, Any]:
+    colours = theme.answer_colours(result.answer)
+    figure = timeline.timeline(result.answer.events, result.clip.duration, colours=colours, dark=dark)
+    return {s.when: gr.update(visible=True), s.timeline: figure}
 
 
 def marks(result: Result) -> tuple[Any, ...]:
@@ -281,6 +286,8 @@ def finished(s: SimpleNamespace, result: Result, dark: bool) -> dict[Any, Any]:
     updates = growing(s, result, None, dark) | {
         s.facts: gr.update(value=facts(result), visible=True), s.downloads: gr.update(visible=True),
         s.json: gr.update(value=answer), s.npz: gr.update(value=weights, visible=weights is not None)}
+    if result.task.grammar == "events" and not result.answer.events:  # a figure that says so
+        updates |= bars(s, result, dark)
     if result.routing:
         towers = [(title, name) for name, title in TOWERS.items() if name in result.routing]
         updates |= {s.live: gr.update(visible=False), s.weights: gr.update(visible=True),

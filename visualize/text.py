@@ -12,8 +12,8 @@ from visualize import theme
 STYLE = """<style>
 .crab-answer { line-height: 2; white-space: pre-wrap; overflow-wrap: anywhere; }
 .crab-answer .prose.quiet { opacity: .72; }
-.crab-answer .chip { display: inline; padding: .16em .6em .2em .45em; border-radius: .6em; font-weight: 600;
-  box-decoration-break: clone; -webkit-box-decoration-break: clone;
+.crab-answer .chip { display: inline-block; max-width: 100%; line-height: 1.4; padding: .1em .6em .14em .45em;
+  border-radius: .6em; font-weight: 600;
   border: 1.5px solid var(--c); background: color-mix(in srgb, var(--c) 20%, transparent); }
 .crab-answer .chip.visual_event { background: repeating-linear-gradient(135deg,
   color-mix(in srgb, var(--c) 26%, transparent) 0 3px, transparent 3px 7px); }
