@@ -1,6 +1,7 @@
-"""The command line: `python -m crab ask|weights|evaluate|train`. One function a sub-command; the work is elsewhere.
+"""The command line: `python -m crab ask|weights|data|evaluate|train`. One function a sub-command; the work is elsewhere.
 
-Exit status: 0 well, 2 for anything the person can put right, with a sentence on standard error.
+Exit status: 0 well, 1 where `data check` found faults, 2 for anything else that the person can put right, with a
+sentence on standard error.
 """
 
 from __future__ import annotations
@@ -24,13 +25,13 @@ DEFAULT_MODEL = os.environ.get("CRAB_MODEL") or str(Path(__file__).parent.parent
 def main(arguments: list[str] | None = None) -> int:
     args = _parser().parse_args(arguments)
     try:
-        args.run(args)
+        return args.run(args) or 0
     except CrabError as error:
         print(error, file=sys.stderr)
         return 2
     except BrokenPipeError:  # the reader of our output went away, `| head` for one
         sys.stderr.close()
-    return 0
+        return 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -58,6 +59,13 @@ def _parser() -> argparse.ArgumentParser:
     inspect.add_argument("file", metavar="FILE")
     inspect.add_argument("--model", metavar="M", help="check that it fits this base")
     inspect.set_defaults(run=run_inspect)
+
+    data = commands.add_parser("data", help="look into folders of the published layout")
+    data_commands = data.add_subparsers(required=True, metavar="COMMAND")
+    check = data_commands.add_parser("check", help="find missing media, malformed records and labels that do not parse")
+    check.add_argument("folder", metavar="DIR", help="the folder that holds AVUIE_2")
+    check.add_argument("--json", action="store_true", help="print one JSON object instead of lines")
+    check.set_defaults(run=run_check)
 
     evaluate = commands.add_parser("evaluate", help="answer test records of the published layout, or of unseen scenes")
     source = evaluate.add_mutually_exclusive_group(required=True)
@@ -125,6 +133,24 @@ def run_inspect(args: argparse.Namespace) -> None:
         )
     if args.model:
         print(f"fits {args.model}")
+
+
+def run_check(args: argparse.Namespace) -> int:
+    from crab import avuie
+
+    report = avuie.check(args.folder)
+    if args.json:
+        print(json.dumps(avuie.to_json(report)))
+    else:
+        for split in report.splits:
+            print(f"{split.dataset}/{split.split}.json: {split.rows:,} records, {len(split.faults):,} faults")
+            for fault in split.faults:
+                print(f"  {'' if fault.row is None else f'record {fault.row}: '}{fault.text}")
+        if report.absent:
+            print(f"not there: {', '.join(report.absent)}")
+        if report.ignored:
+            print(f"no dataset: {', '.join(report.ignored)}")
+    return int(any(split.faults for split in report.splits))
 
 
 def run_evaluate(args: argparse.Namespace) -> None:

@@ -74,3 +74,27 @@ def test_weights_inspect_names_what_does_not_fit(golden, tmp_path, capsys):
     torch.save(weights, tmp_path / "broken.bin")
     assert main(["weights", "inspect", str(tmp_path / "broken.bin"), "--model", str(golden / "tiny-omni")]) == 2
     assert lost in capsys.readouterr().err
+
+
+def test_data_check_tells_what_is_missing_and_says_so_by_its_status(golden, tmp_path, capsys):
+    assert main(["data", "check", str(golden), "--json"]) == 1  # its training files are not part of the golden cases
+    told = json.loads(capsys.readouterr().out)
+    assert [(fault["file"], fault["kind"]) for split in told["splits"] for fault in split["faults"]] == [
+        (f"{split['dataset']}/train.json", "missing file") for split in told["splits"] if split["split"] == "train"
+    ]
+    assert main(["data", "check", str(golden)]) == 1
+    assert "ave/train.json: 0 records" in capsys.readouterr().out
+    assert main(["data", "check", str(tmp_path)]) == 2
+    assert "There is no dataset" in capsys.readouterr().err
+
+
+def test_data_check_of_a_whole_folder_is_status_nought(tmp_path, capsys):
+    from crab import avuie
+
+    for folder in ("video", "audio"):
+        (tmp_path / "AVUIE_2" / "avcap" / folder).mkdir(parents=True)
+        (tmp_path / "AVUIE_2" / "avcap" / folder / "a.mp4").write_bytes(b"never opened")
+    row = {"video_path": "a.mp4", "audio_path": "a.mp4", "video_id": "a", "label_content": "A dog barks."}
+    avuie.write(tmp_path, "avcap", "train", [row])
+    assert main(["data", "check", str(tmp_path)]) == 0
+    assert "avcap/train.json: 1 records, 0 faults" in capsys.readouterr().out
