@@ -8,7 +8,7 @@ from crab.model import Step
 from crab.scenes import questions, script
 
 SEED = evaluate.SCENE_SEEDS + 206
-DATASETS = ["ave", "avvp", "avqa", "arig", "s4"]
+DATASETS = ["ave", "avvp", "avqa", "arig", "s4", "avcap"]
 
 
 class Knows:
@@ -33,13 +33,22 @@ def _asked():
 
 def test_the_truth_scores_full_marks(tiny):
     summary = evaluate.summary(_rows(tiny, [q.target for q in _asked()]))
-    assert {"ave", "avvp", "avqa"} <= set(summary)
+    assert set(summary) == set(DATASETS)
     for name, measures in summary.items():
-        assert measures["right"] == 1.0, name
+        assert measures.get("right", 1.0) == 1.0, name
         assert measures.get("iou", 1.0) == pytest.approx(1.0), name
+    assert summary["ave"]["segment_accuracy"] == summary["avvp"]["segment_type"] == summary["avvp"]["event_event"] == 1.0
+    assert summary["s4"]["j"] == summary["s4"]["j_true_box"] > 0.5
+    assert summary["arig"]["ciou"] == pytest.approx(1.0)
 
 
 def test_silence_scores_nothing(tiny):
     summary = evaluate.summary(_rows(tiny, [""] * len(_asked())))
     for measures in summary.values():
-        assert measures["right"] == 0.0 and measures.get("iou", 0.0) == 0.0
+        assert measures.get("right", 0.0) == measures.get("iou", 0.0) == measures.get("j", 0.0) == 0.0
+    assert summary["avvp"]["event_event"] == summary["avcap"]["cider"] == 0.0
+
+
+def test_captions_are_measured_over_the_whole_set():
+    rows = [{"dataset": "avcap", "said": text, "true": text} for text in ("A dog is on the left.", "We hear a bell.")]
+    assert evaluate.summary(rows)["avcap"]["cider"] == pytest.approx(10.0)
