@@ -6,6 +6,7 @@ on clips that long and answers in a ten-unit clock; every other question sees th
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -23,6 +24,7 @@ from crab.tasks import Task
 
 VERSION = 1  # of the JSON below
 WINDOW = 10.0  # seconds
+SLACK = 0.5  # seconds more than this count as longer
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ def ask(
     """
     began = time.perf_counter()
     windows = _windows(clip, task)
-    result = Result(clip, task, question, crab.name, crab.knows, notes=_notes(clip, task, windows))
+    result = Result(clip, task, question, crab.name, crab.knows, notes=_notes(clip, other, task, windows))
     finished: list[Answer] = []
     for start, end in windows:
         window = (start, end) if len(windows) > 1 else None
@@ -109,20 +111,26 @@ def ask(
 
 
 def _windows(clip: Clip, task: Task) -> list[tuple[float, float]]:
-    """Spans of the clip to ask about one after the other; the last one reaches back to be as long as the others."""
-    if task.grammar != "events" or clip.duration <= WINDOW + 0.5:
+    """Spans of the clip to ask about one after the other; the last one reaches back to be as long as the others.
+
+    What is left over at the end makes no span of its own where it is short: the last one takes it in.
+    """
+    count = math.ceil((clip.duration - SLACK) / WINDOW)
+    if task.grammar != "events" or count <= 1:
         return [(0.0, clip.duration)]
-    starts = np.arange(0.0, clip.duration, WINDOW)
-    return [(float(min(s, clip.duration - WINDOW)), float(min(s + WINDOW, clip.duration))) for s in starts]
+    starts = [i * WINDOW for i in range(count - 1)]
+    last = min((count - 1) * WINDOW, clip.duration - WINDOW)
+    return [*((start, start + WINDOW) for start in starts), (last, clip.duration)]
 
 
-def _notes(clip: Clip, task: Task, windows: list[tuple[float, float]]) -> tuple[str, ...]:
+def _notes(clip: Clip, other: Clip | None, task: Task, windows: list[tuple[float, float]]) -> tuple[str, ...]:
     notes = []
+    seen = max(c.duration if c and c.video else 0.0 for c in (clip, other))
     if len(windows) > 1:
         notes.append(f"The clip is {clip.duration:.0f} s long, so it was asked in {len(windows)} windows of ten seconds.")
-    elif task.frames and clip.duration > WINDOW + 0.5:
-        notes.append(f"The model sees {task.frames} frames spread over the whole {clip.duration:.0f} s.")
-    if task.sound.kind == "fixed" and clip.duration > task.sound.seconds + 0.5:
+    elif task.frames and seen > WINDOW + SLACK:
+        notes.append(f"The model sees {task.frames} frames spread over the whole {seen:.0f} s.")
+    if task.sound.kind == "fixed" and clip.duration > task.sound.seconds + SLACK:
         notes.append(f"For this question the model hears only the first {task.sound.seconds:.0f} s of the sound.")
     return tuple(notes)
 

@@ -212,7 +212,7 @@ class Record:
         """The clip, and the second one of a matching task. Raises MediaError for a file that cannot be read."""
         from crab import media
 
-        clip = media.open_clip(self.video, image=self.image, audio=self.audio, frame=self.frame)
+        clip = media.open_clip(self.video, image=self.image, audio=self.audio, piece=self.frame)
         second = self.video2 or self.audio2
         return clip, media.open_clip(second) if second else None
 

@@ -6,8 +6,8 @@ the frames wanted are picked from that list, and decoding starts at the key fram
 say when their frames are shown (some AVI, GIF, stream dumps) are decoded from their beginning instead. Either way the
 frames are the ones that a plain decode from start to end gives.
 
-FFmpeg (through PyAV) reads video and sound, Pillow reads pictures. All times are seconds since the clip's first frame,
-or since its first sample where nothing moves.
+FFmpeg (through PyAV) reads video and sound, Pillow reads pictures and animated WebP. All times are seconds since the
+clip's first frame, or since its first sample where nothing moves.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from pathlib import Path
 
 import av
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, ImageSequence
 
 from crab import CrabError
 
@@ -38,10 +38,12 @@ _CONTAINERS = (
 _PICTURES = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")  # Pillow's names
 _ANIMATIONS = ("GIF", "PNG", "WEBP")  # where several frames mean a film; in the others they are pages or depth maps
 _PILLOW_ERRORS = (OSError, EOFError, LookupError, SyntaxError, TypeError, ValueError, struct.error)  # on strange bytes
+_WEBP = "webp_pipe"  # FFmpeg's name for WebP; here always an animated one, as stills are read before
 _TIMED = {"mov", "matroska"}  # containers in which every packet says when it is shown and key frames are marked
 _SEES_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}  # FFmpeg's own decoders of these leave transparency out
 
 _USUAL_RATE = 25  # frames a second, where a file says neither that nor when its frames are shown
+_OVERHANG = 0.5  # seconds that sound may go on after the picture without making the clip longer: blocks are padded
 _INSTANT = 1e-6  # seconds; times closer than this are the same
 _PREROLL = 1.0  # seconds decoded and dropped before a window of sound: coded sound leans on what came before
 _MARGIN = 0.1  # seconds resampled on both sides of a window of sound, so that its edges are those of the whole
@@ -72,11 +74,12 @@ class Clip:
     video: Path | None = None  # has a moving picture
     image: Path | None = None
     audio: Path | None = None  # where the sound is (may equal `video`); None where there is none
-    duration: float = 0.0  # seconds: of the video if there is one, else of the sound; 0.0 for a lone picture
+    duration: float = 0.0  # seconds until picture and sound are both over; 0.0 for a lone picture
     width: int = 0  # 0 if there is nothing to see
     height: int = 0
-    fps: float = 0.0  # frames over duration; 0.0 without a video
-    frame: int | None = None  # the second of its sound that a lone picture belongs to (published `frame_idx`)
+    fps: float = 0.0  # frames over the video's own length; 0.0 without a video
+    frame: int | None = None  # the second that a picture belongs to
+    piece: int | None = None  # the piece of its sound that a published picture belongs to, whatever a piece lasts
 
 
 # ------------------------------------------------------------------------------------------------------ opening
@@ -88,6 +91,7 @@ def open_clip(
     image: str | Path | None = None,
     audio: str | Path | None = None,
     frame: int | None = None,
+    piece: int | None = None,
 ) -> Clip:
     """Look over what was uploaded.
 
@@ -96,10 +100,12 @@ def open_clip(
         image: a picture, alone or to go with a sound.
         audio: a file whose sound is used; beside a video it replaces the video's own.
         frame: the second of the clip that the picture belongs to, or that boxes and masks are drawn on.
+        piece: instead of `frame`, the piece of the sound (a fifth or a tenth, as the task says) that a published
+            picture belongs to (`frame_idx`). Pieces are seconds only where the sound is as long as published ones.
 
     Returns:
-        A `Clip`. An animated GIF is a video, one of a single frame a picture; cover art is not looked at; a video
-        whose picture cannot be decoded but whose sound can counts as sound.
+        A `Clip`. An animated GIF or WebP is a video, one of a single frame a picture; cover art is not looked at; a
+        video whose picture cannot be decoded but whose sound can counts as sound.
 
     Raises:
         MediaError: a file is missing, unreadable, too large or too long, or holds neither picture nor sound.
@@ -120,12 +126,14 @@ def open_clip(
         if heard is None:
             raise MediaError(f"There is no sound in {Path(audio).name}: give a file that has some.")
         clip = dataclasses.replace(clip, audio=heard)
-    if clip.video is None and clip.audio is not None:
-        clip = dataclasses.replace(clip, duration=_sound_seconds(clip.audio))
+    if clip.audio is not None:
+        over = _sound_over(clip)
+        if over > clip.duration + _OVERHANG or clip.video is None:
+            clip = dataclasses.replace(clip, duration=over)
     if frame is not None and clip.duration and not 0 <= frame < clip.duration:
         last = math.ceil(clip.duration) - 1
         raise MediaError(f"{clip.name} has no second {frame}: it lasts {clip.duration:.1f} s, give 0 to {last}.")
-    return dataclasses.replace(clip, frame=frame)
+    return dataclasses.replace(clip, frame=frame, piece=piece)
 
 
 def _look(path: Path) -> Clip:
@@ -191,7 +199,7 @@ def _look_at_video(path: Path) -> Clip:
         if stream is None:
             return Clip(name=path.name)
         _check_pixels(path, stream.codec_context.width, stream.codec_context.height)
-        first = next(_decoded(container, stream), None)
+    first = next((frame for _, _, frame in _every_frame(path)), None)
     if first is None:
         return Clip(name=path.name)
     height, width = _upright(np.empty((first.height, first.width)), first).shape
@@ -205,11 +213,12 @@ def _has_sound(path: Path) -> bool:
     return any(seconds >= Limits.shortest_sound for seconds in _heard(path))
 
 
-def _sound_seconds(path: Path) -> float:
-    """Length of a sound by decoding it: too many headers are wrong, and sound is quick to decode."""
-    for seconds in _heard(path):
-        _check_seconds(path, seconds)
-    return seconds
+def _sound_over(clip: Clip) -> float:
+    """Second of the clip at which its sound is over, by decoding it: too many headers are wrong, and it is quick."""
+    _, lag, _ = _sound_begins(clip)
+    for seconds in _heard(clip.audio):
+        _check_seconds(clip.audio, lag + seconds)
+    return lag + seconds
 
 
 def _heard(path: Path) -> Iterator[float]:
@@ -337,7 +346,8 @@ def frames(clip: Clip, n: int, *, start: float = 0.0, end: float | None = None) 
 
     Which ones: round-half-even(linspace(0, total - 1, n)) over the frames that begin from `start` on and before `end`
     (the whole clip by default), as the released Crab+ picks them. Where there are fewer than `n`, frames repeat; where
-    there is none, the one on show at `start` stands for all. A picture gives `n` copies at time 0.
+    there is none, the one on show at `start` stands for all. In a part of the clip, a video that is over before the
+    sound goes on showing its last frame. A picture gives `n` copies (one in memory) at time 0.
 
     Returns:
         Frames (n, height, width, 3) uint8, RGB, at the clip's own size; their times (n,) float64, seconds.
@@ -347,14 +357,19 @@ def frames(clip: Clip, n: int, *, start: float = 0.0, end: float | None = None) 
     """
 
     def spread(times: np.ndarray) -> np.ndarray:
+        last = len(times) - 1
+        if end is not None:  # count as many frames as would have been shown until the sound is over
+            held = len(times) + np.arange(round(clip.duration * clip.fps) - len(times))
+            times = np.concatenate([times, held / clip.fps])
         first = np.searchsorted(times, start - _INSTANT)
         past = len(times) if end is None else np.searchsorted(times, end - _INSTANT)
         if first >= past:
-            return np.full(n, _on_show(times, start))
-        return first + np.rint(np.linspace(0, past - first - 1, n)).astype(int)
+            return np.full(n, min(_on_show(times, start), last))
+        return np.minimum(first + np.rint(np.linspace(0, past - first - 1, n)).astype(int), last)
 
     if clip.image is not None:
-        return np.repeat(_picture(clip.image)[None], n, axis=0), np.zeros(n)
+        picture = _picture(clip.image)
+        return np.broadcast_to(picture, (n, *picture.shape)), np.zeros(n)
     return _chosen(clip, spread)
 
 
@@ -420,12 +435,37 @@ def _by_seeking(path: Path, timeline: _Timeline, indices: np.ndarray) -> Iterato
 
 def _from_start(path: Path, indices: np.ndarray) -> Iterator[tuple[int, av.VideoFrame]]:
     """The frames at the indices (rising), decoding from the beginning."""
+    for index, (_, _, frame) in enumerate(_every_frame(path)):
+        if index in indices:
+            yield index, frame
+        if index >= indices[-1]:
+            return
+
+
+def _every_frame(path: Path) -> Iterator[tuple[float | None, float, av.VideoFrame]]:
+    """Decode from the beginning: when each frame is shown (None: unknown), for how long (0: unknown), and itself."""
     with _open(path) as container:
-        for index, frame in enumerate(_decoded(container, _video_stream(container))):
-            if index in indices:
-                yield index, frame
-            if index >= indices[-1]:
-                return
+        if container.format.name == _WEBP:
+            yield from _leaves(path)
+            return
+        stream = _video_stream(container)
+        tick = stream.time_base
+        for frame in _decoded(container, stream):
+            yield None if frame.pts is None else float(frame.pts * tick), float((frame.duration or 0) * tick), frame
+
+
+def _leaves(path: Path) -> Iterator[tuple[float, float, av.VideoFrame]]:
+    """`_every_frame` of an animated WebP, by Pillow: FFmpeg finds no picture in it."""
+    ticks = 0  # ms
+    try:
+        with Image.open(path, formats=["WEBP"]) as film:
+            for leaf in ImageSequence.Iterator(film):
+                pixels = np.asarray(leaf.convert("RGBA"))  # first, because the duration is read along with them
+                shown = leaf.info["duration"] or 100  # so long a browser shows a frame that does not say
+                yield ticks / 1000, shown / 1000, av.VideoFrame.from_ndarray(pixels, format="rgba")
+                ticks += shown
+    except _PILLOW_ERRORS:
+        return
 
 
 @dataclass(frozen=True)
@@ -442,7 +482,8 @@ def _listed(path: Path) -> _Timeline | None:
     """The timeline by reading packets, decoding nothing; None where they do not say when they are shown."""
     with _open(path) as container:
         stream = _video_stream(container)
-        if not (_TIMED & set(container.format.name.split(",")) or stream.codec_context.codec.intra_only):
+        timed = _TIMED & set(container.format.name.split(",")) or stream.codec_context.codec.intra_only
+        if not timed or container.format.name == _WEBP:
             return None
         shown = [
             (packet.pts, packet.duration or 0, packet.is_keyframe)
@@ -465,13 +506,11 @@ def _counted(path: Path) -> _Timeline:
     """The timeline by decoding every frame; stops where the clip is longer than it may be."""
     times, last = [], 0.0
     with _open(path) as container:
-        stream = _video_stream(container)
-        tick, rate = stream.time_base, stream.average_rate
-        for frame in _decoded(container, stream):
-            times.append(None if frame.pts is None else float(frame.pts * tick))
-            last = float((frame.duration or 0) * tick)
-            if frame.pts is not None and times[-1] - (times[0] or 0.0) > Limits.seconds + 1:
-                break
+        rate = _video_stream(container).average_rate
+    for time, last, _ in _every_frame(path):
+        times.append(time)
+        if time is not None and time - (times[0] or 0.0) > Limits.seconds + 1:
+            break
     if None in times or not np.all(np.diff(times) > 0):
         times = [index / float(rate or _USUAL_RATE) for index in range(len(times))]
     times = np.array(times) - times[0]
@@ -506,6 +545,15 @@ def sound(clip: Clip, *, start: float = 0.0, end: float | None = None) -> np.nda
     if clip.audio is None:
         return np.zeros(0, dtype=np.float32)
     end = start + Limits.seconds if end is None else min(end, start + Limits.seconds)
+    begins, lag, rate = _sound_begins(clip)
+    # From here on samples are counted from the first one in the file, `lag` seconds after the first frame.
+    first, last = round((start - lag) * SAMPLE_RATE), round((end - lag) * SAMPLE_RATE)
+    silence = np.zeros(max(0, min(last, 0) - first), dtype=np.float32)
+    return np.concatenate([silence, _window(clip.audio, begins, rate, max(0, first), max(0, last))])
+
+
+def _sound_begins(clip: Clip) -> tuple[float, float, int]:
+    """When the sound begins, in seconds on its file's clock and on the clip's, and its own rate in Hz."""
     with _open(clip.audio) as container:
         stream = _audio_stream(container)
         opening = next(_decoded(container, stream))
@@ -515,10 +563,7 @@ def sound(clip: Clip, *, start: float = 0.0, end: float | None = None) -> np.nda
             lag = 0.0
         elif picture.start_time is not None:
             lag = begins - float(picture.start_time * picture.time_base)
-    # From here on samples are counted from the first one in the file, `lag` seconds after the first frame.
-    first, last = round((start - lag) * SAMPLE_RATE), round((end - lag) * SAMPLE_RATE)
-    silence = np.zeros(max(0, min(last, 0) - first), dtype=np.float32)
-    return np.concatenate([silence, _window(clip.audio, begins, opening.sample_rate, max(0, first), max(0, last))])
+    return begins, lag, opening.sample_rate
 
 
 def _window(path: Path, begins: float, rate: int, first: int, last: int) -> np.ndarray:

@@ -18,7 +18,7 @@ from torchvision.transforms import InterpolationMode
 from torchvision.transforms import functional as tvf
 
 from crab import CrabError, media, tasks
-from crab.media import SAMPLE_RATE, Clip
+from crab.media import SAMPLE_RATE, Clip, Limits
 from crab.tasks import SoundPlan, Task
 
 SECOND_PER_GRID = 2.0
@@ -158,36 +158,45 @@ def _frames(clip: Clip, n: int, window: Window | None, notes: list[str]) -> tupl
 
 
 def _picture_second(clip: Clip) -> float:
-    if clip.frame is not None:
-        return float(clip.frame)
+    second = clip.frame if clip.piece is None else clip.piece  # published pieces are meant as seconds
+    if second is not None:
+        return float(second)
     return clip.duration / 2 if clip.video is not None else 0.0
 
 
 def _sound(
     clip: Clip, plan: SoundPlan, still: bool, second: float, window: Window | None, source: int, notes: list[str]
 ) -> tuple[np.ndarray, list[Stretch]]:
-    index = int(second)
-    if still and clip.video is not None:
+    index = clip.piece or 0
+    if still and clip.piece is None:
         *window, index = around_still(second, clip.duration, plan)
     start, end = window or (0.0, None)
+    samples = media.sound(clip, start=start, end=end)
+    if window or clip.audio is None:
+        # Pieces and times are counted on the window, so the sound has to last as long.
+        samples = _lasting(samples, (end or clip.duration or 1.0) - start)
+    samples, stretches = apply_plan(samples, plan, index=index)
     if clip.audio is None:
         notes.append(f"There is no sound in {clip.name}; the model hears silence.")
-        length = (end or clip.duration or 1.0) - start
-        samples = np.zeros(round(length * SAMPLE_RATE), np.float32)
-    else:
-        samples = media.sound(clip, start=start, end=end)
-    samples, stretches = apply_plan(samples, plan, index=index)
+    elif np.count_nonzero(samples) < Limits.shortest_sound * SAMPLE_RATE:  # it is over, or has not begun
+        where = f"around second {int(second)}" if still else "in a part of it"
+        notes.append(f"{clip.name} has no sound {where}; there the model hears silence.")
     return samples, [Stretch(s.start + start, s.samples, source) for s in stretches]
 
 
-def around_still(second: float, duration: float, plan: SoundPlan) -> tuple[float, float, int]:
-    """Start, end (seconds) and piece number of the sound that goes with a still taken from a video.
+def _lasting(samples: np.ndarray, seconds: float) -> np.ndarray:
+    """16 kHz `samples`, with silence after them up to `seconds`."""
+    return np.pad(samples, (0, max(0, round(seconds * SAMPLE_RATE) - len(samples))))
 
-    A published still comes with the five or ten seconds of sound around it; so does ours.
+
+def around_still(second: float, duration: float, plan: SoundPlan) -> tuple[float, float, int]:
+    """Start, end (seconds) and piece number of the sound that goes with the still of one second of a clip.
+
+    A published still comes with five or ten seconds of sound, a piece a second; so does ours, with silence at the end
+    of a clip that is shorter.
     """
-    length = min(plan.pieces, duration)
-    start = float(np.clip(np.floor(second) - length // 2, 0.0, duration - length))
-    return start, start + length, min(int((second - start) / length * plan.pieces), plan.pieces - 1)
+    start = float(np.clip(np.floor(second) - plan.pieces // 2, 0.0, max(0.0, duration - plan.pieces)))
+    return start, start + plan.pieces, min(int(second - start), plan.pieces - 1)
 
 
 def apply_plan(samples: np.ndarray, plan: SoundPlan, *, index: int = 0) -> tuple[np.ndarray, list[Stretch]]:
@@ -272,8 +281,9 @@ def process(processor, text: str, seen: Media, *, frame_size: int = 224):
 
 def squash(frames: np.ndarray, side: int) -> torch.Tensor:
     """(frames, height, width, 3) uint8 -> (frames, 3, side, side) uint8: bicubic, antialiased, aspect ratio not kept."""
-    tensor = torch.from_numpy(np.ascontiguousarray(frames)).permute(0, 3, 1, 2)
-    return tvf.resize(tensor, [side, side], InterpolationMode.BICUBIC, antialias=True)
+    # One at a time: those of a still are one array seen many times over, and ten copies of a large one are gigabytes.
+    pictures = (torch.tensor(frame[None]).permute(0, 3, 1, 2) for frame in frames)
+    return torch.cat([tvf.resize(p, [side, side], InterpolationMode.BICUBIC, antialias=True) for p in pictures])
 
 
 def collate(prompts: list[Prompt], *, pad: int) -> dict[str, torch.Tensor]:

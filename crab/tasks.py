@@ -25,7 +25,7 @@ class SoundPlan:
     windows  the stretches in `windows`, joined; each is (start, end) in pieces, both rounded down to whole samples
              (floor, also below 0), and what lies before 0 is silence
     fixed    exactly `seconds`: cut there, or silence after the end
-    slice    one piece, the one whose number the clip gives (`Clip.frame`)
+    slice    one piece: around the second `Clip.frame`, or the one whose number is `Clip.piece`
     """
 
     kind: str  # "whole" | "windows" | "fixed" | "slice"

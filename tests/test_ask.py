@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from crab import answer, media
-from crab.ask import _run_lengths, ask, to_json
+from crab.ask import _notes, _run_lengths, _windows, ask, to_json
 from crab.tasks import TASKS
 
 
@@ -54,6 +54,32 @@ def test_a_long_clip_is_asked_in_windows(tiny, clip, monkeypatch):
     assert any("3 windows" in note for note in last.notes)
     assert len(last.token_ids) == 6
     assert last.routing is None
+
+
+@pytest.mark.parametrize(("seconds", "windows"), [
+    (0.5, [(0, 0.5)]), (10.04, [(0, 10.04)]), (10.5, [(0, 10.5)]), (10.6, [(0, 10), (0.6, 10.6)]),
+    (20.04, [(0, 10), (10, 20.04)]), (20.5, [(0, 10), (10, 20.5)]), (24, [(0, 10), (10, 20), (14, 24)]),
+    (300, [(start, start + 10) for start in range(0, 300, 10)]),
+])  # fmt: skip
+def test_a_short_rest_makes_no_window_of_its_own(seconds, windows):
+    found = _windows(media.Clip("a", duration=seconds), TASKS["unav"])
+    assert [pytest.approx(window) for window in windows] == found
+
+
+def test_a_silent_window_is_said_once(tiny, golden):
+    clip = media.open_clip(golden / "media" / "b.mp4", audio=golden / "media" / "a.mp3")
+    *_, last = ask(tiny, replace(clip, duration=40.0), TASKS["ave"], max_new_tokens=1, trace=False)
+    assert [note for note in last.notes if "silence" in note] == [
+        "b.mp4 has no sound in a part of it; there the model hears silence."]
+
+
+def test_frames_of_a_long_second_clip_are_said_to_be_few(clip):
+    other = replace(clip, duration=30.0)
+    sees = "The model sees 10 frames spread over the whole 30 s."
+    assert _notes(clip, other, TASKS["a2v"], [(0.0, 10.0)]) == (sees,)
+    heard = replace(other, video=None)  # of a sound nothing is left out
+    assert _notes(clip, heard, TASKS["v2a"], [(0.0, 10.0)]) == ()
+    assert _notes(clip, None, TASKS["ks"], [(0.0, 10.0)]) == ()
 
 
 def test_events_of_windows_become_one_where_they_touch():

@@ -97,7 +97,7 @@ def test_matching_has_a_second_clip(golden):
 
 def test_a_still_knows_its_second(golden):
     [record] = avuie.read(golden / "AVUIE_2", "ref_avs")
-    assert record.open()[0].frame == 7
+    assert record.open()[0].piece == 7
 
 
 def test_a_box_stands_in_its_reference(tmp_path):

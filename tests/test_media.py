@@ -284,6 +284,7 @@ def test_pictures_of_every_kind(tmp_path):
         assert (clip.width, clip.height, clip.duration) == (64, 48, 0.0)
         pictures, times = frames(clip, 3, start=4.0, end=5.0)
         assert pictures.shape == (3, 48, 64, 3) and pictures.dtype == np.uint8 and times.tolist() == [0.0] * 3
+        assert pictures[0].base is not None and np.shares_memory(pictures[0], pictures[2])
         assert np.abs(pictures[0][[8, 40], [50, 10]].astype(int) - [[0, 255, 0], [0, 0, 255]]).max() < 40
         assert sound(clip).shape == (0,)
     deep = np.linspace(0, 65535, 256).astype(np.uint16).reshape(16, 16)
@@ -417,6 +418,29 @@ def test_sound_of_another_file(tmp_path):
     assert open_clip(other, audio=seen).audio == seen
 
 
+def test_a_clip_lasts_until_picture_and_sound_are_over(tmp_path):
+    clip = open_clip(write(tmp_path / "a.mp4", video="libx264", pictures=10, audio="aac", samples=tone(4)))
+    assert clip.duration == pytest.approx(4.0, abs=0.05) and clip.fps == 10.0
+    assert [seen_index(picture) for picture in frames(clip, 4)[0]] == [0, 3, 6, 9]  # of the whole, as the released code
+    pictures, times = frames(clip, 4, start=0.0, end=2.0)
+    assert [seen_index(picture) for picture in pictures] == [0, 6, 9, 9]
+    assert times == pytest.approx([0.0, 0.6, 0.9, 0.9])
+    assert [seen_index(picture) for picture in frames(clip, 4, start=2.0, end=4.0)[0]] == [9] * 4
+    assert seen_index(frame_at(clip, 3.0)) == 9
+
+    late = write(tmp_path / "late.mkv", video="libx264", audio="flac", samples=tone(1), begins=1.7)
+    assert open_clip(late).duration == pytest.approx(2.7, abs=0.01)
+    heard = write(tmp_path / "a.wav", audio="pcm_s16le", samples=tone(5))
+    assert open_clip(write(tmp_path / "b.mp4", video="libx264"), audio=heard, frame=4).duration == 5.0
+    one = open_clip(write(tmp_path / "one.mp4", video="libx264", pictures=1), audio=heard)
+    assert one.duration == 5.0 and [seen_index(picture) for picture in frames(one, 3, start=3.0, end=5.0)[0]] == [0] * 3
+
+
+def test_sound_that_sticks_out_a_little_does_not_make_a_clip_longer(tmp_path):
+    path = write(tmp_path / "a.mp4", video="libx264", audio="aac", samples=tone(2.4))
+    assert open_clip(path).duration == 2.0
+
+
 def test_a_picture_with_its_sound(tmp_path):
     Image.fromarray(CORNERS).save(tmp_path / "a.jpg")
     heard = write(tmp_path / "a.wav", audio="pcm_s16le", samples=tone(5))
@@ -430,6 +454,8 @@ def test_a_picture_with_its_sound(tmp_path):
         assert len(sound(clip, start=3, end=4)) == SAMPLE_RATE
     with pytest.raises(MediaError, match="a.jpg has no second 5: it lasts 5.0 s, give 0 to 4"):
         open_clip(image=tmp_path / "a.jpg", audio=heard, frame=5)
+    published = open_clip(image=tmp_path / "a.jpg", audio=heard, piece=7)  # past the end: silence, as released
+    assert (published.frame, published.piece) == (None, 7)
 
 
 def test_a_video_of_one_frame(tmp_path):
@@ -522,6 +548,28 @@ def test_an_animated_gif_is_a_video_and_a_still_one_a_picture(tmp_path):
     assert [seen_index(picture) for picture in frames(clip, 5)[0]] == list(range(5))
     stills[3].save(tmp_path / "b.gif")
     assert open_clip(tmp_path / "b.gif").image
+
+
+def test_an_animated_webp_is_a_video_and_a_still_one_a_picture(tmp_path):
+    stills = [Image.new("RGB", (64, 48), (grey(i),) * 3) for i in range(5)]
+    path = tmp_path / "a.mp4"
+    stills[0].save(path, "WEBP", save_all=True, append_images=stills[1:], duration=[100, 200, 300, 0, 50], lossless=True)
+    clip = open_clip(path)
+    assert (clip.video, clip.image, clip.audio, clip.width, clip.height) == (path, None, None, 64, 48)
+    assert clip.duration == pytest.approx(0.75) and clip.fps == pytest.approx(5 / 0.75)
+    pictures, times = frames(clip, 5)
+    assert [seen_index(picture) for picture in pictures] == list(range(5))
+    assert times == pytest.approx([0.0, 0.1, 0.3, 0.6, 0.7])
+    assert seen_index(frame_at(clip, 0.5)) == 2
+    stills[3].save(tmp_path / "b.webp")
+    assert open_clip(tmp_path / "b.webp").image
+
+
+def test_a_transparent_animated_webp_lies_on_white(tmp_path):
+    veiled, plain = Image.fromarray(VEILED), Image.new("RGBA", (64, 48))
+    veiled.save(tmp_path / "a.webp", save_all=True, append_images=[plain], duration=100, lossless=True)
+    colours = frame_at(open_clip(tmp_path / "a.webp"), 0.0)[[8, 40, 40], [50, 10, 50]].astype(int)
+    assert np.abs(colours - [(255, 255, 255), (127, 127, 255), (255, 255, 255)]).max() <= 1
 
 
 def test_a_video_recorded_by_a_browser(tmp_path):
@@ -642,6 +690,10 @@ def test_limits(tmp_path, monkeypatch):
         for path in (video, counted, heard):
             assert refused(path) == f"{path.name} is longer than 1 s: cut it shorter."
         assert "a.wav is longer than 1 s" in refused(tmp_path / "a.jpg", audio=heard)
+    with monkeypatch.context() as patch:  # the sound of a video, its own or another, is held to the same
+        patch.setattr(Limits, "seconds", 2)
+        longer = write(tmp_path / "b.mp4", video="libx264", pictures=10, audio="aac", samples=tone(4))
+        assert refused(longer) == refused(counted, audio=longer) == "b.mp4 is longer than 2 s: cut it shorter."
     with monkeypatch.context() as patch:
         patch.setattr(Limits, "pixels", 64 * 48 - 1)
         for path in (video, counted, tmp_path / "a.jpg"):

@@ -1,5 +1,8 @@
 """The released preprocessing, reproduced from the files on disk, and a map that knows every position."""
 
+import wave
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -102,6 +105,74 @@ def test_a_slice_after_the_end_is_silence():
 @pytest.mark.parametrize(("second", "expected"), [(0.0, (0, 5, 0)), (5.0, (3, 8, 2)), (9.9, (5, 10, 4))])
 def test_a_still_out_of_a_video_takes_five_seconds_around_it(second, expected):
     assert prompt.around_still(second, 10.0, TASKS["s4"].sound) == expected
+
+
+@pytest.mark.parametrize(("second", "duration", "expected"), [
+    (1.5, 3.0, (0, 5, 1)), (0.24, 0.48, (0, 5, 0)), (7.2, 7.3, (2.3, 7.3, 4)), (0.0, 0.0, (0, 5, 0)),
+])  # fmt: skip
+def test_a_second_of_a_shorter_clip_is_still_a_second(second, duration, expected):
+    assert prompt.around_still(second, duration, TASKS["s4"].sound) == pytest.approx(expected)
+
+
+def staircase(path, seconds):
+    """A sound file that is as loud in every second as its number, counted from 1, in twentieths; its path."""
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, 16000, 0, "NONE", ""))
+        file.writeframes((np.repeat(np.arange(seconds) + 1, 16000) * 32768 / 20).astype("<i2").tobytes())
+    return path
+
+
+def seconds_heard(seen):
+    return np.rint(seen.sound.reshape(-1, 1600).mean(axis=1) * 20).reshape(-1, 10)[:, 5].astype(int).tolist()
+
+
+@pytest.mark.parametrize("second", [0, 3, 7, 9])
+def test_a_picture_hears_the_second_of_its_sound_that_it_belongs_to(second, golden, tmp_path):
+    heard = staircase(tmp_path / "a.wav", 10)
+    clip = media.open_clip(image=golden / "media" / "a.jpg", audio=heard, frame=second)
+    for dataset in ("s4", "ms3", "ref_avs"):
+        seen = prompt.gather(clip, TASKS[dataset])
+        assert seconds_heard(seen) == [second + 1] and seen.stretches[0].start == second and seen.notes == ()
+    first = min(max(0, second - 2), 5)
+    assert seconds_heard(prompt.gather(clip, TASKS["arig"])) == list(range(first + 1, first + 6))
+
+
+@pytest.mark.parametrize(("dataset", "seconds", "piece", "start", "heard"), [
+    ("s4", 5, 3, 3.0, 16000), ("s4", 10, 3, 6.0, 32000), ("ref_avs", 10, 7, 7.0, 16000), ("ref_avs", 12, 7, 8.4, 19200),
+])  # fmt: skip
+def test_a_published_picture_hears_a_piece_of_its_sound(dataset, seconds, piece, start, heard, golden, tmp_path):
+    sound = staircase(tmp_path / "a.wav", seconds)
+    clip = media.open_clip(image=golden / "media" / "a.jpg", audio=sound, piece=piece)
+    seen = prompt.gather(clip, TASKS[dataset])
+    assert [(s.start, s.samples) for s in seen.stretches] == [(start, heard)]
+    assert np.array_equal(seen.sound, media.sound(clip, start=start)[:heard])
+    assert seen.picture_time == piece
+
+
+def test_a_still_of_a_video_hears_its_own_second_of_a_shorter_sound(golden, tmp_path):
+    clip = media.open_clip(golden / "media" / "a.mp4", audio=staircase(tmp_path / "a.wav", 3), frame=1)
+    seen = prompt.gather(clip, TASKS["s4"])
+    assert seconds_heard(seen) == [2] and seen.notes == ()
+    seen = prompt.gather(replace(clip, frame=7), TASKS["s4"])
+    assert len(seen.sound) == 16000 and not seen.sound.any()
+    assert seen.notes == ("a.mp4 has no sound around second 7; there the model hears silence.",)
+
+
+def test_the_sound_of_a_window_lasts_as_long_as_the_window(golden, tmp_path):
+    clip = media.open_clip(golden / "media" / "a.mp4", audio=staircase(tmp_path / "a.wav", 3))
+    assert seconds_heard(prompt.gather(clip, TASKS["ave"])) == [1, 2, 3]  # the whole, as released
+    seen = prompt.gather(clip, TASKS["ave"], window=(2.0, 6.0))
+    assert seconds_heard(seen) == [3, 0, 0, 0] and seen.notes == ()
+    seen = prompt.gather(clip, TASKS["ave"], window=(4.0, 8.0))
+    assert seconds_heard(seen) == [0] * 4
+    assert seen.notes == ("a.mp4 has no sound in a part of it; there the model hears silence.",)
+
+
+def test_a_picture_shown_as_a_video_is_squashed_without_being_copied_out(golden):
+    frames, _ = media.frames(media.open_clip(golden / "media" / "a.jpg"), 10)
+    squashed = prompt.squash(frames, 56)
+    assert squashed.shape == (10, 3, 56, 56)
+    assert all((one == prompt.squash(frames[:1], 56)[0]).all() for one in squashed)
 
 
 def test_two_clips_are_asked_for_where_two_are_compared(golden):
