@@ -8,6 +8,7 @@ the optional `crab.json` beside `config.json` (`name`, `frame_size`, `knows`).
 from __future__ import annotations
 
 import json
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import nullcontext
@@ -18,6 +19,7 @@ from typing import Literal
 import numpy as np
 import torch
 from peft import PeftModel
+from safetensors import SafetensorError
 from transformers import (
     DynamicCache,
     Qwen2_5OmniProcessor,
@@ -66,7 +68,7 @@ class About:
 
 
 class Crab:
-    """A loaded model. Stateless between calls: two callers may stream from it in turn without mixing."""
+    """A loaded model. Stateless between calls: several callers may stream from it at once, in threads or in turn."""
 
     def __init__(self, model: torch.nn.Module, processor: Qwen2_5OmniProcessor, about: About, report=None):
         self.model = model.eval()
@@ -76,6 +78,9 @@ class Crab:
         self.thinker = model.get_base_model() if isinstance(model, PeftModel) else model
         stops = self.thinker.generation_config.eos_token_id
         self.stops = frozenset(stops if isinstance(stops, list) else [stops])
+        # One forward pass at a time: routers tell every recorder there is, and an answer that nobody listens to any
+        # more may still be on its last pass.
+        self._turn = threading.Lock()
 
     @property
     def name(self) -> str:
@@ -113,11 +118,14 @@ class Crab:
             about = _about(model)
             config = Qwen2_5OmniThinkerConfig.from_pretrained(model)
             processor = Qwen2_5OmniProcessor.from_pretrained(model)
-            thinker = Qwen2_5OmniThinkerForConditionalGeneration.from_pretrained(
-                model, config=config, dtype=dtype, device_map=None if device == "cpu" else {"": device}
-            )
-        except (OSError, ValueError) as error:
+            thinker, loaded = Qwen2_5OmniThinkerForConditionalGeneration.from_pretrained(
+                model, config=config, dtype=dtype, device_map=None if device == "cpu" else {"": device},
+                output_loading_info=True,
+            )  # fmt: skip
+        except (OSError, ValueError, TypeError, RuntimeError, SafetensorError) as error:
             raise _not_found(model, error) from error
+        if loaded["missing_keys"]:  # transformers would fill them at random
+            raise CrabError(f"The model {model!r} is not whole: {min(loaded['missing_keys'])} is missing.")
         if dtype == torch.bfloat16 and numerics == "released":
             round_positions(thinker)
         own = Path(model) / "adapter"
@@ -148,12 +156,14 @@ class Crab:
         cache = DynamicCache(config=self.thinker.config.text_config)
         with trace.record(self.model) if trace_routing else nullcontext() as recorder:
             while True:
-                if recorder:
-                    recorder.take()  # whatever another caller's answer left between two of our tokens
-                outputs = self.model(**inputs, position_ids=positions, cache=cache, use_cache=True)
+                with self._turn:
+                    if recorder:
+                        recorder.take()  # whatever another caller's answer left between two of our tokens
+                    outputs = self.model(**inputs, position_ids=positions, cache=cache, use_cache=True)
+                    gates = recorder.take() if recorder else None
                 token = int(outputs.logits[0, -1].argmax())
-                routing = self._traces(recorder.take(), prompt, read) if recorder else None
-                last = token in self.stops or len(written) + 1 == max_new_tokens
+                routing = self._traces(gates, prompt, read) if recorder else None
+                last = token in self.stops or len(written) + 1 >= max_new_tokens
                 new = () if token in self.stops else (token,)
                 written += new
                 text = self.processor.tokenizer.decode(written, skip_special_tokens=True)
@@ -172,9 +182,11 @@ class Crab:
         """Answer a batch greedily: the new token ids of each, up to the stop token, which is left out."""
         pad = self.processor.tokenizer.pad_token_id
         batch = self._on_device(prompt.collate(prompts, pad=pad))
-        ids = self.model.generate(
-            **batch, max_new_tokens=max_new_tokens, do_sample=False, pad_token_id=pad, eos_token_id=sorted(self.stops)
-        )
+        with self._turn:
+            ids = self.model.generate(
+                **batch, max_new_tokens=max_new_tokens, do_sample=False, pad_token_id=pad,
+                eos_token_id=sorted(self.stops),
+            )  # fmt: skip
         answers = ids[:, batch["input_ids"].shape[1] :].tolist()
         return [row[: next((i for i, t in enumerate(row) if t in self.stops), len(row))] for row in answers]
 
@@ -187,7 +199,8 @@ class Crab:
         inputs["input_ids"] = torch.cat([inputs["input_ids"], extra], dim=1)
         inputs["attention_mask"] = torch.ones_like(inputs["input_ids"])
         after = positions[..., -1:] + 1 + torch.arange(extra.shape[1], device=self.device)
-        return self.model(**inputs, position_ids=torch.cat([positions, after], dim=-1), use_cache=False).logits[0]
+        with self._turn:
+            return self.model(**inputs, position_ids=torch.cat([positions, after], dim=-1), use_cache=False).logits[0]
 
     def decode(self, token_ids) -> str:
         return self.processor.tokenizer.decode(token_ids, skip_special_tokens=True).strip()

@@ -1,8 +1,13 @@
 """The released model's numbers, and what streaming, batching and tracing must not change."""
 
+import json
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from crab import CrabError
 from crab.model import Crab, round_positions, site_of, skeleton
@@ -80,6 +85,20 @@ def test_two_answers_under_way_do_not_mix(tiny, golden_prompts, golden_cases):
     assert said == {d: golden_cases[d]["generated_ids"][:8] for d in streams}
 
 
+def test_two_answers_in_two_threads_do_not_mix(tiny, golden_prompts, golden_cases):
+    """A page goes on with the next visitor while an answer that was stopped is still on its last pass."""
+
+    def answer(dataset):
+        return list(tiny.stream(golden_prompts[dataset], max_new_tokens=8, trace_routing=True))
+
+    with ThreadPoolExecutor(2) as pool:
+        for _ in range(3):
+            for dataset, steps in zip(("ave", "s4"), pool.map(answer, ("ave", "s4"))):
+                assert [i for s in steps for i in s.token_ids] == golden_cases[dataset]["generated_ids"][:8]
+                lengths = [step.routing["language"].weights.shape[1] for step in steps]
+                assert lengths == [len(golden_prompts[dataset].map.tokens)] + [1] * 7
+
+
 def test_closing_the_stream_stops_the_model(tiny, golden_prompts, monkeypatch):
     calls = []
     forward = tiny.model.forward
@@ -120,3 +139,23 @@ def test_what_is_no_model_gets_a_sentence(tmp_path):
         Crab.load(tmp_path / "nothing-here")
     with pytest.raises(CrabError, match="could not be loaded"):
         skeleton(str(tmp_path / "nothing-here"))
+
+
+def test_a_base_that_is_not_whole_is_refused_by_the_name_of_what_is_missing(golden, tmp_path):
+    broken = tmp_path / "broken"
+    shutil.copytree(golden / "tiny-omni", broken)
+    tensors = load_file(broken / "model.safetensors")
+    del tensors["thinker.model.layers.1.self_attn.q_proj.weight"]
+    save_file(tensors, broken / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(CrabError, match="layers.1.self_attn.q_proj.weight is missing"):
+        Crab.load(broken, device="cpu")
+    (broken / "model.safetensors").write_bytes((golden / "tiny-omni" / "model.safetensors").read_bytes()[:100_000])
+    with pytest.raises(CrabError, match="could not be loaded"):
+        Crab.load(broken, device="cpu")
+
+
+def test_a_folder_that_says_strange_things_of_itself_gets_a_sentence(golden, tmp_path):
+    shutil.copytree(golden / "tiny-omni", tmp_path / "strange")
+    (tmp_path / "strange" / "crab.json").write_text(json.dumps({"colour": "orange"}))
+    with pytest.raises(CrabError, match="could not be loaded"):
+        Crab.load(tmp_path / "strange", device="cpu")
