@@ -70,7 +70,7 @@ SWITCH = """<details><summary>Ask the 7B model instead</summary>
 CRAB_ADAPTER=finetune_weights.bin \\
 CRAB_SEGMENTER=facebook/sam2.1-hiera-large \\
 python app.py</pre></details>"""
-# Gradio runs these in the browser: Ask and Stop take turns, and figures are drawn for the page's light or dark ground.
+# Gradio runs these in the browser: `turn` at once, and figures are drawn for the page's light or dark ground.
 BUSY = "() => [{__type__: 'update', interactive: false}, {__type__: 'update', interactive: true}]"
 IDLE = "() => [{__type__: 'update', interactive: true}, {__type__: 'update', interactive: false}]"
 WITH_DARK = "(...values) => [...values.slice(0, -1), document.querySelector('.dark') !== null]"
@@ -184,6 +184,11 @@ def form() -> SimpleNamespace:
         f.stop = gr.Button("Stop", scale=1, min_width=90, interactive=False, elem_id="stop")
     f.dark = gr.Checkbox(visible=False)  # told by the browser; last, see WITH_DARK
     return f
+
+
+def turn(f: SimpleNamespace, *, busy: bool) -> dict[Any, Any]:
+    """Ask and Stop take turns. An answer hands the turn back itself: one that was stopped must not, it ends later."""
+    return {f.ask: gr.update(interactive=not busy), f.stop: gr.update(interactive=busy)}
 
 
 def chosen(values: dict[str, Any]) -> Task:
@@ -370,7 +375,7 @@ def build(crab: Crab, segmenter: Segmenter) -> gr.Blocks:
         def on_ask(*values: Any) -> Iterator[dict[Any, Any]]:
             asked = dict(zip(INPUTS, values))
             result = None
-            yield cleared(s)
+            yield cleared(s) | turn(f, busy=True)
             try:
                 with sentences():
                     clip, other = opened(asked)
@@ -379,9 +384,9 @@ def build(crab: Crab, segmenter: Segmenter) -> gr.Blocks:
                             if not latest.done:
                                 yield growing(s, latest, result, asked["dark"])
                             result = latest
-                    yield finished(s, result, asked["dark"])
+                    yield finished(s, result, asked["dark"]) | turn(f, busy=False)
             except gr.Error as error:
-                yield {s.words: f"<p class='problem' role='alert'>{error.message}</p>"}
+                yield {s.words: f"<p class='problem' role='alert'>{error.message}</p>"} | turn(f, busy=False)
                 raise
 
         def on_stop(result: Result | None, dark: bool) -> dict[Any, Any]:
@@ -414,10 +419,10 @@ def build(crab: Crab, segmenter: Segmenter) -> gr.Blocks:
         told = {"js": WITH_DARK, **at_once}
         triggers, choices = [f.ask.click, f.question.submit], [getattr(f, name) for name in CHOICES]
         gr.on(triggers, js=BUSY, **turns)
-        asking = gr.on(triggers, on_ask, inputs, sheet, js=WITH_DARK, concurrency_id="model", trigger_mode="once",
-                       api_visibility="private", show_progress="minimal", show_progress_on=s.words)
-        asking.success(js=IDLE, **turns)
-        asking.failure(js=IDLE, **turns)
+        # "multiple": a stopped answer ends with its last step only, and whoever asks again meanwhile waits in the queue.
+        asking = gr.on(triggers, on_ask, inputs, [*sheet, f.ask, f.stop], js=WITH_DARK, concurrency_id="model",
+                       trigger_mode="multiple", api_visibility="private", show_progress="minimal",
+                       show_progress_on=s.words)
         f.stop.click(js=IDLE, **turns)
         f.stop.click(on_stop, [s.result, f.dark], sheet, cancels=[asking], **told | {"queue": True})  # after the last word
         gr.on([choice.input for choice in choices], on_choice, choices, fields, **at_once)
@@ -439,7 +444,7 @@ def launch(page: gr.Blocks) -> None:
 def load() -> tuple[Crab, Segmenter]:
     """The model and the segmenter that the environment names. Raises CrabError where there is none."""
     crab = Crab.load(os.environ.get("CRAB_MODEL") or ASSETS / "crab-mini", os.environ.get("CRAB_ADAPTER"))
-    return crab, load_segmenter(os.environ.get("CRAB_SEGMENTER", "grabcut"))
+    return crab, load_segmenter(os.environ.get("CRAB_SEGMENTER") or "grabcut")
 
 
 def main() -> None:
