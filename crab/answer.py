@@ -117,7 +117,9 @@ _NAMED = re.compile(
     r"\b(?:object|source|thing|category)\b[^.<\[\n]{0,120}?\bis\s+"
     r"(?!(?:at|in|on|located|found|visible|present|absent|not|making|producing)\b)(?:(?:an?|the)\s+)?"
     r"([^.<\[(\n]+?)\s*(?=[.<\[(\n]|,? and \w|, (?:its|with|which|located)|\Z)", re.IGNORECASE)
-_FIRST_OR_SECOND = re.compile(r"\b(?:(1|1st|one|first)|2|2nd|two|second)\b", re.IGNORECASE | re.ASCII)
+_FIRST_OR_SECOND = re.compile(
+    r"\b(?:(?:video|audio|clip|sound)[ _]?)?(?:(1|1st|one|first)|2|2nd|two|second)\b", re.IGNORECASE | re.ASCII)
+_NEITHER = re.compile(r"\s*(?:no|none|neither)\b", re.IGNORECASE)
 
 
 def parse(text: str, task: Task, *, start: float = 0.0, duration: float = 10.0,
@@ -241,7 +243,8 @@ def _choice(said: list[str], grammar: str) -> tuple[str | None, bool | None]:
     if grammar == "text":
         return None, None
     if grammar == "match":
-        numbers = [found for words in said if (found := _FIRST_OR_SECOND.search(words))]
+        numbers = [found for words in said
+                   if not _NEITHER.match(words) and (found := _FIRST_OR_SECOND.search(words))]
         return ("1" if numbers[-1][1] else "2") if numbers else None, None
     if grammar == "exists_box_points":
         truths = [words for words in map(str.lower, said) if words in ("true", "false")]
@@ -292,7 +295,7 @@ def _tidy(number: float) -> str:
 
 def _object(text: str) -> str:
     """What the text says the sounding or the described object is; "" if it does not."""
-    return next((found[1].strip() for found in _NAMED.finditer(text) if found[1].strip()), "")
+    return next((name for found in _NAMED.finditer(text) if (name := found[1].strip(" ,;:"))), "")
 
 
 def _boxes(text: str, blocks: list[_Block], size: tuple[int, int], label: str, *,

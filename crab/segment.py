@@ -142,10 +142,13 @@ class Sam2:
         self._dtype = getattr(torch, dtype or ("bfloat16" if self._device.type == "cuda" else "float32"))
         try:
             self._processor = Sam2Processor.from_pretrained(model)
-            self._model = Sam2Model.from_pretrained(model, dtype=torch.float32).to(self._device).eval()
-        except OSError as error:
+            read, loaded = Sam2Model.from_pretrained(model, dtype=torch.float32, output_loading_info=True)
+            if loaded["missing_keys"]:  # another model's folder: transformers would fill them at random
+                raise OSError(f"{min(loaded['missing_keys'])} is missing")
+        except (OSError, ValueError, RuntimeError) as error:
             raise CrabError(f"No SAM 2 model could be read from {model}: give a folder that holds one, or a name on "
                             "the Hugging Face hub and a connection to it.") from error
+        self._model = read.to(self._device).eval()
 
     def __call__(self, frame: np.ndarray, box: Box | None, points: Sequence[Point]) -> tuple[np.ndarray, float]:
         import torch

@@ -76,7 +76,10 @@ def test_events(dataset, text, expected):
     ("v2a", "<answer> The second audio. </answer>", "2"),
     ("v2a", "<answer>First</answer>", "1"),
     ("v2a", "<answer>1st</answer>", "1"),
+    ("a2v", "<answer>video2</answer>", "2"),
+    ("v2a", "<answer>audio_1</answer>", "1"),
     ("a2v", "<answer>neither</answer>", None),
+    ("a2v", "<answer>None of the two</answer>", None),
     ("a2v", "<answer>o", None),
     ("avcap", "A dog barks at <answer>two</answer> cats.", None),
 ])
@@ -92,6 +95,7 @@ def test_choice(dataset, text, choice):
     ("s4", "[1,2] [10,20,200,180] [30,40] [50,60] [70,80] [0,0,9,9]", (Box("", 10, 20, 200, 180),), THREE),
     ("s4", "[10,20,200,180]", (Box("", 10, 20, 200, 180),), ()),
     ("s4", "[30,40] [50,60] [70,80] [9", (), THREE),
+    ("s4", "The object making the sound is a dog, [10,20,200,180]", DOG_BOX, ()),
     ("s4", "[200,180,10,20]", (Box("", 10, 20, 200, 180),), ()),
     ("s4", "[0,-5,224,300]", (Box("", 0, 0, 224, 224),), ()),
     ("s4", "[10,20,10,180]", (), ()),

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from crab import CrabError
 from crab.answer import Answer, Box
-from crab.segment import GrabCut, Mask, Sam2, masks
+from crab.segment import GrabCut, Mask, Sam2, load_segmenter, masks
 
 cv2 = pytest.importorskip("cv2")
 
@@ -250,3 +250,10 @@ def test_sam2_computes_in_the_type_it_is_told_and_keeps_places_exact(tiny_sam2, 
 def test_sam2_without_a_model_says_what_to_give(tmp_path):
     with pytest.raises(CrabError, match="No SAM 2 model could be read"):
         Sam2(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["assets/crab-mini", "no such name", "/nowhere/at/all"])
+def test_what_is_no_sam2_is_refused(name, request):
+    place = request.config.rootpath / name
+    with pytest.raises(CrabError, match="No SAM 2 model could be read"):
+        load_segmenter(str(place) if place.exists() else name)
