@@ -32,6 +32,9 @@ def main(arguments: list[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output went away, `| head` for one
         sys.stderr.close()
         return 0
+    except OSError as error:  # a disk that is full, a folder that may not be written
+        print(f"{error.filename or 'The file'} cannot be used: {error.strerror}.", file=sys.stderr)
+        return 2
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -47,9 +50,9 @@ def _parser() -> argparse.ArgumentParser:
     ask.add_argument("--task", required=True, metavar="T", help="a dataset's name, e.g. avqa, ave, s4")
     ask.add_argument("--question", default="", metavar="Q", help="question, options or expression, where the task needs one")
     ask.add_argument("--segmenter", default="grabcut", metavar="S", help="grabcut, or a SAM 2 folder or hub id")
-    ask.add_argument("--max-new-tokens", type=int, default=512, metavar="N")
+    ask.add_argument("--max-new-tokens", type=_positive, default=512, metavar="N")
     ask.add_argument("--json", action="store_true", help="print one JSON object instead of the answer")
-    ask.add_argument("--routing", metavar="FILE.npz", help="write the router weights there")
+    ask.add_argument("--routing", type=_new_file, metavar="FILE.npz", help="write the router weights there")
     _model_arguments(ask)
     ask.set_defaults(run=run_ask)
 
@@ -70,10 +73,10 @@ def _parser() -> argparse.ArgumentParser:
     evaluate = commands.add_parser("evaluate", help="answer test records of the published layout, or of unseen scenes")
     source = evaluate.add_mutually_exclusive_group(required=True)
     source.add_argument("--data", metavar="DIR", help="the folder that holds AVUIE_2")
-    source.add_argument("--scenes", type=int, metavar="N", help="N scenes never trained on; prints scores")
+    source.add_argument("--scenes", type=_positive, metavar="N", help="N scenes never trained on; prints scores")
     evaluate.add_argument("--tasks", required=True, nargs="+", metavar="T")
-    evaluate.add_argument("--predictions", required=True, metavar="FILE.jsonl", help="one row a record")
-    evaluate.add_argument("--max-new-tokens", type=int, default=512, metavar="N")
+    evaluate.add_argument("--predictions", type=_new_file, required=True, metavar="FILE.jsonl", help="one row a record")
+    evaluate.add_argument("--max-new-tokens", type=_positive, default=512, metavar="N")
     _model_arguments(evaluate)
     evaluate.set_defaults(run=run_evaluate)
 
@@ -84,6 +87,20 @@ def _parser() -> argparse.ArgumentParser:
     train.set_defaults(run=run_train)
 
     return parser
+
+
+def _positive(typed: str) -> int:
+    if not typed.isdecimal() or not int(typed):
+        raise argparse.ArgumentTypeError(f"{typed} is not a whole number above 0")
+    return int(typed)
+
+
+def _new_file(typed: str) -> Path:
+    """Looked at before a model is loaded, not after it has answered."""
+    path = Path(typed)
+    if path.is_dir() or not path.parent.is_dir():
+        raise argparse.ArgumentTypeError(f"{typed} cannot be written: give a file in a folder that exists")
+    return path
 
 
 def _model_arguments(command: argparse.ArgumentParser) -> None:
@@ -100,11 +117,18 @@ def run_ask(args: argparse.Namespace) -> None:
     task = _task(args.task)
     clip = media.open_clip(args.media, image=args.image, audio=args.audio, frame=args.frame)
     other = media.open_clip(args.media2) if args.media2 else None
-    tasks.instruction(task, args.question)  # what is missing is said before the model is loaded
-    segmenter = load_segmenter(args.segmenter)
+    # What is missing is said before the model is loaded.
+    if task.grammar == "match" and other is None:
+        raise CrabError(f"{task.name} compares two clips: give a second one.")
+    if task.grammar != "match" and other is not None:
+        raise CrabError(f"{task.name} asks about one clip: leave out {args.media2}.")
+    tasks.instruction(task, args.question)
+    segmenter, crab = load_segmenter(args.segmenter), _load(args)
+    if args.routing and crab.adapter is None:
+        raise CrabError(f"{crab.name} has no adapter here and so no router weights: give one with --adapter.")
     shown = ""
     for result in ask(
-        _load(args), clip, task, args.question, other=other, segmenter=segmenter, trace=bool(args.routing),
+        crab, clip, task, args.question, other=other, segmenter=segmenter, trace=bool(args.routing),
         max_new_tokens=args.max_new_tokens,
     ):  # fmt: skip
         if not args.json:
@@ -156,14 +180,18 @@ def run_check(args: argparse.Namespace) -> int:
 def run_evaluate(args: argparse.Namespace) -> None:
     from crab import avuie
     from crab.learn import evaluate
+    from crab.scenes import questions
 
-    records = [avuie.read(args.data, _task(name).name) for name in args.tasks] if args.data else []
+    names = [_task(name).name for name in args.tasks]
+    records = [avuie.read(args.data, name) for name in names] if args.data else []
+    if args.scenes and (unasked := sorted(set(names) - set(questions.DATASETS))):
+        raise CrabError(f"Drawn scenes are not asked {', '.join(unasked)}, only {', '.join(questions.DATASETS)}.")
     crab = _load(args)
     if args.data:
         rows = evaluate.predict(crab, itertools.chain(*records), max_new_tokens=args.max_new_tokens)
     else:
         seeds = range(evaluate.SCENE_SEEDS, evaluate.SCENE_SEEDS + args.scenes)
-        rows = evaluate.scores(crab, seeds, [_task(name).name for name in args.tasks])
+        rows = evaluate.scores(crab, seeds, names)
     written = []
     with open(args.predictions, "w") as file:
         for row in tqdm(rows, unit=" answers"):

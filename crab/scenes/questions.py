@@ -18,6 +18,7 @@ from . import render
 from .actors import ACTORS
 from .script import DURATION, Part, Scene, Stretches, during, place
 
+DATASETS = ("ave", "avvp", "avqa", "arig", "s4", "avcap")  # what `ask` asks
 GRID = (224, 224)
 _NUMBERS = ("zero", "one", "two", "three", "four")
 
@@ -41,7 +42,7 @@ class Question:
 
 
 def ask(scene: Scene, rng: np.random.Generator) -> list[Question]:
-    """Every question this scene has a clear answer to: ave, avvp, avqa (several kinds), arig, s4, avcap."""
+    """Every question of `DATASETS` this scene has a clear answer to, of avqa several kinds."""
     asked = [_ave(scene, rng), _avvp(scene, rng)]
     for kind in (_sounding, _count_sounding, _count_kinds, _is_there, _is_sounding, _left_of, _where, _first):
         asked.append(kind(scene, rng))
