@@ -72,7 +72,7 @@ CRAB_SEGMENTER=facebook/sam2.1-hiera-large \\
 python app.py</pre></details>"""
 # Gradio runs these in the browser: `turn` at once, and figures are drawn for the page's light or dark ground.
 BUSY = "() => [{__type__: 'update', interactive: false}, {__type__: 'update', interactive: true}]"
-IDLE = "() => [{__type__: 'update', interactive: true}, {__type__: 'update', interactive: false}]"
+STOPPING = "() => [{__type__: 'update', interactive: false}, {__type__: 'update', interactive: false}]"
 WITH_DARK = "(...values) => [...values.slice(0, -1), document.querySelector('.dark') !== null]"
 
 log = logging.getLogger("crab.page")
@@ -187,7 +187,7 @@ def form() -> SimpleNamespace:
 
 
 def turn(f: SimpleNamespace, *, busy: bool) -> dict[Any, Any]:
-    """Ask and Stop take turns. An answer hands the turn back itself: one that was stopped must not, it ends later."""
+    """Ask and Stop take turns. An answer hands the turn back; for one that was stopped, Stop does."""
     return {f.ask: gr.update(interactive=not busy), f.stop: gr.update(interactive=busy)}
 
 
@@ -390,7 +390,7 @@ def build(crab: Crab, segmenter: Segmenter) -> gr.Blocks:
                 raise
 
         def on_stop(result: Result | None, dark: bool) -> dict[Any, Any]:
-            return {s.words: EMPTY} if result is None else finished(s, result, dark)
+            return turn(f, busy=False) | ({s.words: EMPTY} if result is None else finished(s, result, dark))
 
         def on_choice(*values: Any) -> dict[Any, Any]:
             return form_updates(f, dict(zip(CHOICES, values)))
@@ -423,8 +423,9 @@ def build(crab: Crab, segmenter: Segmenter) -> gr.Blocks:
         asking = gr.on(triggers, on_ask, inputs, [*sheet, f.ask, f.stop], js=WITH_DARK, concurrency_id="model",
                        trigger_mode="multiple", api_visibility="private", show_progress="minimal",
                        show_progress_on=s.words)
-        f.stop.click(js=IDLE, **turns)
-        f.stop.click(on_stop, [s.result, f.dark], sheet, cancels=[asking], **told | {"queue": True})  # after the last word
+        f.stop.click(js=STOPPING, **turns)
+        f.stop.click(on_stop, [s.result, f.dark], [*sheet, f.ask, f.stop], cancels=[asking],
+                     **told | {"queue": True})  # after the last word
         gr.on([choice.input for choice in choices], on_choice, choices, fields, **at_once)
         shelf.click(on_example, shelf, fields, **at_once)
         s.tower.input(on_tower, [s.result, s.tower, f.dark], sheet, **told)

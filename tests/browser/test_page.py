@@ -164,6 +164,33 @@ def test_stop_ends_the_answer_and_leaves_what_there_is(page, long_clip):
     assert page.locator("#words").inner_text() == said
 
 
+def test_after_stop_one_can_ask_again_at_once(page, long_clip):
+    upload(page, long_clip)
+    page.get_by_label("Where and when").click()
+    page.click("#ask")
+    expect(page.locator("#words .crab-answer")).to_be_visible()
+    page.click("#stop")
+    page.click("#ask")
+    expect(page.locator("#facts")).to_be_hidden()
+    expect(page.locator("#words .crab-answer")).to_be_visible()
+    page.wait_for_timeout(1500)  # the end of the stopped answer must not take the turn of this one
+    expect(page.locator("#ask")).to_be_disabled()
+    page.click("#stop")
+    expect(page.locator("#facts")).to_contain_text("stopped")
+
+
+def test_a_picture_with_its_sound_is_marked(page, clips):
+    page.get_by_label("Picture + sound").click()
+    page.set_input_files("input[type=file][accept*=image]", str(clips / "fire_engine" / "frame.jpg"))
+    page.set_input_files("input[type=file][accept*=audio]", str(clips / "fire_engine" / "audio.wav"))
+    page.get_by_label("Segmentation and grounding").click()
+    page.get_by_label("At which second?").fill("7")
+    page.click("#ask")
+    answered(page)
+    expect(page.locator("#where img")).to_be_visible()
+    assert json.loads(downloaded(page, "Answer as JSON").read_text())["task"] == "s4"
+
+
 def test_an_example_fills_the_form(page):
     page.locator("#examples tbody tr").nth(1).click()
     expect(page.locator("#video video")).to_be_visible()
