@@ -104,8 +104,10 @@ def _new_file(typed: str) -> Path:
 
 
 def _model_arguments(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--model", default=DEFAULT_MODEL, metavar="M", help="folder or hub id (default: $CRAB_MODEL, or crab-mini)")
-    command.add_argument("--adapter", default=os.environ.get("CRAB_ADAPTER"), metavar="A", help="published .bin or PEFT folder (default: $CRAB_ADAPTER, or the model's own)")
+    command.add_argument("--model", default=DEFAULT_MODEL, metavar="M",
+                         help="folder or hub id (default: $CRAB_MODEL, or crab-mini)")
+    command.add_argument("--adapter", default=os.environ.get("CRAB_ADAPTER"), metavar="A",
+                         help="published .bin or PEFT folder (default: $CRAB_ADAPTER, or the model's own)")
 
 
 def run_ask(args: argparse.Namespace) -> None:

@@ -71,8 +71,9 @@ class Stretch:
 class Media:
     """What one prompt shows and plays, decoded.
 
-    `videos`: (frames, height, width, 3) uint8 each, seen one after the other; `times`, `sources`: of every frame. `picture`: (height, width, 3) uint8. `sound`: float32 mono at 16 kHz, after the task's plan; `stretches`
-    says which seconds of the clip it consists of.
+    `videos`: (frames, height, width, 3) uint8 each, seen one after the other; `times`, `sources`: of every frame.
+    `picture`: (height, width, 3) uint8. `sound`: float32 mono at 16 kHz, after the task's plan; `stretches` says which
+    seconds of the clip it consists of.
     """
 
     videos: tuple[np.ndarray, ...] = ()
