@@ -49,6 +49,12 @@ def test_silence_scores_nothing(tiny):
     assert summary["avvp"]["event_event"] == summary["avcap"]["cider"] == 0.0
 
 
+def test_boxes_stand_beside_one_box_for_every_picture():
+    true = [f"<obj>(0,0)({width},100)</obj>" for width in (50, 150)]
+    [measures] = evaluate.summary({"dataset": "arig", "said": text, "true": text} for text in true).values()
+    assert (measures["ciou"], measures["ciou_of_mean_box"]) == pytest.approx((1.0, (50 / 100 + 100 / 150) / 2))
+
+
 def test_captions_are_measured_over_the_whole_set():
     rows = [{"dataset": "avcap", "said": text, "true": text} for text in ("A dog is on the left.", "We hear a bell.")]
     assert evaluate.summary(rows)["avcap"]["cider"] == pytest.approx(10.0)
