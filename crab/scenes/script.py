@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .actors import ACTORS
+from .actors import ACTORS, OBJECTS
 
 DURATION = 10
 ASPECT = 4 / 3
@@ -113,7 +113,7 @@ def _background(rng: np.random.Generator) -> Background:
 def _cast(rng: np.random.Generator, seen: list[Stretches], heard: list[Stretches]) -> tuple[Part, ...]:
     """Distinct actors on neighbouring strips of the picture, from left to right."""
     count = len(seen)
-    names = rng.choice(list(ACTORS), size=count, replace=False)
+    names = rng.choice(OBJECTS, size=count, replace=False)
     order = rng.permutation(count)
     parts = []
     for strip, index in enumerate(order.tolist()):

@@ -1,0 +1,74 @@
+"""What every voice is made of: 16 kHz, mono.
+
+A voice is a function of the number of samples, its tempo (beats a second) and a generator that decides pitch, tune and
+timbre. It keeps the tempo that the drawing keeps too, so that a stick lands when the drum is heard: whole beats are when
+it strikes.
+"""
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.signal import butter, sosfilt
+
+SAMPLE_RATE = 16000
+SINES = np.sin(2 * np.pi * np.outer(np.arange(1024) / 1024, np.arange(1, 81)))  # (place in the period, harmonic)
+MAJOR = np.array([0, 2, 4, 5, 7, 9, 11, 12])
+VOWELS = {"a": (750, 1200, 2500), "e": (500, 1850, 2500), "i": (300, 2250, 3000),
+          "o": (480, 850, 2450), "u": (330, 750, 2300)}
+
+
+@dataclass(frozen=True)
+class Voice:
+    tempo: tuple[float, float]  # beats a second, from and to
+    make: Callable[[int, float, np.random.Generator], np.ndarray]  # (samples, tempo, generator) -> (samples,)
+
+
+def times(length: float) -> np.ndarray:
+    return np.arange(int(length * SAMPLE_RATE)) / SAMPLE_RATE
+
+
+def beat_samples(samples: int, rate: float) -> np.ndarray:
+    """Sample positions of the beats."""
+    return np.arange(0, samples, SAMPLE_RATE / rate).astype(int)
+
+
+def add_at(out: np.ndarray, at: int, sound: np.ndarray) -> None:
+    piece = sound[: max(len(out) - at, 0)]
+    out[at : at + len(piece)] += piece
+
+
+def phase(frequency: np.ndarray | float, samples: int) -> np.ndarray:
+    """Phase in turns of a tone whose frequency in Hz may change sample by sample."""
+    return np.cumsum(np.broadcast_to(frequency, samples)) / SAMPLE_RATE
+
+
+def periodic(turns: np.ndarray, partials: np.ndarray) -> np.ndarray:
+    """A periodic wave with these harmonic strengths, read from one drawn period."""
+    return (SINES[:, : len(partials)] @ partials)[(turns * 1024).astype(np.int64) & 1023]
+
+
+def falling(highest: float, slope: float) -> np.ndarray:
+    """Harmonics falling as 1/k^slope, as many as stay below 7.5 kHz."""
+    return np.arange(1, max(int(7500 / highest), 1) + 1) ** -slope
+
+
+def envelope(length: int, attack: float, release: float) -> np.ndarray:
+    t = np.arange(length) / SAMPLE_RATE
+    end = length / SAMPLE_RATE
+    return np.clip(t / attack, 0, 1) * np.clip((end - t) / release, 0, 1)
+
+
+def bandpass(sound: np.ndarray, low: float, high: float) -> np.ndarray:
+    return sosfilt(butter(2, [low, high], "bandpass", fs=SAMPLE_RATE, output="sos"), sound)
+
+
+def pluck(frequency: float, seconds: float, rng: np.random.Generator) -> np.ndarray:
+    """A Karplus-Strong string, its feedback loop solved in the frequency domain."""
+    size = 1 << int(2 * seconds * SAMPLE_RATE).bit_length()
+    burst = np.zeros(size)
+    burst[: int(SAMPLE_RATE / frequency)] = rng.uniform(-1, 1, int(SAMPLE_RATE / frequency))
+    omega = np.linspace(0, np.pi, size // 2 + 1)
+    loop = 0.994 * np.cos(omega / 2) * np.exp(-1j * omega * SAMPLE_RATE / frequency)
+    return np.fft.irfft(np.fft.rfft(burst) / (1 - loop))[: int(seconds * SAMPLE_RATE)]
