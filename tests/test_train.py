@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from crab.learn import mini, train
+from crab.learn import items, mini, pack, train
 from crab.tasks import TASKS
 
 
@@ -19,14 +19,14 @@ def thinker(reader):
 
 @pytest.fixture(scope="module")
 def sounds(reader):
-    return train.batch([train.make_item(reader, "sound", n) for n in (1, 2)])
+    return pack.batch([items.make_item(reader, "sound", n) for n in (1, 2)])
 
 
 def _hidden(thinker, batch):
     seen = {}
     hook = thinker.model.language_model.register_forward_hook(lambda _m, _i, out: seen.update(h=out[0]))
     with torch.no_grad():
-        train.sequence_loss(thinker, batch)
+        pack.sequence_loss(thinker, batch)
     hook.remove()
     return seen["h"][0]  # (tokens, hidden) of the first item
 
@@ -51,17 +51,17 @@ def test_questions_together_cost_what_each_costs_alone(reader, thinker):
 
     scene = script.write_sound(3)
     asked = questions.ask_sound(scene, np.random.default_rng(0))[:2]
-    seen = train._heard(scene, TASKS["ave"])
-    together, *alone = (train.pack(reader, seen, q, media=("audio",)) for q in (asked, asked[:1], asked[1:]))
+    seen = items._heard(scene, TASKS["ave"])
+    together, *alone = (pack.pack(reader, seen, q, media=("audio",)) for q in (asked, asked[:1], asked[1:]))
     with torch.no_grad():
-        losses = [float(train.sequence_loss(thinker, train.batch([item]))) for item in (together, *alone)]
+        losses = [float(pack.sequence_loss(thinker, pack.batch([item]))) for item in (together, *alone)]
     counts = [int((item.labels != -100).sum()) for item in alone]
     assert losses[0] == pytest.approx(np.average(losses[1:], weights=counts), rel=1e-4)
 
 
 @pytest.mark.parametrize("kind", ["picture", "sound", "events", "answers", "box", "points"])
 def test_the_same_number_is_the_same_item(reader, kind):
-    first, second = (train.make_item(reader, kind, 11) for _ in range(2))
+    first, second = (items.make_item(reader, kind, 11) for _ in range(2))
     assert torch.equal(first.ids, second.ids) and torch.equal(first.labels, second.labels)
     assert (first.labels[first.segment == 0] == -100).all()
     assert (first.labels != -100).any()
@@ -80,7 +80,7 @@ def test_a_coordinate_next_to_the_true_one_is_nearly_right_and_a_word_is_not(rea
     def loss(said, true):
         logits = torch.zeros(1, len(words))
         logits[0, words.convert_tokens_to_ids(said)] = 10.0
-        return float(train.token_loss(logits, torch.tensor([words.convert_tokens_to_ids(true)])))
+        return float(pack.token_loss(logits, torch.tensor([words.convert_tokens_to_ids(true)])))
 
     assert loss("120", "120") < loss("121", "120") < loss("124", "120") < loss("140", "120")
     assert loss("140", "120") == pytest.approx(loss("200", "120"), abs=0.01)
@@ -88,7 +88,7 @@ def test_a_coordinate_next_to_the_true_one_is_nearly_right_and_a_word_is_not(rea
     right = torch.zeros(1, len(words))
     right[0, words.convert_tokens_to_ids("5")] = 10.0
     true = torch.tensor([words.convert_tokens_to_ids("5")])
-    assert float(train.token_loss(right, true)) == pytest.approx(float(torch.nn.functional.cross_entropy(right, true)))
+    assert float(pack.token_loss(right, true)) == pytest.approx(float(torch.nn.functional.cross_entropy(right, true)))
 
 
 def test_a_saved_model_is_the_same_model(reader, thinker, tmp_path):
