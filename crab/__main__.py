@@ -7,10 +7,10 @@ sentence on standard error.
 from __future__ import annotations
 
 import argparse
-import itertools
 import json
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from tqdm import tqdm
@@ -70,18 +70,24 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("--json", action="store_true", help="print one JSON object instead of lines")
     check.set_defaults(run=run_check)
 
-    evaluate = commands.add_parser("evaluate", help="answer test records of the published layout, or of unseen scenes")
+    evaluate = commands.add_parser("evaluate", help="score a model on the published layout, or on unseen scenes")
     source = evaluate.add_mutually_exclusive_group(required=True)
     source.add_argument("--data", metavar="DIR", help="the folder that holds AVUIE_2")
     source.add_argument("--scenes", type=_positive, metavar="N", help="N scenes never trained on; prints scores")
     evaluate.add_argument("--tasks", required=True, nargs="+", metavar="T")
-    evaluate.add_argument("--predictions", type=_new_file, required=True, metavar="FILE.jsonl", help="one row a record")
+    evaluate.add_argument("--split", choices=("test", "train"), default="test", help="of --data (default: test)")
+    rows = evaluate.add_mutually_exclusive_group()
+    rows.add_argument("--predictions", type=_new_file, metavar="FILE.jsonl", help="write the answers there")
+    rows.add_argument("--score", metavar="FILE.jsonl", help="ask no model, score these answers to --data")
+    evaluate.add_argument("--segmenter", default="grabcut", metavar="S", help="grabcut, or a SAM 2 folder or hub id")
+    evaluate.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
     evaluate.add_argument("--max-new-tokens", type=_positive, default=512, metavar="N")
     _model_arguments(evaluate)
     evaluate.set_defaults(run=run_evaluate)
 
-    train = commands.add_parser("train", help="train crab-mini on scenes, or go on with it")
+    train = commands.add_parser("train", help="train an adapter on scenes, or go on with it")
     train.add_argument("--out", required=True, metavar="DIR", help="checkpoints and log; a run found there goes on")
+    train.add_argument("--base", choices=("senses", "practice", "clips"), help="train this stage of crab-mini itself instead")
     train.add_argument("--ship", metavar="DIR", help="then write the folder that ships")
     train.add_argument("--seed", type=int, default=0, metavar="S")
     train.set_defaults(run=run_train)
@@ -183,31 +189,49 @@ def run_evaluate(args: argparse.Namespace) -> None:
     from crab import avuie
     from crab.learn import evaluate
     from crab.scenes import questions
+    from crab.segment import load_segmenter
 
-    names = [_task(name).name for name in args.tasks]
-    records = [avuie.read(args.data, name) for name in names] if args.data else []
-    if args.scenes and (unasked := sorted(set(names) - set(questions.DATASETS))):
-        raise CrabError(f"Drawn scenes are not asked {', '.join(unasked)}, only {', '.join(questions.DATASETS)}.")
-    crab = _load(args)
-    if args.data:
-        rows = evaluate.predict(crab, itertools.chain(*records), max_new_tokens=args.max_new_tokens)
-    else:
+    names = list(dict.fromkeys(_task(name).name for name in args.tasks))
+    if args.scenes:
+        if args.score:
+            raise CrabError("Only answers to --data can be scored from a file: give its folder in place of --scenes.")
+        if unasked := sorted(set(names) - set(questions.DATASETS)):
+            raise CrabError(f"Drawn scenes are not asked {', '.join(unasked)}, only {', '.join(questions.DATASETS)}.")
         seeds = range(evaluate.SCENE_SEEDS, evaluate.SCENE_SEEDS + args.scenes)
-        rows = evaluate.scores(crab, seeds, names)
+        rows = _written(evaluate.scores(_load(args), seeds, names), args.predictions)
+        print(json.dumps(evaluate.summary(rows), indent=1))
+        return
+    # All records are looked over before the first is asked, and the segmenter is there before its masks are needed.
+    records = [record for name in names for record in avuie.read(args.data, name, split=args.split)]
+    segmenter = load_segmenter(args.segmenter)
+    if args.score:
+        rows = evaluate.read_rows(args.score, names)
+        rows += evaluate.unanswered(rows, records)
+    else:
+        predicted = evaluate.predict(_load(args), records, max_new_tokens=args.max_new_tokens)
+        rows = _written(predicted, args.predictions)
+    report = evaluate.score(rows, root=args.data, segmenter=segmenter)
+    print(json.dumps(evaluate.to_json(report)) if args.json else evaluate.table(report))
+
+
+def _written(rows: Iterable[dict], path: Path | None) -> list[dict]:
+    """All `rows`, each on its way into the file as soon as it is there."""
     written = []
-    with open(args.predictions, "w") as file:
+    with open(path or os.devnull, "w") as file:
         for row in tqdm(rows, unit=" answers"):
             file.write(json.dumps(row) + "\n")
             file.flush()
             written.append(row)
-    if args.scenes:
-        print(json.dumps(evaluate.summary(written), indent=1))
+    return written
 
 
 def run_train(args: argparse.Namespace) -> None:
     from crab.learn import train
 
-    train.train(args.out, seed=args.seed)
+    if args.base:
+        train.train_base(args.out, args.base, seed=args.seed)
+    else:
+        train.train_adapter(args.out, seed=args.seed)
     if args.ship:
         train.ship(args.out, args.ship)
 

@@ -1,14 +1,335 @@
-"""Scoring on scenes: a model that says the truth is right, one that says nothing is wrong."""
+"""Scoring rows of the published layout by hand-made answers; on scenes, a model that says the truth or nothing."""
+
+import itertools
+import json
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from crab import CrabError, avuie
+from crab.__main__ import main
 from crab.learn import evaluate
 from crab.model import Step
 from crab.scenes import questions, script
 
-SEED = evaluate.SCENE_SEEDS + 206
+CLIP = {"video_path": "c.mp4", "audio_path": "c.mp3"}
+NOTHING_THERE = "Nothing makes a sound."
+
+
+# ---- rows ----
+
+class WholeBox:
+    """Takes the whole box for the object."""
+
+    name = "the box"
+
+    def __call__(self, frame, box, points):
+        mask = np.zeros(frame.shape[:2], bool)
+        if box:
+            mask[int(box.y1) : int(box.y2), int(box.x1) : int(box.x2)] = True
+        return mask, None
+
+
+def report_on(dataset, fields, said, *, root="nowhere"):
+    """The report on one dataset, from each record's fields and reference and what was said about it."""
+    rows = [{**of, "task": dataset, "record": i, "predict": text} for i, (of, text) in enumerate(zip(fields, said))]
+    return evaluate.to_json(evaluate.score(rows, root=root, segmenter=WholeBox()))
+
+
+def measures_of(dataset, references, said):
+    told = report_on(dataset, [{"output": reference} for reference in references], said)
+    return told["datasets"][dataset], [flaw["record"] for flaw in told["invalid"]]
+
+
+@pytest.mark.parametrize(("dataset", "reference", "right", "wrong"), [
+    ("ks", "<answer>playing_guitar</answer>", "He plays. <answer>Playing guitar</answer>.", "<answer>dancing</answer>"),
+    ("ucf", "<answer>archery</answer>", "<answer>Archery</answer>", "<answer>bowling</answer>"),
+    ("meld", "<answer>neutral</answer>.", "<answer> neutral </answer>", "<answer>joy</answer>"),
+    ("mer24", "A sad face. <answer>\u60b2\u4f24</answer>.", "<answer>\u60b2\u4f24</answer>", "<answer>sad</answer>"),
+    ("cremad", "<answer>anger</answer>.", "<answer>anger", "<answer>fear</answer>"),
+    ("mafw", "<answer>anger</answer>.", "<answer>fear</answer> or <answer>anger</answer>.", "<answer>fear</answer>"),
+    ("dfew", "<answer>happy</answer>.", "<answer>Happy.</answer>", "<answer>sad</answer>"),
+    ("a2v", "<answer>2</answer>.", "<answer>two</answer>.", "<answer>first</answer>"),
+    ("v2a", "<answer>one</answer>.", "<answer>first</answer>.", "<answer>2</answer>"),
+])  # fmt: skip
+def test_accuracy_counts_an_answer_that_cannot_be_read_as_wrong(dataset, reference, right, wrong):
+    measures, invalid = measures_of(dataset, [reference] * 4, [right, wrong, "I cannot tell.", ""])
+    assert measures == {"answers": 4, "invalid": 2, "unscored": 0, "accuracy": 1 / 4}
+    assert invalid == [2, 3]
+
+
+def test_questions_are_counted_by_type_as_well():
+    fields = [
+        {"output": "two", "type": '["Audio", "Counting"]'}, {"output": "two", "type": ["Audio", "Counting"]},
+        {"output": "yes", "type": "Existential"}, {"output": "yes", "type": "Existential"},
+    ]  # fmt: skip
+    told = report_on("avqa", fields, ["<answer>two</answer>", "<answer>one</answer>", " Yes.", "They do, yes."])
+    assert told["datasets"]["avqa"]["accuracy"] == 2 / 4
+    assert told["datasets"]["avqa"]["by_type"] == {"Audio Counting": 1 / 2, "Existential": 1 / 2}
+    # A bare word is an answer where it is the reference; other prose without an <answer> is none.
+    assert told["invalid"] == [
+        {"dataset": "avqa", "record": 3, "reason": "The answer 'They do, yes.' lacks an <answer>."}
+    ]
+
+
+def test_the_other_questions_have_another_field_for_the_type():
+    told = report_on("avqa_thu", [{"output": "a dog", "question_type": "Which"}], ["<answer>a dog</answer>"])
+    assert told["datasets"]["avqa_thu"]["by_type"] == {"Which": 1.0}
+
+
+def test_ave_counts_segments_and_silence_is_not_right_about_the_background():
+    reference = "event:Male speech, man speaking start_time:0 end_time:8"
+    told, invalid = measures_of("ave", [reference] * 4, [
+        "<event>Male speech, man speaking, (0 8)</event>",
+        "<event> male speech, man speaking </event>, and the time range is <range> 0,4 </range>.",
+        "<event>Dog, (0 8)</event>",
+        NOTHING_THERE,
+    ])  # fmt: skip
+    assert told["segment_accuracy"] == pytest.approx((1.0 + 0.6 + 0.2 + 0.0) / 4) and invalid == [3]
+
+
+def test_unav_is_mean_average_precision():
+    target = "It barks. The events are <event>dog barking, (0 5)</event> <event>rain, (2 8)</event>."
+    told, invalid = measures_of("unav", [target], ["<event>dog barking, (0 4)</event> <event>rain, (2 8)</event>"])
+    assert told["map_0.5"] == told["map_0.8"] == 1.0 and told["map_0.9"] == 0.5  # (0 4) of (0 5) is an IoU of 0.8
+    assert told["map"] == pytest.approx((8 + 0.5) / 9) and invalid == []
+    told, invalid = measures_of("unav", [target], [NOTHING_THERE])
+    assert told["map"] == told["map_0.5"] == 0.0 and invalid == [0]
+
+
+DOG = "<audio_event>Dog, (0 5)</audio_event> <visual_event>Dog, (0 10)</visual_event>"
+
+
+@pytest.mark.parametrize("event", [
+    DOG,
+    "<audio>Dog,(0 5)</audio> and <visual>Dog,(0 10)</visual>",
+    str(DOG.split("> <")).replace("', '", ">', '<"),  # a list of tagged texts, printed
+    {"audio": {"Dog": [[0, 5]]}, "visual": {"Dog": [[0, 10]]}},
+    '[{"event": "Dog", "modality": "audio", "start": 0, "end": 5}, '
+    '{"event": "Dog", "modality": "visual", "start": 0, "end": 10}]',
+])  # fmt: skip
+def test_avvp_reads_events_in_several_forms(event):
+    told, invalid = measures_of("avvp", [event], [DOG])
+    assert told["unscored"] == 0 and invalid == []
+    assert all(told[f"{level}_{of}"] == 1.0 for level in ("segment", "event")
+               for of in ("audio", "visual", "av", "type", "event"))  # fmt: skip
+
+
+def test_avvp_by_hand_and_says_which_reference_it_cannot_read():
+    told = report_on("avvp", [{"output": DOG}, {"output": DOG}, {"output": "Dog,Speech"}], [
+        "<visual_event>Dog, (0 10)</visual_event>", NOTHING_THERE, DOG,
+    ])  # fmt: skip
+    measures = told["datasets"]["avvp"]
+    assert (measures["segment_audio"], measures["segment_visual"], measures["segment_av"]) == (0.0, 0.5, 0.0)
+    assert measures["segment_event"] == pytest.approx(2 * 10 / (2 * 10 + 5) / 2)
+    assert measures["segment_type"] == pytest.approx(1 / 3 / 2)
+    assert [flaw["record"] for flaw in told["invalid"]] == [1]
+    assert [(flaw["record"], flaw["reason"]) for flaw in told["unscored"]] == [
+        (2, "The reference 'Dog,Speech' cannot be read.")
+    ]
+    assert (measures["answers"], measures["invalid"], measures["unscored"]) == (3, 1, 1)
+
+
+def test_arig_counts_a_box_without_an_area_as_no_box():
+    reference = "The sounding object is dog. Its coordinates are <obj>(0,0)(100,100)</obj>."
+    told, invalid = measures_of("arig", [reference] * 4, [
+        reference, "<obj>(0,0)(100,50)</obj>", "<obj>(7,7)(7,50)</obj>", NOTHING_THERE,
+    ])  # fmt: skip
+    assert told["ciou"] == pytest.approx(1.5 / 4) and invalid == [2, 3]
+    assert told["auc"] == pytest.approx((1.0 + 0.525 + 0.025 + 0.025) / 4)
+
+
+def test_captions_are_scored_over_the_set():
+    told, invalid = measures_of("avcap", ["A dog is on the left.", "We hear a bell.", "It rains."],
+                                ["A dog is on the left.", "", "The sun"])
+    assert told["cider"] == pytest.approx(10 / 3) and invalid == [1]
+
+
+def _picture(path, mask=None):
+    """A grey picture, or a mask that is a box, at twice the grid's size."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = np.full((448, 448), 90, np.uint8)
+    if mask:
+        x1, y1, x2, y2 = mask
+        pixels[:] = 0
+        pixels[2 * y1 : 2 * y2, 2 * x1 : 2 * x2] = 38
+    Image.fromarray(pixels).save(path)
+
+
+@pytest.mark.parametrize("dataset", ["s4", "ms3"])
+def test_masks_are_compared_with_the_true_ones(dataset, tmp_path):
+    home = tmp_path / "AVUIE_2" / dataset
+    places = [f"s/frames/v/{i}.jpg" for i in range(6)]
+    for i, place in enumerate(places):
+        if i != 4:  # a picture that is missing
+            _picture(home / place)
+        if i != 5:  # a true mask that is missing
+            _picture(home / f"s/labels_rgb/v/{i}.png", mask=(0, 0, 100, 100))
+    fields = [{"output": "The object making the sound in the video is dog.", "visual_path": place} for place in places]
+    box = "The object is a dog. [0,0,100,100] [50,50] [60,60] [70,70]"
+    said = [box, "[0,0,100,50] [9,9]", "[5,5,5,99] [50,50] [60,60] [70,70]", NOTHING_THERE, box, box]
+    told = report_on(dataset, fields, said, root=tmp_path)
+    measures = told["datasets"][dataset]
+    assert measures["j"] == pytest.approx((1.0 + 0.5) / 5)
+    assert measures["f"] == pytest.approx((1.0 + 1.3 * 0.5 / (0.3 + 0.5)) / 5)
+    assert (measures["answers"], measures["masks"]) == (6, 5)
+    assert [flaw["record"] for flaw in told["invalid"]] == [2, 3, 4]
+    assert "box without an area" in told["invalid"][0]["reason"] and "4.jpg" in told["invalid"][2]["reason"]
+    assert [flaw["record"] for flaw in told["unscored"]] == [5]
+    assert told["unscored"][0]["reason"].startswith(f"The true mask {dataset}/s/labels_rgb/v/5.png is missing")
+
+
+def test_points_alone_are_an_answer_too(tmp_path):
+    told = report_on("s4", [{"output": "", "visual_path": "s/frames/v/0.jpg"}], ["[5,5] [6,6] [7,7]"], root=tmp_path)
+    assert "0.jpg" in told["invalid"][0]["reason"]  # it got as far as the picture
+
+
+def test_ref_avs_by_split(tmp_path):
+    home = tmp_path / "AVUIE_2" / "ref_avs"
+    for fid in (1, 2):
+        _picture(home / f"gt_mask/v/fid_{fid}/00007.png", mask=(0, 0, 100, 100))
+    _picture(home / "media/v/frames/7.jpg")
+    common = {"output": "the dog", "visual_path": "media/v/frames/7.jpg"}
+    splits = [("test_s", 1), ("test_s", 2), ("test_s", 1), ("test_s", 3), ("test_u", 1), ("test_n", 1), ("test_n", 1)]
+    found, absent = "<answer>true</answer> [0,0,100,100] [50,50]", "<answer>false</answer> It is absent."
+    told = report_on("ref_avs", [{**common, "split": split, "fid": fid} for split, fid in splits],
+                     [found, absent, "[0,0,100,100]", found, "<answer>true</answer>", absent, found], root=tmp_path)
+    measures = told["datasets"]["ref_avs"]
+    assert measures["accuracy"] == pytest.approx(3 / 7)
+    share = 100 * 100 / (224 * 224 - 100 * 100)
+    assert measures["by_split"] == {
+        "test_n": pytest.approx({"answers": 2, "accuracy": 1 / 2, "s": share**0.5 / 2, "infinite": 0}),
+        # An absent object is J 0, no answer is J 0; the fourth has no true mask and is right about existence.
+        "test_s": pytest.approx({"answers": 4, "accuracy": 2 / 4, "j": 1 / 3, "f": 1 / 3, "masks": 3}),
+        "test_u": pytest.approx({"answers": 1, "accuracy": 0.0, "j": 0.0, "f": 0.0, "masks": 1}),
+    }
+    assert [flaw["record"] for flaw in told["invalid"]] == [2, 4]
+    assert [flaw["record"] for flaw in told["unscored"]] == [3]
+
+
+# ---- the released code's own rows ----
+
+def _lines(path, rows):
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return str(path)
+
+
+def test_released_rows_are_scored_from_a_file_without_a_model(tmp_path, capsys):
+    record = {"visual_path": "s/frames/v/0.jpg", "audio_path": "a.wav", "vid": "v", "uid": "u", "a_obj": "dog",
+              "frame_idx": 0}
+    avuie.write(tmp_path, "s4", "test", [record])
+    avuie.write(tmp_path, "ks", "test", [{**CLIP, "action": "singing"}] * 2)
+    _picture(tmp_path / "AVUIE_2" / "s4" / "s/frames/v/0.jpg")
+    _picture(tmp_path / "AVUIE_2" / "s4" / "s/labels_rgb/v/0.png", mask=(10, 20, 100, 200))
+    file = _lines(tmp_path / "inference.jsonl", [
+        {"task_name": "ks", "output": "<answer>singing</answer>", "predict": "<answer>singing</answer>"},
+        {"a_obj": "dog", "idx": 0, "image_path": "/there/AVUIE_2/s4/s/frames/v/0.jpg", "task_name": "s4",
+         "output": "The object making the sound in the video is dog.", "predict": "A dog. [10,20,100] [50,60]"},
+        {"task_name": "ks", "output": "<answer>singing</answer>", "predict": "singing"},
+        {"task_name": "ave", "output": "not asked for", "predict": ""},
+    ])  # fmt: skip
+    assert main(["evaluate", "--data", str(tmp_path), "--tasks", "ks", "s4", "--score", file, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["datasets"]["ks"] == {"answers": 2, "invalid": 1, "unscored": 0, "accuracy": 1 / 2}
+    assert told["datasets"]["s4"]["masks"] == 1 and told["datasets"]["s4"]["unscored"] == 0
+    assert told["invalid"] == [{"dataset": "ks", "record": 1, "reason": "The answer 'singing' lacks an <answer>."}]
+
+
+def test_a_record_that_a_file_has_no_answer_to_counts_as_wrong(tmp_path, capsys):
+    avuie.write(tmp_path, "ks", "test", [{**CLIP, "action": "singing"}] * 2)
+    file = _lines(tmp_path / "p.jsonl", [{"task": "ks", "record": 1, "output": "<answer>singing</answer>",
+                                          "predict": "<answer>singing</answer>"}])
+    assert main(["evaluate", "--data", str(tmp_path), "--tasks", "ks", "--score", file]) == 0
+    told = capsys.readouterr().out
+    assert told.splitlines()[0] == "ks: 2 answers, 1 invalid, 0 unscored" and "accuracy" in told and "0.5000" in told
+
+
+@pytest.mark.parametrize("line", [
+    "{", "[]", "1", "\xff", '{"output": "", "predict": ""}', '{"task": "ks", "predict": ""}',
+    '{"task": "ks", "output": "", "predict": null}', '{"task": "sing", "output": "", "predict": ""}',
+])  # fmt: skip
+def test_a_line_that_is_no_answer_is_named(line, tmp_path):
+    file = tmp_path / "p.jsonl"
+    file.write_bytes(b'{"task": "ks", "output": "", "predict": ""}\n\n' + line.encode("latin-1"))
+    with pytest.raises(CrabError, match="line 3: not an answer"):
+        evaluate.read_rows(file, ["ks"])
+
+
+# ---- from records to scores ----
+
+class Told:
+    """Reads its clips with the tiny model's processor and says what it is told to."""
+
+    def __init__(self, crab, said):
+        self.prompt, self.said = crab.prompt, iter(said)
+
+    def generate(self, prompts, **_):
+        return [[next(self.said)]]
+
+    def decode(self, ids):
+        return ids[0]
+
+
+def _clip(golden, folder):
+    for kind, name in (("video", "a.mp4"), ("audio", "a.mp3")):
+        (folder / kind).mkdir(parents=True)
+        (folder / kind / f"c{name[1:]}").write_bytes((golden / "media" / name).read_bytes())
+
+
+def test_a_medium_that_cannot_be_opened_counts_as_wrong_and_the_run_goes_on(tiny, golden, tmp_path):
+    rows = [{**CLIP, "action": "singing"}, {**CLIP, "video_path": "gone.mp4", "action": "singing"},
+            {**CLIP, "action": "singing"}]
+    avuie.write(tmp_path, "ks", "test", rows)
+    _clip(golden, tmp_path / "AVUIE_2" / "ks")
+    told = Told(tiny, ["<answer>singing</answer>", "<answer>dancing</answer>"])
+    predicted = list(evaluate.predict(told, avuie.read(tmp_path, "ks")))
+    assert [row["record"] for row in predicted] == [0, 1, 2] and predicted[1]["predict"] == ""
+    report = evaluate.score(predicted, root=tmp_path, segmenter=WholeBox())
+    [score] = report.scores
+    assert (score.answers, score.measures) == (3, {"accuracy": 1 / 3})
+    [flaw] = report.invalid
+    assert (flaw.record, flaw.reason) == (1, predicted[1]["error"]) and "gone.mp4" in flaw.reason
+
+
+def test_the_training_split_is_compared_with_its_targets(tiny, golden, tmp_path):
+    targets = ["A dog barks at a man.", "It rains on the roof."]
+    avuie.write(tmp_path, "avcap", "train", [{**CLIP, "video_id": 1, "label_content": target} for target in targets])
+    _clip(golden, tmp_path / "AVUIE_2" / "avcap")
+    predicted = list(evaluate.predict(Told(tiny, targets), avuie.read(tmp_path, "avcap", split="train")))
+    [score] = evaluate.score(predicted, root=tmp_path, segmenter=WholeBox()).scores
+    assert score.measures == {"cider": pytest.approx(10.0)}
+
+
+@pytest.mark.parametrize(("arguments", "sentence"), [
+    (["--data", ".", "--tasks", "unav"], "unav has no test split"),
+    (["--scenes", "1", "--tasks", "ave", "--score", "p.jsonl"], "give its folder in place of --scenes"),
+])  # fmt: skip
+def test_what_cannot_be_scored_is_a_sentence(arguments, sentence, capsys):
+    assert main(["evaluate", *arguments]) == 2
+    assert sentence in capsys.readouterr().err
+
+
+def test_evaluate_needs_no_file_and_prints_one_json_object(golden, capsys):
+    model = ["--model", str(golden / "tiny-omni"), "--adapter", str(golden / "finetune_weights.bin")]
+    command = ["evaluate", "--data", str(golden), "--tasks", "meld", "s4", "--max-new-tokens", "4", "--json"]
+    assert main([*command, *model]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert list(told["datasets"]) == ["meld", "s4"] and told["datasets"]["meld"]["accuracy"] == 0.0
+    assert [flaw["dataset"] for flaw in told["invalid"]] == ["meld", "s4"]
+    assert [flaw["dataset"] for flaw in told["unscored"]] == ["s4"]  # the golden cases have no true masks
+
+
+# ---- scenes ----
+
 DATASETS = ["ave", "avvp", "avqa", "arig", "s4", "avcap"]
+
+
+def _questions(seed):
+    return [q for q in questions.ask(script.write(seed), np.random.default_rng([seed, 1])) if q.dataset in DATASETS]
+
+
+SEED = next(n for n in itertools.count(evaluate.SCENE_SEEDS) if {q.dataset for q in _questions(n)} == set(DATASETS))
 
 
 class Knows:
@@ -28,7 +349,7 @@ def _rows(tiny, targets):
 
 
 def _asked():
-    return [q for q in questions.ask(script.write(SEED), np.random.default_rng([SEED, 1])) if q.dataset in DATASETS]
+    return _questions(SEED)
 
 
 def test_the_truth_scores_full_marks(tiny):

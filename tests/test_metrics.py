@@ -173,6 +173,12 @@ def test_parsing_is_a_mean_over_videos_and_counts_labels_nobody_knows():
     assert scores["segment_visual"] == 1.0
 
 
+def test_an_answer_that_could_not_be_read_is_not_right_about_silence():
+    true = [[event("dog", 0, 10, "audio")]]
+    assert parsing([[]], true)["segment_visual"] == 1.0
+    assert set(parsing([None], true).values()) == {0.0}
+
+
 @given(VIDEOS)
 def test_parsing_has_no_order_and_the_truth_is_perfect(videos):
     said, true = zip(*videos)
@@ -190,11 +196,14 @@ def test_segments_have_no_sides(said, true):
 
 # ---- UnAV ----
 
+THRESHOLDS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+
+
 def test_map_by_iou():
     true = [[event("dog", 0, 10)]]
     scores = detection_map([[event("dog", 0, 5)]], true)
-    assert [scores[f"map_{iou}"] for iou in (0.3, 0.4, 0.5, 0.6, 0.7)] == [1, 1, 1, 0, 0]
-    assert scores["map"] == pytest.approx(3 / 5)
+    assert [scores[f"map_{iou}"] for iou in THRESHOLDS] == [1, 1, 1, 1, 1, 0, 0, 0, 0]
+    assert scores["map"] == pytest.approx(5 / 9) and len(scores) == 10
 
 
 @pytest.mark.parametrize(("said", "precision"), [
@@ -235,7 +244,7 @@ def test_map_does_not_know_which_video_comes_first_and_falls_with_the_iou(videos
     said, true = zip(*videos)
     scores = detection_map(said, true)
     assert scores == pytest.approx(detection_map(said[::-1], true[::-1]))
-    by_iou = [scores[f"map_{iou}"] for iou in (0.3, 0.4, 0.5, 0.6, 0.7)]
+    by_iou = [scores[f"map_{iou}"] for iou in THRESHOLDS]
     assert all(0 <= score <= 1 + 1e-9 for score in by_iou)
     assert detection_map(true, true)["map"] == pytest.approx(1.0)
     assert detection_map([[] for _ in true], true)["map"] == 0.0
@@ -293,6 +302,7 @@ def test_what_is_shown_where_nothing_should_be():
     # One pixel to three; nothing; nothing, for want of an answer; and all, which is only counted.
     s = null_s([mask("#..."), mask("...."), None, mask("####")])
     assert s == pytest.approx({"s": (3**-0.5 + 0 + 0) / 3, "infinite": 1})
+    assert null_s([mask("####")]) == {"infinite": 1}
 
 
 PIXELS = st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=12).map(lambda p: np.array(p).T)

@@ -1,38 +1,400 @@
-"""Ask a model many questions: of the published folder, and of scenes whose truth is known."""
+"""Ask a model many questions and tell how near its answers are: of the published folder, and of drawn scenes.
+
+`predict` asks a model and gives rows, `score` compares rows with their references and needs none, so that the released
+code's own rows can be scored as well. How near is near is in `metrics`; here is what is compared with what.
+"""
 
 from __future__ import annotations
 
+import ast
+import json
+import re
+import reprlib
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
+from crab import CrabError, avuie, media, segment
 from crab import answer as answers
-from crab import avuie, media, segment
+from crab.answer import NOTHING, Answer, Event
 from crab.ask import ask
-from crab.learn.metrics import box_iou, cider, grounding, parsing, segment_accuracy, segmentation, temporal_iou
+from crab.learn.metrics import (
+    accuracy,
+    accuracy_by_type,
+    box_iou,
+    cider,
+    detection_map,
+    grounding,
+    null_s,
+    parsing,
+    segment_accuracy,
+    segmentation,
+    temporal_iou,
+)
 from crab.model import Crab
 from crab.scenes import questions, render, script
-from crab.segment import GrabCut
-from crab.tasks import TASKS
+from crab.segment import GrabCut, Segmenter
+from crab.tasks import TASKS, Task
 
 SCENE_SEEDS = 1_000_000  # scenes from here on are never trained on
+GRID = (224, 224)  # width and height on which the released scripts make and compare masks
 
+
+# ---- asking ----
 
 def predict(crab: Crab, records: Iterable[avuie.Record], *, max_new_tokens: int = 512) -> Iterator[dict]:
-    """One row a record: the published metadata (the record's own fields, `task`, `output`), `predict`, `token_ids`."""
-    for record in records:
-        clip, other = record.open()
-        prompt = crab.prompt(clip, record.task, record.question, other=other)
-        [ids] = crab.generate([prompt], max_new_tokens=max_new_tokens)
-        yield {
-            **record.row, "task": record.task.name, "output": record.reference, "predict": crab.decode(ids),
-            "token_ids": ids,
-        }  # fmt: skip
+    """One row a record: its own fields, `task`, `record` (its number), `output`, `predict`, `token_ids`.
 
+    `output` is the reference, in training the target. A record whose media cannot be used says nothing (`predict` is
+    "") and has an `error`, a sentence; the others are still asked.
+    """
+    for record in records:
+        try:
+            clip, other = record.open()
+            prompt = crab.prompt(clip, record.task, record.question, other=other)
+        except CrabError as error:
+            yield _row(record) | {"predict": "", "token_ids": [], "error": str(error)}
+            continue
+        [ids] = crab.generate([prompt], max_new_tokens=max_new_tokens)
+        yield _row(record) | {"predict": crab.decode(ids), "token_ids": ids}
+
+
+def _row(record: avuie.Record) -> dict:
+    known = {"task": record.task.name, "record": record.number, "output": record.reference or record.target}
+    return {**record.row, **known}
+
+
+# ---- answers from a file ----
+
+def read_rows(path: str | Path, datasets: Sequence[str]) -> list[dict]:
+    """The rows about `datasets` of a file that `predict` or the released inference wrote.
+
+    The latter has `task_name` for `task` and no `record`. Raises CrabError that names the line where one is no answer.
+    """
+    rows = []
+    for number, line in enumerate(Path(path).read_bytes().split(b"\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+            is_answer = _dataset(row) in TASKS and isinstance(row["predict"], str) and "output" in row
+        except (ValueError, LookupError, TypeError, AttributeError):
+            is_answer = False
+        if not is_answer:
+            raise CrabError(f"{path}, line {number}: not an answer; one has the fields task, output and predict.")
+        if _dataset(row) in datasets:
+            rows.append(row)
+    return rows
+
+
+def _dataset(row: dict) -> str:
+    return row["task"] if "task" in row else row["task_name"]
+
+
+def unanswered(rows: Sequence[dict], records: Iterable[avuie.Record]) -> list[dict]:
+    """A row without an answer for each record that `rows` lack, so that it counts as wrong.
+
+    Rows of the released inference do not say which record they are about: of a dataset with such rows none is missed.
+    """
+    unnumbered = {_dataset(row) for row in rows if "record" not in row}
+    answered = {(_dataset(row), row.get("record")) for row in rows}
+    return [
+        _row(record) | {"predict": "", "error": "There is no answer to this record."}
+        for record in records
+        if record.task.name not in unnumbered and (record.task.name, record.number) not in answered
+    ]
+
+
+# ---- scoring ----
+
+@dataclass(frozen=True)
+class Flaw:
+    dataset: str
+    record: int  # its number; in released rows, which do not tell, that of the row among those of its dataset
+    reason: str  # a sentence
+
+
+@dataclass(frozen=True)
+class Score:
+    dataset: str
+    answers: int  # valid or not
+    measures: dict  # name -> number, or type or split -> such a dict; without those that nothing could be compared for
+
+
+@dataclass(frozen=True)
+class Report:
+    scores: tuple[Score, ...]  # datasets in the order of their first rows
+    invalid: tuple[Flaw, ...]  # answers that could not be read, counted as wrong
+    unscored: tuple[Flaw, ...]  # rows without a readable reference or true mask, left out of what needs it
+
+
+@dataclass(frozen=True)
+class _Case:
+    row: dict
+    said: Answer | None  # None: invalid, wrong in all there is to measure
+    true: Answer
+    mask: np.ndarray | None  # (224, 224) bool, what was said to be there
+    overlap: dict[str, float] | None  # J and F of it; None where nothing is to be shown, or the true mask is missing
+
+
+def score(rows: Iterable[dict], *, root: str | Path, segmenter: Segmenter) -> Report:
+    """Compare rows of `predict`, or of the released inference, with their references, as each dataset's field does.
+
+    `root` is the folder of the data, for the pictures and true masks of s4, ms3 and ref_avs; `segmenter` makes masks
+    of the boxes and points that were answered. Pictures and masks are compared as released, squashed to 224 x 224.
+    """
+    by_dataset: dict[str, list[dict]] = defaultdict(list)
+    for row in rows:
+        by_dataset[_dataset(row)].append(row)
+    scores, invalid, unscored = [], [], []
+    for name, of in by_dataset.items():
+        cases = []
+        for position, row in enumerate(of):
+            case, wrong, missing = _case(row, TASKS[name], _home(root), segmenter)
+            record = row.get("record", position)
+            invalid += [Flaw(name, record, wrong)] if wrong else []
+            unscored += [Flaw(name, record, missing)] if missing else []
+            cases += [case] if case else []
+        scores.append(Score(name, len(of), _measures(TASKS[name], cases) if cases else {}))
+    return Report(tuple(scores), tuple(invalid), tuple(unscored))
+
+
+def to_json(report: Report) -> dict:
+    """The report as plain data."""
+    counts = {
+        score.dataset: {
+            "answers": score.answers,
+            "invalid": sum(flaw.dataset == score.dataset for flaw in report.invalid),
+            "unscored": sum(flaw.dataset == score.dataset for flaw in report.unscored),
+        }
+        for score in report.scores
+    }
+    return {
+        "version": 1,
+        "datasets": {score.dataset: counts[score.dataset] | score.measures for score in report.scores},
+        "invalid": [asdict(flaw) for flaw in report.invalid],
+        "unscored": [asdict(flaw) for flaw in report.unscored],
+    }
+
+
+def table(report: Report) -> str:
+    """The report's numbers for people, a dataset after the other."""
+    lines = []
+    for name, measures in to_json(report)["datasets"].items():
+        counts = (f"{measures.pop(count):,} {count}" for count in ("answers", "invalid", "unscored"))
+        lines.append(f"{name}: {', '.join(counts)}")
+        for path, value in _leaves(measures):
+            lines.append(f"  {path:<32}" + (f"{value:.4f}" if isinstance(value, float) else f"{value:,}"))
+    return "\n".join(lines)
+
+
+def _leaves(measures: dict, above: str = "") -> Iterator[tuple[str, float | int]]:
+    for name, value in measures.items():
+        if isinstance(value, dict):
+            yield from _leaves(value, f"{above}{name.removeprefix('by_')} ")
+        else:
+            yield above + name, value
+
+
+def _home(root: str | Path) -> Path:
+    """The folder of the datasets, which lies in `root` or is it."""
+    inner = Path(root) / "AVUIE_2"
+    return inner if inner.is_dir() else Path(root)
+
+
+# ---- one row ----
+
+def _case(row: dict, task: Task, home: Path, segmenter: Segmenter) -> tuple[_Case | None, str, str]:
+    """What was said and what is true; what is wrong with the one, and what is missing of the other."""
+    true = _true(row, task)
+    said, wrong = _said(row, task, true)
+    mask = overlap = None
+    missing = "" if true else f"The reference {reprlib.repr(row['output'])} cannot be read."
+    if said and (said.boxes or said.points) and "points" in task.grammar:
+        try:
+            mask = _mask_on_grid(said, home / task.name / _place(row), segmenter)
+        except CrabError as error:
+            said, wrong = None, str(error)
+    if true and true.exists:
+        meant = _true_mask(home / _true_mask_place(row))
+        if meant is None:
+            missing = f"The true mask {_true_mask_place(row)} is missing or cannot be read."
+        else:
+            overlap = segmentation([mask], [meant])
+    return (_Case(row, said, true, mask, overlap) if true else None), wrong, missing
+
+
+_WANTED: dict[str, tuple[str, Callable[[Answer], object]]] = {
+    "events": ("an event with its time", lambda a: a.events),
+    "choice": ("an <answer>", lambda a: a.choice),
+    "match": ("an <answer> of one or two", lambda a: a.choice),
+    "text": ("any text", lambda a: a.text.strip()),
+    "box": ("a box with an area", lambda a: a.boxes),
+    "box_points": ("a box with an area, or points", lambda a: a.boxes or a.points),
+    "exists_box_points": (
+        "an <answer> of false, or one of true and a box with an area or points",
+        lambda a: a.exists is False or (a.exists and (a.boxes or a.points)),
+    ),
+}
+"""Grammar -> what has to be in an answer, and in a reference of the same form."""
+
+_BOX_WRITTEN = re.compile(r"[(\[]\s*(?:-?[0-9.]+[\s,()]+){3}-?[0-9.]+")
+
+
+def _said(row: dict, task: Task, true: Answer | None) -> tuple[Answer | None, str]:
+    """What was said, or None and why it is invalid."""
+    if "error" in row:
+        return None, row["error"]
+    said = answers.parse(row["predict"], task)
+    # Whether answers to questions are tagged has never been seen: a text that is the bare reference is an answer too.
+    if task.family == "question" and said.choice is None and true and accuracy([said.text], [true.choice]):
+        said = replace(said, choice=said.text)
+    name, is_met = _WANTED[task.grammar]
+    if not is_met(said):
+        return None, f"The answer {reprlib.repr(said.text)} lacks {name}."
+    # As in the released scripts, points alone will do, but not beside a box that is none.
+    if said.points and not said.boxes and _BOX_WRITTEN.search(said.text):
+        return None, f"The answer {reprlib.repr(said.text)} has a box without an area."
+    return said, ""
+
+
+_AVE = re.compile(r"event:(.+) start_time:([0-9.]+) end_time:([0-9.]+)")
+
+
+def _true(row: dict, task: Task) -> Answer | None:
+    """The reference, read: what the test loaders make of a record, or a target; None if it cannot be."""
+    text = str(row["output"])
+    true = answers.parse(text, task)
+    if task.grammar == "box_points":  # names the object only; where it is, its mask tells
+        return replace(NOTHING, text=text, exists=True)
+    if task.grammar == "exists_box_points" and "split" in row:
+        return replace(NOTHING, text=text, exists=row["split"] != "test_n")  # seen, unseen and null objects
+    if task.name == "ave" and (found := _AVE.fullmatch(text)):
+        return replace(true, events=(Event(found[1], "both", float(found[2]), float(found[3])),))
+    if task.name == "avvp" and not true.events:
+        true = answers.parse(_tagged(text), task)
+    if task.family == "question" and true.choice is None:
+        true = replace(true, choice=text.strip())
+    return true if _WANTED[task.grammar][1](true) else None
+
+
+def _tagged(text: str) -> str:
+    """Events written as data, as tagged text; "" where they are not.
+
+    `{"audio": {"Speech": [[0, 3]]}, "visual": ...}` is read, and `[{"event": "Speech", "modality": "audio", "start": 0,
+    "end": 3}]`. What the published files hold has never been seen; lists of tagged texts need none of this.
+    """
+    try:
+        data = ast.literal_eval(text)
+        if isinstance(data, dict):
+            labels = [(kind, label, spans) for kind, of in data.items() for label, spans in of.items()]
+            events = [(kind, label, *span) for kind, label, spans in labels for span in spans]
+        else:
+            events = [(event["modality"], event["event"], event["start"], event["end"]) for event in data]
+        return " ".join(f"<{kind}_event>{label}, ({start} {end})</{kind}_event>" for kind, label, start, end in events)
+    except (ValueError, SyntaxError, TypeError, LookupError, AttributeError):
+        return ""
+
+
+# ---- pictures and masks ----
+
+_TRUE_MASKS = {
+    **dict.fromkeys(("s4", "ms3"), (("/frames/", "/labels_rgb/"), (".jpg", ".png"))),
+    "ref_avs": (("/media/", "/gt_mask/"), ("/frames/", "/fid_{fid}/0000"), (".jpg", ".png")),
+}
+"""What the released scripts replace in a picture's path to find its true mask."""
+
+
+def _place(row: dict) -> str:
+    """Where the picture lies in its dataset's folder; released rows have a whole path, on the machine they are from."""
+    path = row.get("visual_path") or row["image_path"]
+    return path.rpartition(f"AVUIE_2/{_dataset(row)}/")[2]
+
+
+def _true_mask_place(row: dict) -> str:
+    """Where its true mask lies in the folder of the datasets."""
+    place = f"/{_dataset(row)}/{_place(row)}"
+    for old, new in _TRUE_MASKS[_dataset(row)]:
+        place = place.replace(old, new.format_map(row))
+    return place.removeprefix("/")
+
+
+def _true_mask(path: Path) -> np.ndarray | None:
+    """(224, 224) bool, or None where there is none."""
+    try:
+        with Image.open(path) as picture:
+            return np.asarray(picture.convert("L").resize(GRID, Image.Resampling.NEAREST)) > 0
+    except (OSError, SyntaxError):  # what Pillow raises on damaged PNG
+        return None
+
+
+def _mask_on_grid(said: Answer, path: Path, segmenter: Segmenter) -> np.ndarray | None:
+    """(224, 224) bool from the box and points of `said`, or None where nothing was found; raises MediaError."""
+    picture = Image.fromarray(media.frame_at(media.open_clip(image=path), 0.0))
+    squashed = np.asarray(picture.resize(GRID, Image.Resampling.LANCZOS))
+    return _mask(segment.masks(segmenter, squashed, said, time=0.0))
+
+
+# ---- whole sets ----
+
+def _measures(task: Task, cases: Sequence[_Case]) -> dict:
+    said = [case.said or NOTHING for case in cases]
+    true = [case.true for case in cases]
+    if task.grammar in ("choice", "match"):
+        pairs = [answer.choice for answer in said], [answer.choice for answer in true]
+        by_type = {"by_type": accuracy_by_type(*pairs, types=[_type(case.row) for case in cases])}
+        return {"accuracy": accuracy(*pairs)} | (by_type if task.family == "question" else {})
+    if task.name == "ave":  # an answer that names nothing is not right about the background
+        right = [segment_accuracy(a.events, b.events) if a.events else 0.0 for a, b in zip(said, true)]
+        return {"segment_accuracy": float(np.mean(right))}
+    if task.name == "unav":
+        return detection_map([answer.events for answer in said], [answer.events for answer in true])
+    if task.name == "avvp":
+        return parsing([answer.events or None for answer in said], [answer.events for answer in true])
+    if task.grammar == "box":
+        return grounding([_corners(answer) for answer in said], [_corners(answer) for answer in true])
+    if task.grammar == "text":
+        return {"cider": cider([answer.text for answer in said], [[answer.text] for answer in true])}
+    if task.grammar == "box_points":
+        return _overlaps(cases)
+    by_split: dict[str, list[_Case]] = defaultdict(list)
+    for case in cases:
+        by_split[case.row.get("split", "train")].append(case)
+    return {"accuracy": _existence(cases), "by_split": {name: _of_split(of) for name, of in sorted(by_split.items())}}
+
+
+def _type(row: dict) -> str:
+    """MUSIC-AVQA writes its types as a JSON list: '["Audio", "Counting"]'."""
+    return " ".join(re.findall(r"[\w-]+", str(row.get("question_type", row.get("type", ""))))) or "no type"
+
+
+def _overlaps(cases: Sequence[_Case]) -> dict:
+    """Mean J and F, and over how many `masks`: those of the cases whose true mask is there."""
+    overlaps = [case.overlap for case in cases if case.overlap]
+    means = {name: float(np.mean([overlap[name] for overlap in overlaps])) for name in ("j", "f") if overlaps}
+    return means | {"masks": len(overlaps)}
+
+
+def _existence(cases: Sequence[_Case]) -> float:
+    return float(np.mean([case.said is not None and case.said.exists == case.true.exists for case in cases]))
+
+
+def _of_split(cases: Sequence[_Case]) -> dict:
+    """Of ref_avs: J and F of what is there, S of what is not."""
+    there, not_there = ([case for case in cases if case.true.exists is exists] for exists in (True, False))
+    return (
+        {"answers": len(cases), "accuracy": _existence(cases)}
+        | (_overlaps(there) if there else {})
+        | (null_s([case.mask for case in not_there]) if not_there else {})
+    )
+
+
+# ---- drawn scenes ----
 
 def scores(crab: Crab, seeds: Iterable[int], datasets: list[str]) -> Iterator[dict]:
     """Draw the scene of each seed as a video file, ask it every question of `datasets`, and compare with the truth.

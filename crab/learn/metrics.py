@@ -23,7 +23,7 @@ Gram = tuple[str, ...]  # words in a row
 
 SEGMENTS = 10  # of a clip of AVE or LLP, each a second long
 NEAR_ENOUGH = 0.5  # IoU from which one event of LLP is taken for another
-TEMPORAL_IOUS = (0.3, 0.4, 0.5, 0.6, 0.7)  # of UnAV-100
+TEMPORAL_IOUS = tuple(step / 10 for step in range(1, 10))  # of UnAV-100: 0.1 to 0.9
 BOX_IOUS = tuple(step / 20 for step in range(21))  # of ARIG: 0 to 1
 BETA_SQUARED = 0.3  # of the F-score of masks: precision counts more than recall
 NGRAMS = 4  # CIDEr looks at runs of one to four words
@@ -107,16 +107,18 @@ def _covered(event: Event) -> np.ndarray:
     return (event.start <= middles) & (middles < event.end)
 
 
-def parsing(predicted: Sequence[Sequence[Event]], true: Sequence[Sequence[Event]]) -> dict[str, float]:
+def parsing(predicted: Sequence[Sequence[Event] | None], true: Sequence[Sequence[Event]]) -> dict[str, float]:
     """Mean over videos of the ten scores of `parsing_of_one`, from the events of each.
 
     No list of classes is needed, because a class that occurs neither in the answer nor in the truth of a video does not
-    count there. So a label that the dataset does not know is a class of its own, and wrong.
+    count there. So a label that the dataset does not know is a class of its own, and wrong. None, an answer that could
+    not be read, is 0 in all ten: it is not even right about what is not there.
     """
     scores = []
     for said, meant in zip(predicted, true, strict=True):
-        labels = sorted({_words(event.label) for event in (*said, *meant)})
-        scores.append(parsing_of_one(event_grid(said, labels), event_grid(meant, labels)))
+        labels = sorted({_words(event.label) for event in (*(said or ()), *meant)})
+        score = parsing_of_one(event_grid(said or (), labels), event_grid(meant, labels))
+        scores.append(dict.fromkeys(score, 0.0) if said is None else score)
     return {name: float(np.mean([score[name] for score in scores])) for name in scores[0]}
 
 
@@ -171,7 +173,7 @@ def _mean_f(counts: np.ndarray) -> float:
 # ---- events as stretches of time: UnAV ----
 
 def detection_map(predicted: Sequence[Sequence[Event]], true: Sequence[Sequence[Event]]) -> dict[str, float]:
-    """Mean average precision of events in untrimmed videos: `map_0.3` to `map_0.7` by temporal IoU, `map` their mean.
+    """Mean average precision of events in untrimmed videos: `map_0.1` to `map_0.9` by temporal IoU, `map` their mean.
 
     As for UnAV-100 (Geng et al., CVPR 2023), whose measure is ActivityNet's: predictions of a class are ranked over all
     videos, each takes the nearest true event of its class and video that none before it has taken, the precision at a
@@ -266,12 +268,13 @@ def null_s(predicted: Sequence[np.ndarray | None]) -> dict[str, float]:
     """How much is shown for expressions that nothing answers to: `s`, and how many were `infinite`. Lower is better.
 
     The S of Ref-AVS (Wang et al., ECCV 2024): the mean of the square root of mask area over background area, of
-    (height, width) bool masks, without those that cover the whole frame, where it is infinite. None is an empty mask
-    here too, and an empty mask is what is asked for: whether an answer said so, or said nothing, only `accuracy` tells.
+    (height, width) bool masks, without those that cover the whole frame, where it is infinite; there is no `s` where
+    all of them do. None is an empty mask here too, and an empty mask is what is asked for: whether an answer said so,
+    or said nothing, only `accuracy` tells.
     """
     areas = [(0, 1) if mask is None else (np.sum(mask), np.sum(~mask)) for mask in predicted]  # pixels
     finite = [math.sqrt(area / rest) for area, rest in areas if rest]
-    return {"s": float(np.mean(finite)), "infinite": len(areas) - len(finite)}
+    return ({"s": float(np.mean(finite))} if finite else {}) | {"infinite": len(areas) - len(finite)}
 
 
 # ---- captions ----

@@ -28,7 +28,7 @@ from crab import tasks
 from crab.scenes import questions, script
 
 FRAME_SIZE = 112
-VOCABULARY = 1024  # byte-level pieces, before numbers and special tokens
+VOCABULARY = 1536  # byte-level pieces, before numbers and special tokens
 NUMBERS = 225  # 0..224, one token each: coordinates and seconds are then one decision, not three
 
 SPECIAL = {
@@ -91,7 +91,12 @@ def _texts(scenes: int):
             yield task.lead
             yield task.instruction
     for seed in range(scenes):
-        for question in questions.ask(script.write(seed), np.random.default_rng(seed)):
+        rng = np.random.default_rng(seed)
+        asked = questions.ask(script.write(seed), rng) + questions.ask_picture(script.write_picture(seed), rng)
+        asked += questions.ask_action(script.write_action(seed), rng)
+        asked += questions.ask_emotion(script.write_emotion(seed), rng)
+        asked += questions.ask_pair(script.write_pair(seed), rng)
+        for question in asked:
             yield question.question
             yield question.target
 

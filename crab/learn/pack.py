@@ -2,50 +2,71 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from crab import prompt
-from crab.learn import mini
 from crab.prompt import Media
-from crab.tasks import TASKS
+from crab.tasks import FAMILIES, TASKS, Task
 
 SPREAD = 2.0  # units of the 224 grid: how near a coordinate counts as nearly right
+NUMBERS = 215  # 10, 11, … 224: coordinates, but for the smallest
 
 
 @dataclass(frozen=True)
 class Item:
-    """One clip with its questions as one sequence. `segment` 0 is the clip, 1, 2, … its questions; labels -100 = not asked."""
+    """One clip with its questions as one sequence. `segment` 0 is the clip, 1, 2, … its questions.
+
+    `labels` and `family` (an index into `tasks.FAMILIES`) are of the answers' tokens; -100 and -1 at all others.
+    """
 
     inputs: dict[str, Tensor]  # the clip's own: input_ids (1, prefix), pixels, mel
     ids: Tensor  # (tokens,)
     labels: Tensor  # (tokens,)
     segment: Tensor  # (tokens,)
+    family: Tensor  # (tokens,)
 
 
 def pack(processor, seen: Media, asked: list, *, media: tuple[str, ...] | None = None) -> Item:
-    """A clip's tokens, then each question with its answer, as segments of one sequence."""
-    pieces, labels, segment = [], [], []
-    for number, question in enumerate(asked, 1):
-        task = TASKS[question.dataset]
-        task = replace(task, media=media) if media else task
-        words = prompt.messages(task, question.question)
+    """What is asked of a drawn clip (`dataset`, `question`, `target` each), with the clip as large as it was drawn.
+
+    `media`: what of the clip is shown instead of what the tasks say.
+    """
+    tasks = [replace(TASKS[q.dataset], media=media or TASKS[q.dataset].media) for q in asked]
+    side = seen.videos[0].shape[1] if seen.videos else len(seen.picture) if seen.picture is not None else 0
+    return join(
+        processor, [(task, q.question, q.target) for task, q in zip(tasks, asked)],
+        lambda text: prompt.process(processor, text, seen, frame_size=side),
+    )  # fmt: skip
+
+
+def join(processor, asked: list[tuple[Task, str, str]], read: Callable[[str], dict[str, Tensor]]) -> Item:
+    """A clip's tokens, then each (task, question, target) as a segment of its own, in one sequence.
+
+    The tasks must show the clip alike. `read` turns the text up to the end of the clip into the processor's tensors.
+    """
+    pieces, labels, segment, family = [], [], [], []
+    for number, (task, question, target) in enumerate(asked, 1):
+        words = prompt.messages(task, question)
         text = processor.apply_chat_template(words, tokenize=False, add_generation_prompt=True)
-        cut = max(text.rfind(end) + len(end) for end in (mini.SPECIAL["audio_eos"], mini.SPECIAL["vision_eos"]))
+        cut = max(text.rfind(end) + len(end) for end in (processor.audio_eos_token, processor.vision_eos_token))
         asks = processor.tokenizer(text[cut:])["input_ids"]
-        says = processor.tokenizer(question.target + mini.SPECIAL["eos"])["input_ids"]
+        says = processor.tokenizer(target + processor.tokenizer.eos_token)["input_ids"]
         pieces += asks + says
         labels += [-100] * len(asks) + says
         segment += [number] * (len(asks) + len(says))
-    inputs = dict(prompt.process(processor, text[:cut], seen, frame_size=mini.FRAME_SIZE))
+        family += [-1] * len(asks) + [list(FAMILIES).index(task.family)] * len(says)
+    inputs = dict(read(text[:cut]))
     clip = inputs["input_ids"][0]
     return Item(
         inputs,
         torch.cat([clip, torch.tensor(pieces)]),
         torch.cat([torch.full_like(clip, -100), torch.tensor(labels)]),
         torch.cat([torch.zeros_like(clip), torch.tensor(segment)]),
+        torch.cat([torch.full_like(clip, -1), torch.tensor(family)]),
     )
 
 
@@ -62,13 +83,19 @@ def batch(items: list[Item]) -> dict[str, Tensor]:
         "input_ids": pad([i.ids for i in items], batch_first=True),
         "labels": pad([i.labels for i in items], batch_first=True, padding_value=-100),
         "segment": pad([i.segment for i in items], batch_first=True, padding_value=-1),
+        "family": pad([i.family for i in items], batch_first=True, padding_value=-1),
     }
 
 
-def sequence_loss(thinker, batch: dict[str, Tensor]) -> Tensor:
-    """Mean cross-entropy over the answers' tokens, each question seeing the clip and itself only."""
+def answer_losses(thinker, batch: dict[str, Tensor], *, ten: int | None = None) -> tuple[Tensor, Tensor]:
+    """Loss and family of every answer token of a batch, (answer tokens,) each; a question sees the clip and itself only.
+
+    `ten` as in `token_loss`.
+    """
     batch = dict(batch)
-    ids, labels, segment, clip = (batch.pop(name) for name in ("input_ids", "labels", "segment", "clip_ids"))
+    ids, labels, segment, family, clip = (
+        batch.pop(name) for name in ("input_ids", "labels", "segment", "family", "clip_ids")
+    )
     lengths = batch["feature_attention_mask"].sum(-1) if "feature_attention_mask" in batch else None
     start, _ = thinker.get_rope_index(
         clip, batch.get("image_grid_thw"), batch.get("video_grid_thw"), torch.ones_like(clip), False, lengths,
@@ -90,20 +117,27 @@ def sequence_loss(thinker, batch: dict[str, Tensor]) -> Tensor:
     target = labels[:, 1:]
     kept = target != -100
     logits = thinker.lm_head(hidden[:, :-1][kept])
-    return token_loss(logits.float(), target[kept])
+    return token_loss(logits.float(), target[kept], ten=ten), family[:, 1:][kept]
 
 
-def token_loss(logits: Tensor, target: Tensor) -> Tensor:
-    """Mean cross-entropy of (tokens, vocabulary) logits; a coordinate next to the true one is nearly right.
+def token_loss(logits: Tensor, target: Tensor, *, ten: int | None = None) -> Tensor:
+    """Cross-entropy of (tokens, vocabulary) logits, (tokens,); a coordinate next to the true one is nearly right.
 
     One token in two hundred says little when it is wrong by one as when it is wrong by a hundred, so the target of a
-    number above 10 (seconds end there) is a bell of width `SPREAD` over the numbers around it.
+    number above 10 (seconds end there) is a bell of width `SPREAD` over the numbers around it. `ten`: the id of "10"
+    in a vocabulary where it and all numbers up to 224 are tokens in a row (`ten_of`); None where they are not.
     """
-    numbers = logits.shape[1] - (mini.NUMBERS - 10)  # the words end with 10, 11, … 224
     losses = torch.nn.functional.cross_entropy(logits, target, reduction="none")
-    places = target > numbers
-    scale = torch.arange(logits.shape[1] - numbers, device=logits.device)  # (numbers,), from 10 on
-    distance = (target[places] - numbers)[:, None] - scale  # (places, numbers)
+    if ten is None:
+        return losses
+    places = (target > ten) & (target < ten + NUMBERS)
+    distance = (target[places] - ten)[:, None] - torch.arange(NUMBERS, device=logits.device)  # (places, numbers)
     bell = (-(distance**2) / (2 * SPREAD**2)).softmax(-1)
-    losses[places] = -(bell * logits[places].log_softmax(-1)[:, numbers:]).sum(-1)
-    return losses.mean()
+    losses[places] = -(bell * logits[places].log_softmax(-1)[:, ten : ten + NUMBERS]).sum(-1)
+    return losses
+
+
+def ten_of(tokenizer) -> int | None:
+    """The id of "10", if it and the numbers up to 224 are one token each and follow each other; or else None."""
+    ids = tokenizer.convert_tokens_to_ids([str(10 + n) for n in range(NUMBERS)])
+    return ids[0] if None not in ids and ids == list(range(ids[0], ids[0] + NUMBERS)) else None

@@ -1,39 +1,67 @@
-"""Train crab-mini: its senses, cheap practice, whole clips, and then I-LoRA on the frozen base.
+"""Train crab-mini by stages, and I-LoRA adapters on it or on any other base, with `transformers.Trainer`.
 
-    python -m crab train --out runs/mini
+    python -m crab train --base senses --out runs/mini     then --base practice, then --base clips
+    python -m crab train --out runs/mini                   I-LoRA on the frozen result
 
-Every stage writes checkpoints and goes on from the last one; item `i` of a stage is
-the same scene and questions on every run.
+All of it also under `accelerate launch` with several processes, to the same result: a step is a fixed cycle of
+micro-batches, dealt out in turn, and its loss the mean over all answer tokens in them. Every stage goes on from its
+last checkpoint; micro-batch `i` of a stage is the same on every run.
 """
 
 from __future__ import annotations
 
 import json
 import math
+import os
+import shutil
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-from peft import get_peft_model
-from torch import Tensor
-from torch.utils.data import DataLoader, IterableDataset
+from accelerate import PartialState
+from peft import PeftModel, get_peft_model
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from torch.utils.data import Dataset, SequentialSampler
+from transformers import Qwen2_5OmniProcessor, Trainer, TrainingArguments
 
+from crab import CrabError, tasks
 from crab.ilora import ILoRAConfig, checkpoint
 from crab.learn import mini, senses
 from crab.learn.evaluate import SCENE_SEEDS
 from crab.learn.items import make_item
-from crab.learn.pack import batch, sequence_loss
+from crab.learn.pack import answer_losses, batch, ten_of
 from crab.model import RENAMES
+
 
 @dataclass(frozen=True)
 class Stage:
-    """One run of steps: which `kinds` of item make up a step and how many of each, and how fast to learn."""
+    """One run of optimiser steps and how fast to learn in it.
+
+    `kinds`: the micro-batches of a step in order, kind -> items; as pairs where a kind comes more than once.
+    `rate` is reached after `warmup` steps and falls along a cosine to `floor` of it.
+    """
 
     steps: int
-    kinds: dict[str, int]
+    kinds: Mapping[str, int] | tuple[tuple[str, int], ...]
     rate: float
     warmup: int = 100
+    floor: float = 0.05
+    betas: tuple[float, float] = (0.9, 0.98)
+    decay: float = 0.01
+
+    @property
+    def cycle(self) -> tuple[tuple[str, int], ...]:
+        return tuple(self.kinds.items()) if isinstance(self.kinds, Mapping) else self.kinds
+
+    def pace(self, step: int) -> float:
+        """The share of `rate` at a step, counted from 0."""
+        if step < self.warmup:
+            return (step + 1) / self.warmup
+        falling = math.cos(math.pi * (step - self.warmup) / max(1, self.steps - self.warmup))
+        return self.floor + (1 - self.floor) * (1 + falling) / 2
 
 
 _CLIPS = {"events": 4, "answers": 2, "box": 2, "points": 2, "picture": 4}
@@ -43,105 +71,301 @@ STAGES = {
     "clips": Stage(steps=700, kinds=_CLIPS, rate=7e-4),
     "adapter": Stage(steps=100, kinds=_CLIPS, rate=1e-3, warmup=20),
 }
+BASE = ("senses", "practice", "clips")  # each begins with the weights of the one before
 
 SAVE_EVERY = 100  # steps
+LOG_EVERY = 10  # steps; SAVE_EVERY is a multiple, so that a run taken up again logs the same means
 ADAPTER = dict(r=8, alpha=16, heads=3, dropout=0.1)
+WEIGHTS, WHOLE = "weights.safetensors", "whole"  # files: of a finished stage; of a checkpoint that is not half written
 
 
-class Practice(IterableDataset):
-    """The steps of a stage from `first` on: each a dict kind -> batch. Workers take turns, so the order is fixed."""
+# --- crab-mini's stages ---------------------------------------------------------------------------------------------
 
-    def __init__(self, processor, stage: Stage, seed: int, first: int):
-        self.processor, self.stage, self.seed, self.first = processor, stage, seed, first
 
-    def __iter__(self):
-        torch.set_num_threads(1)
-        worker = torch.utils.data.get_worker_info()
-        for step in range(self.first + worker.id, self.stage.steps, worker.num_workers):
-            yield {kind: self._batch(kind, range(step * n, step * n + n)) for kind, n in self.stage.kinds.items()}
+def train_base(out: str | Path, name: str, *, seed: int = 0) -> None:
+    """Run stage `name` of the base in folder `out`: all weights of the towers (senses) or of the whole thinker.
 
-    def _batch(self, kind: str, items: range) -> dict[str, Tensor]:
-        numbers = [(self.seed * 100_003 + item) % SCENE_SEEDS for item in items]
-        if kind in ("hear", "look"):
-            return senses.make_batch(self.processor, kind, numbers)
-        return batch([make_item(self.processor, kind, number) for number in numbers])
+    Writes `<stage>/weights.safetensors`, `<stage>/checkpoint-N` on the way, and rows to `log.jsonl`. A stage that is
+    finished is left alone, one begun goes on. Raises CrabError if the stage before is not finished.
+    """
+    out = Path(out)
+    out.mkdir(parents=True, exist_ok=True)
+    if (out / name / WEIGHTS).exists():
+        return
+    reader = _reader(out)
+    earlier = BASE[: BASE.index(name)][-1:]
+    thinker = _thinker(out, reader, *earlier, seed=seed)
+    if name == "senses":
+        thinker.requires_grad_(False)
+        for tower in (thinker.model.audio_tower, thinker.model.visual):
+            tower.requires_grad_(True)
+        model = Sensing(senses.Senses(thinker), tuple(dict(STAGES[name].cycle)))
+    else:
+        model = Answering(thinker, ten=ten_of(reader.tokenizer))
+    data = Scenes(reader, STAGES[name], senses.make_batch if name == "senses" else make_batch, seed=_seed(seed, name))
+    run(model, data, STAGES[name], out / name, seed=_seed(seed, name))
+    if PartialState().is_main_process:
+        save_file(thinker.state_dict(), out / name / "part")
+        (out / name / "part").rename(out / name / WEIGHTS)  # never half of it
+    PartialState().wait_for_everyone()
+
+
+def train_adapter(out: str | Path, *, seed: int = 0) -> None:
+    """Train I-LoRA on scenes around the frozen base `out/clips`; writes `out/adapter` (PEFT's format and the published).
+
+    Raises CrabError if there is no such base.
+    """
+    out = Path(out)
+    out.mkdir(parents=True, exist_ok=True)
+    if (out / "adapter" / "finetune_weights.bin").exists():
+        return
+    reader = _reader(out)
+    thinker = _thinker(out, reader, "clips", seed=seed)
+    model = adapted(thinker, ILoRAConfig(**ADAPTER), seed=seed)
+    data = Scenes(reader, STAGES["adapter"], make_batch, seed=_seed(seed, "adapter"))
+    run(Answering(thinker, ten=ten_of(reader.tokenizer)), data, STAGES["adapter"], out / "adapter",
+        seed=_seed(seed, "adapter"))  # fmt: skip
+    save_adapter(model, out / "adapter")
+
+
+def adapted(thinker: nn.Module, shape: ILoRAConfig, *, seed: int = 0) -> PeftModel:
+    """The base, frozen, with a fresh I-LoRA adapter around every site the released one adapts; `thinker` itself changes."""
+    torch.manual_seed(seed)
+    return get_peft_model(thinker, shape)
+
+
+def save_adapter(model: PeftModel, folder: Path) -> None:
+    """Write an adapter to `folder` as PEFT does, and then as published (`finetune_weights.bin`)."""
+    if PartialState().is_main_process:
+        model.save_pretrained(folder)
+        (folder / "README.md").unlink()  # PEFT's empty form
+        checkpoint.save_published(model, folder / "part", renames=RENAMES)
+        (folder / "part").rename(folder / "finetune_weights.bin")
+    PartialState().wait_for_everyone()
+
+
+def ship(out: str | Path, folder: str | Path) -> None:
+    """Write what was trained in `out` as the folder that ships: the base, `adapter/` (PEFT's format) and the published one."""
+    out, folder = Path(out), Path(folder)
+    if PartialState().is_main_process:
+        reader = _reader(out)
+        model, _ = checkpoint.attach(_thinker(out, reader, "clips"), out / "adapter", drop_silent=False)
+        model.to(torch.bfloat16)
+        save_adapter(model, folder / "adapter")
+        (folder / "adapter" / "finetune_weights.bin").rename(folder / "finetune_weights.bin")
+        mini.save(model.unload(), reader, folder)
+    PartialState().wait_for_everyone()
+
+
+def _seed(seed: int, name: str) -> int:
+    return seed + 1000 * list(STAGES).index(name)
+
+
+def _reader(out: Path) -> Qwen2_5OmniProcessor:
+    """The processor of a run: made by its first stage and kept, since a change of the scenes' words would change it."""
+    folder = out / "processor"
+    with PartialState().main_process_first():
+        if not folder.exists():
+            mini.processor(mini.tokenizer()).save_pretrained(out / "processor.part")
+            (out / "processor.part").rename(folder)
+    return Qwen2_5OmniProcessor.from_pretrained(folder)
+
+
+def _thinker(out: Path, reader: Qwen2_5OmniProcessor, *stage: str, seed: int = 0):
+    """crab-mini as a finished `stage` left it, or fresh if none is named."""
+    thinker = mini.fresh(reader.tokenizer, seed=seed)
+    if not torch.cuda.is_available():
+        thinker.set_attn_implementation("eager")  # for sequences this short faster than the fused kernels
+    for name in stage:
+        if not (out / name / WEIGHTS).exists():
+            raise CrabError(f"The stage {name!r} is not finished in {out}: train it first, with --base {name}.")
+        thinker.load_state_dict(load_file(out / name / WEIGHTS))
+    return thinker
+
+
+# --- micro-batches --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Scenes(Dataset):
+    """The micro-batches of a stage in order, cycle after cycle: element i is one dict of tensors (and its `kind`).
+
+    `make(processor, kind, numbers)` draws them; a kind's items are numbered on from micro-batch to micro-batch.
+    """
+
+    processor: Qwen2_5OmniProcessor
+    stage: Stage
+    make: object
+    seed: int = field(kw_only=True)
+
+    def __len__(self) -> int:
+        return self.stage.steps * len(self.stage.cycle)
+
+    def __getitem__(self, i: int) -> dict:
+        step, place = divmod(i, len(self.stage.cycle))
+        kind, n = self.stage.cycle[place]
+        a_step = sum(n for other, n in self.stage.cycle if other == kind)
+        first = step * a_step + sum(n for other, n in self.stage.cycle[:place] if other == kind)
+        numbers = [(self.seed * 100_003 + item) % SCENE_SEEDS for item in range(first, first + n)]
+        return {"kind": kind, **self.make(self.processor, kind, numbers)}
+
+
+def make_batch(processor, kind: str, numbers: list[int]) -> dict[str, Tensor]:
+    """The items of a kind with these numbers as one batch."""
+    return batch([make_item(processor, kind, number) for number in numbers])
+
+
+# --- what Trainer wraps ---------------------------------------------------------------------------------------------
+
+
+class Answering(nn.Module):
+    """A thinker, adapted or not, whose forward is the loss of one micro-batch of packed questions.
+
+    forward(**batch) -> `loss`: the sum over its answer tokens over `num_items_in_batch`, those of the whole step (of
+    the micro-batch itself if not given); `sums` and `counts`: losses and tokens of each of `names`, the families.
+    """
+
+    names = tuple(tasks.FAMILIES)
+
+    def __init__(self, thinker: nn.Module, *, ten: int | None = None):
+        super().__init__()
+        self.thinker, self.ten = thinker, ten
+
+    def forward(self, num_items_in_batch: Tensor | None = None, kind: str = "", **batch: Tensor) -> dict[str, Tensor]:
+        losses, family = answer_losses(self.thinker, batch, ten=self.ten)
+        total = len(losses) if num_items_in_batch is None else num_items_in_batch
+        parts = self.thinker.model
+        unused = [parts.audio_tower] if "input_features" not in batch else [parts.audio_tower.audio_bos_eos_token]
+        unused += [] if {"pixel_values", "pixel_values_videos"} & batch.keys() else [parts.visual]
+        nothing = torch.zeros(len(self.names), device=losses.device)
+        return {
+            "loss": losses.sum() / total + still(*unused),
+            "sums": nothing.index_add(0, family, losses.detach()),
+            "counts": nothing.index_add(0, family, torch.ones_like(losses)),
+        }
+
+
+class Sensing(nn.Module):
+    """The encoders with their readers, whose forward is the mean loss of one micro-batch; `names` are the kinds."""
+
+    def __init__(self, model: senses.Senses, names: tuple[str, ...]):
+        super().__init__()
+        self.senses, self.names = model, names
+
+    def forward(self, kind: str, **batch: Tensor) -> dict[str, Tensor]:
+        loss = self.senses.loss(kind, batch)
+        which = torch.tensor([float(kind == name) for name in self.names], device=loss.device)
+        return {"loss": loss + still(self.senses), "sums": which * loss.detach(), "counts": which}
+
+
+def still(*modules: nn.Module) -> Tensor | float:
+    """Zero, with gradient zero for every trainable weight in `modules`.
+
+    With several processes every forward has to involve all weights: those that it left out would keep the gradients of
+    their own process only.
+    """
+    return 0.0 * sum(p.sum() for module in modules for p in module.parameters() if p.requires_grad)
 
 
 # --- the loop -------------------------------------------------------------------------------------------------------
 
 
-def train(out: str | Path, *, seed: int = 0, workers: int = 1) -> None:
-    """Run all stages one after the other in folder `out`; a stage that is finished is skipped, one begun goes on.
+def run(model: nn.Module, data: Dataset, stage: Stage, folder: Path, *, seed: int) -> None:
+    """Train what of `model` wants gradients for one stage, from its last whole checkpoint in `folder` if there is one.
 
-    Writes `<stage>.pt` (weights, optimiser, steps done) and `log.jsonl` (step, loss by kind, seconds).
+    Raises CrabError if the micro-batches of a step cannot be dealt out evenly to the processes there are.
     """
-    out = Path(out)
-    out.mkdir(parents=True, exist_ok=True)
-    reader = mini.processor(mini.tokenizer())
-    thinker = mini.fresh(reader.tokenizer, seed=seed)
-    thinker.set_attn_implementation("eager")  # on a CPU, for sequences this short, faster than the fused kernels
-    thinker.to("cuda" if torch.cuda.is_available() else "cpu")
-    for name in STAGES:
-        model = {"senses": senses.Senses, "adapter": adapted}.get(name, lambda base: base)(thinker)
-        run_stage(model, thinker, reader, name, out=out, seed=seed, workers=workers)
+    processes = PartialState().num_processes
+    if len(stage.cycle) % processes:
+        raise CrabError(
+            f"A step of this stage is {len(stage.cycle)} micro-batches, which {processes} processes cannot share "
+            "evenly: start a number of processes that divides it."
+        )
+    on_gpu = torch.cuda.is_available()
+    arguments = TrainingArguments(
+        output_dir=str(folder), max_steps=stage.steps, learning_rate=stage.rate, weight_decay=stage.decay,
+        adam_beta1=stage.betas[0], adam_beta2=stage.betas[1], max_grad_norm=1.0, bf16=BF16, use_cpu=not on_gpu,
+        per_device_train_batch_size=1, gradient_accumulation_steps=len(stage.cycle) // processes,
+        average_tokens_across_devices=True, ddp_find_unused_parameters=False, ddp_broadcast_buffers=False,
+        dataloader_num_workers=max(1, (os.cpu_count() or 1) // (2 * processes)), dataloader_pin_memory=on_gpu,
+        dataloader_prefetch_factor=2 * len(stage.cycle), remove_unused_columns=False,
+        save_steps=SAVE_EVERY, save_total_limit=2, logging_steps=LOG_EVERY, logging_nan_inf_filter=False,
+        report_to=[], disable_tqdm=False, seed=seed,
+    )  # fmt: skip
+    arguments._n_gpu = min(arguments.n_gpu, 1)  # several cards are several processes, never one with DataParallel
+    trainer = Loop(model, arguments, stage, data)
+    trainer.train(resume_from_checkpoint=_last_checkpoint(folder))
 
 
-def adapted(thinker):
-    """The base, frozen, with a fresh I-LoRA adapter around every site the released one adapts."""
-    return get_peft_model(thinker, ILoRAConfig(**ADAPTER))
+BF16 = True
 
 
-def run_stage(model, thinker, processor, name: str, *, out: Path, seed: int, workers: int) -> None:
-    """Train what of `model` wants gradients for one stage, from its checkpoint if there is one."""
-    stage, path, device = STAGES[name], out / f"{name}.pt", thinker.device
-    weights = [p for p in model.parameters() if p.requires_grad]
-    optimiser = torch.optim.AdamW(weights, lr=stage.rate, betas=(0.9, 0.98), weight_decay=0.01)
-    done = 0
-    if path.exists():
-        saved = torch.load(path, map_location=device, weights_only=True)
-        model.load_state_dict(saved["model"])
-        optimiser.load_state_dict(saved["optimiser"])
-        done = saved["done"]
-    model.train()
-    seed = seed + 1000 * list(STAGES).index(name)
-    loader = DataLoader(Practice(processor, stage, seed, done), batch_size=None, num_workers=workers, prefetch_factor=4)
-    began = time.time()
-    for step, batches in enumerate(loader, done):
-        for group in optimiser.param_groups:
-            group["lr"] = stage.rate * _pace(step, stage)
-        losses = {}
-        for kind, practice in batches.items():
-            practice = {key: value.to(device) for key, value in practice.items()}
-            with torch.autocast(device.type, torch.bfloat16):
-                loss = model.loss(kind, practice) if name == "senses" else sequence_loss(thinker, practice)
-            (loss / len(batches)).backward()
-            losses[kind] = round(loss.item(), 4)
-        torch.nn.utils.clip_grad_norm_(weights, 1.0)
-        optimiser.step()
-        optimiser.zero_grad(set_to_none=True)
-        if step % 20 == 0:
-            row = {"stage": name, "step": step, "seconds": round(time.time() - began, 1), **losses}
-            with (out / "log.jsonl").open("a") as log:
-                log.write(json.dumps(row) + "\n")
-        if (step + 1) % SAVE_EVERY == 0 or step + 1 == stage.steps:
-            state = {"model": model.state_dict(), "optimiser": optimiser.state_dict(), "done": step + 1}
-            torch.save(state, path.with_suffix(".part"))
-            path.with_suffix(".part").rename(path)  # never half a checkpoint
+class Loop(Trainer):
+    """Trainer with micro-batches for elements, our schedule, checkpoints of what is trained only, and our log."""
+
+    def __init__(self, model: nn.Module, arguments: TrainingArguments, stage: Stage, data: Dataset):
+        super().__init__(model, arguments, train_dataset=data, data_collator=lambda elements: elements[0])
+        self.stage, self.began = stage, time.time()
+        self.seen = torch.zeros(2, len(model.names), device=arguments.device)  # sums, counts since the last log
+
+    def _get_train_sampler(self, train_dataset: Dataset | None = None) -> SequentialSampler:
+        return SequentialSampler(self.train_dataset)
+
+    def create_scheduler(self, num_training_steps: int, optimizer=None):
+        self.lr_scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer or self.optimizer, self.stage.pace)
+        return self.lr_scheduler
+
+    def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
+        loss, outputs = super().compute_loss(model, inputs, True, num_items_in_batch)
+        self.seen += torch.stack([outputs["sums"], outputs["counts"]])
+        return (loss, outputs) if return_outputs else loss
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Write one row to `log.jsonl` beside the stage's folder: means since the row before."""
+        if "loss" not in logs:  # Trainer's summary
+            return
+        sums, counts = self.accelerator.reduce(self.seen, "sum")
+        self.seen = torch.zeros_like(self.seen)
+        if not self.is_world_process_zero():
+            return
+        folder = Path(self.args.output_dir)
+        by_name = {
+            name: round(float(total / count), 4)
+            for name, total, count in zip(self.model.names, sums, counts) if count
+        }  # fmt: skip
+        row = {
+            "stage": folder.name, "step": self.state.global_step, "seconds": round(time.time() - self.began, 1),
+            "learning_rate": logs["learning_rate"], "grad_norm": round(float(logs["grad_norm"]), 4),
+            "loss": round(logs["loss"], 5), **by_name,
+        }  # fmt: skip
+        with (folder.parent / "log.jsonl").open("a") as log:
+            log.write(json.dumps(row) + "\n")
+
+    # Checkpoints hold what is trained: of a base of billions of frozen weights nothing is written.
+
+    def _save(self, output_dir: str, state_dict: dict[str, Tensor] | None = None) -> None:
+        os.makedirs(output_dir, exist_ok=True)
+        state = self.model.state_dict() if state_dict is None else state_dict
+        trained = {name for name, p in self.model.named_parameters() if p.requires_grad}
+        save_file({name: state[name].contiguous() for name in trained}, Path(output_dir) / "model.safetensors")
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
+        self.model.load_state_dict(load_file(Path(resume_from_checkpoint) / "model.safetensors"), strict=False)
+
+    def _save_checkpoint(self, model: nn.Module, trial) -> None:
+        super()._save_checkpoint(model, trial)
+        self.accelerator.wait_for_everyone()
+        if self.args.should_save:
+            os.sync()  # all of it on the disk before it is called whole
+            (Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}" / WHOLE).touch()
 
 
-def _pace(step: int, stage: Stage) -> float:
-    """Linear warm-up, then a cosine down to a twentieth."""
-    if step < stage.warmup:
-        return (step + 1) / stage.warmup
-    return 0.525 + 0.475 * math.cos(math.pi * (step - stage.warmup) / max(1, stage.steps - stage.warmup))
-
-
-def ship(out: str | Path, folder: str | Path) -> None:
-    """Write what was trained in `out` as the folder that ships: the base, `adapter/` (PEFT's format) and the published one."""
-    reader = mini.processor(mini.tokenizer())
-    model = adapted(mini.fresh(reader.tokenizer))
-    model.load_state_dict(torch.load(Path(out) / "adapter.pt", map_location="cpu", weights_only=True)["model"])
-    model.to(torch.bfloat16).save_pretrained(Path(folder) / "adapter")
-    (Path(folder) / "adapter" / "README.md").unlink()  # PEFT's empty form; ours stands one folder up
-    checkpoint.save_published(model, Path(folder) / "finetune_weights.bin", renames=RENAMES)
-    mini.save(model.unload(), reader, folder)
+def _last_checkpoint(folder: Path) -> str | None:
+    """The newest checkpoint that was written to its end; others are removed."""
+    found = sorted(folder.glob("checkpoint-*"), key=lambda path: int(path.name.rpartition("-")[2]))
+    whole = [path for path in found if (path / WHOLE).exists()]
+    PartialState().wait_for_everyone()
+    if PartialState().is_main_process:
+        for path in set(found) - set(whole):
+            shutil.rmtree(path)
+    return str(whole[-1]) if whole else None

@@ -1,37 +1,39 @@
 """What a scene can be asked, and the truth.
 
-Questions carry the published data set's name, so that the same prompts and the
-same reading of answers serve the shipped model and the released one. Target
-texts reason in a sentence or two that is true of the scene and end in the data
-set's tagged result. Times are whole seconds, coordinates whole pixels of the
-224 x 224 picture.
+Questions carry the published data set's name, so that the same prompts and the same reading of answers serve the
+shipped model and the released one. Target texts reason in a sentence or two that are true of the scene and end in the
+data set's tagged result. Times are whole seconds, coordinates whole pixels of the 224 x 224 picture.
 """
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, field
 
 import numpy as np
-from scipy.ndimage import binary_erosion
 
-from . import render
-from .actors import ACTORS
-from .script import DURATION, Part, Scene, Stretches, during, place
+from . import asking, pointing, render
+from .actors import ACTIONS, EMOTIONS, OBJECTS
+from .asking import Asked, heard_parts, seen_parts
+from .pointing import GRID, Pointed
+from .script import DURATION, Scene
+from .words import NUMBERS, event, from_to, label, listed, one_of, side
 
-DATASETS = ("ave", "avvp", "avqa", "arig", "s4", "avcap")  # what `ask` asks
-GRID = (224, 224)
-_NUMBERS = ("zero", "one", "two", "three", "four")
+OBJECT_SETS = ("ave", "unav", "avvp", "avqa", "avqa_thu", "avcap", "arig", "s4", "ms3", "ref_avs")
+ACTION_SETS = ("ks", "ucf")
+EMOTION_SETS = ("meld", "mer24", "cremad", "mafw", "dfew")
+PAIR_SETS = ("a2v", "v2a")
+DATASETS = (*OBJECT_SETS, *ACTION_SETS, *EMOTION_SETS, *PAIR_SETS)
 
 
 @dataclass(frozen=True)
 class Question:
     """One thing to ask of a scene.
 
-    `question` is what a person types ("" where the data set's own instruction
-    says it all), `target` the full text to answer, `answer` the bare reference:
-    the word (avqa, s4), the tagged events (ave, avvp), the published reference
-    sentence (arig), the caption (avcap). `time` is the second whose picture is
-    meant where one picture is asked about (arig, s4), else 0.
+    `question` is what a person types ("" where the data set's own instruction says it all), `target` the full text to
+    answer, `answer` the bare reference: the word, the tagged events, the published reference sentence (arig), the
+    caption. `time` is the second whose picture is meant where one picture is asked about, else 0. `fields` are the
+    published fields that hold the truth; `actor` is whose mask is meant, "" for nobody's; `which` (0 or 1), of a pair,
+    the scene that is both seen and heard.
     """
 
     dataset: str
@@ -39,274 +41,216 @@ class Question:
     target: str
     answer: str
     time: float = 0.0
+    fields: dict = field(default_factory=dict)
+    actor: str = ""
+    which: int = 0
 
 
 def ask(scene: Scene, rng: np.random.Generator) -> list[Question]:
-    """Every question of `DATASETS` this scene has a clear answer to, of avqa several kinds."""
-    asked = [_ave(scene, rng), _avvp(scene, rng)]
-    for kind in (_sounding, _count_sounding, _count_kinds, _is_there, _is_sounding, _left_of, _where, _first):
-        asked.append(kind(scene, rng))
-    asked += [_arig(scene, rng), _s4(scene, rng), _avcap(scene, rng)]
+    """Every question of `OBJECT_SETS` that a scene of `script.write` has a clear answer to, of the two with questions
+    several kinds."""
+    asked = [_ave(scene, rng), _unav(scene, rng), _avvp(scene, rng), _avcap(scene, rng)]
+    asked += [_avqa(kind(scene, rng), rng) for kind in asking.KINDS]
+    asked += [_avqa_thu(kind(scene, rng), rng) for kind in asking.CHOICES]
+    asked += [_arig(pointing.with_the_whole_sound(scene, rng))]
+    asked += [_points("s4", pointing.with_its_second(scene, rng, several=False))]
+    asked += [_points("ms3", pointing.with_its_second(scene, rng, several=True))]
+    asked += [_ref_avs(pointing.described(scene, rng))]
     return [question for question in asked if question is not None]
 
 
+def ask_action(scene: Scene, rng: np.random.Generator) -> list[Question]:
+    """`ACTION_SETS`, for scenes of `script.write_action`."""
+    part = next(part for part in scene.parts if part.actor in ACTIONS)
+    reason = one_of(rng, f"The person is {part.actor}, as is seen and heard.", f"The video shows a person {part.actor}.",
+                    f"I see and hear a person {part.actor}.")
+    close = one_of(rng, "The action is", "Therefore, the action is")
+    target = f"{reason} {close} <answer>{part.actor}</answer>."
+    return [Question("ks", "", target, part.actor, fields={"action": part.actor}),
+            Question("ucf", "", target, part.actor, fields={"label": part.actor})]
+
+
+_LOOKS = {
+    "neutral": ("the face is calm", "the voice is even"),
+    "happy": ("the face smiles", "the voice is bright and quick"),
+    "sad": ("the face is downcast", "the voice is low and slow"),
+    "angry": ("the brows are drawn together", "the voice is loud and harsh"),
+    "surprise": ("eyes and mouth are wide open", "the voice leaps up"),
+    "disgust": ("the nose is wrinkled", "the voice is low and drawn out"),
+    "fear": ("the brows are raised in worry", "the voice trembles"),
+}
+_EMOTION_FIELD = {"meld": "Emotion", "mer24": "discrete", "cremad": "emotion", "mafw": "emotion", "dfew": "emotion"}
+
+
+def ask_emotion(scene: Scene, rng: np.random.Generator) -> list[Question]:
+    """`EMOTION_SETS`, for scenes of `script.write_emotion`."""
+    feeling = scene.parts[0].actor
+    face, voice = _LOOKS[feeling]
+    asked = []
+    for name, truth in _EMOTION_FIELD.items():
+        reason = one_of(rng, f"{face.capitalize()}, and {voice}.", f"{voice.capitalize()}, and {face}.")
+        close = one_of(rng, "The emotion is", "Therefore, the person's emotion is")
+        target = f"{reason} {close} <answer>{feeling}</answer>."
+        asked.append(Question(name, "", target, feeling, fields={truth: feeling}))
+    return asked
+
+
+def ask_pair(pair: tuple[Scene, Scene], rng: np.random.Generator) -> list[Question]:
+    """`PAIR_SETS`, for `script.write_pair`: which of the two videos goes with one sound, which of two sounds with one
+    video."""
+    shown = [listed([part.actor for part in seen_parts(scene)], article=True) for scene in pair]
+    sounds = [listed([label(part) for part in heard_parts(scene)]) for scene in pair]
+    which = int(rng.integers(2))
+    answer = NUMBERS[which + 1]
+    reason = f"The audio is {sounds[which]}. The first video shows {shown[0]}, and the second video shows {shown[1]}."
+    truth = {"correct_video": answer, "audio_event": sounds[which], "video1_event": sounds[0], "video2_event": sounds[1]}
+    asked = [Question("a2v", "", f"{reason} Therefore, the matching video is <answer>{answer}</answer>.", answer,
+                      fields=truth, which=which)]
+    which = int(rng.integers(2))
+    answer = NUMBERS[which + 1]
+    reason = f"The video shows {shown[which]}. The first audio is {sounds[0]}, and the second audio is {sounds[1]}."
+    truth = {"correct_audio": answer, "video_event": sounds[which], "audio1_event": sounds[0], "audio2_event": sounds[1]}
+    asked.append(Question("v2a", "", f"{reason} Therefore, the matching audio is <answer>{answer}</answer>.", answer,
+                          fields=truth, which=which))
+    return asked
+
+
+# ---- practice --------------------------------------------------------------
+
+
 def ask_picture(scene: Scene, rng: np.random.Generator) -> list[Question]:
-    """Looking practice, for scenes of `script.write_picture`: all about the one picture at `time`."""
+    """Looking practice, for scenes of `script.write_picture`: who is there, in order, and where each is; or what is
+    done, or felt."""
+    if scene.parts[0].actor in EMOTIONS:
+        return [ask_emotion(scene, rng)[0]]
+    if any(part.actor in ACTIONS for part in scene.parts):
+        return [ask_action(scene, rng)[0]]
     time = int(rng.integers(DURATION)) + 0.5
     shown = render.masks(scene, time, GRID)
     names = [part.actor for part, _ in shown]
-    row = f"From left to right there {'is' if len(names) == 1 else 'are'} {_list(names, article=True)}."
-    part, mask = shown[rng.integers(len(shown))]
-    kinds = [
-        ("How many kinds of objects are in the picture?", row, _NUMBERS[len(names)]),
-        ("What is on the left?", row, names[0]),
-        ("What is on the right?", row, names[-1]),
-    ]
-    asked = [_answered(question, reason, answer, rng, time) for question, reason, answer in kinds]
-    asked += [question for question in (_is_there(scene, rng, time), _left_of(scene, rng, time)) if question]
-    sentence = f"Its coordinates are {_obj(render.box(mask))}."
-    asked.append(Question("avqa", f"What are the coordinates of the {part.actor}?",
-        f"The object is {part.actor}. {sentence}", sentence, time))
+    asked = [Question("avcap", "", f"{asking.in_a_row(names)}.", "", time)]
+    for part, mask in shown:
+        box = f"Its coordinates are {pointing.obj(render.box(mask))}."
+        asked.append(Question("avqa", f"Locate the {part.actor}.", box, box, time))
     if len(shown) == 1:
-        sentence = f"The sounding object is {part.actor}. {sentence}"
+        sentence = f"The sounding object is {names[0]}. {box}"
         asked.append(Question("arig", "", sentence, sentence, time))
+    part, mask = shown[rng.integers(len(shown))]
+    points = f"The {part.actor}'s {pointing.box_and_points(mask)}."
+    asked.append(Question("avqa", f"Point at the {part.actor}.", points, points, time))
+    absent = str(rng.choice([name for name in OBJECTS if name not in names]))
+    name, there = (absent, "no") if rng.random() < 0.5 else (names[rng.integers(len(names))], "yes")
+    asked.append(_avqa(Asked(f"Is there a {name}?", f"{asking.in_a_row(names)}.", there, ("", "")), rng, time))
     return asked
+
+
+def ask_about(scene: Scene, time: float, rng: np.random.Generator) -> list[Question]:
+    """Practice for ref_avs: several descriptions for the picture of one second."""
+    asked = {found.words: _ref_avs(found) for _ in range(4) if (found := pointing.described(scene, rng, time))}
+    return list(asked.values())
 
 
 def ask_sound(scene: Scene, rng: np.random.Generator) -> list[Question]:
     """Listening practice, for scenes of `script.write_sound`."""
-    asked = (_ave(scene, rng), _sounding(scene, rng), _is_sounding(scene, rng))
+    asked = [_unav(scene, rng)]
+    asked += [_avqa(kind(scene, rng), rng) for kind in (asking.sounding, asking.is_sounding)]
     return [question for question in asked if question is not None]
-
-
-# ---- words -----------------------------------------------------------------
-
-
-def _a(name: str) -> str:
-    return f"an {name}" if name[0] in "aeiou" else f"a {name}"
-
-
-def _list(words: Sequence[str], *, article: bool = False) -> str:
-    words = [_a(word) if article else word for word in words]
-    return " and ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))
-
-
-def _one_of(rng: np.random.Generator, *wordings: str) -> str:
-    return wordings[rng.integers(len(wordings))]
-
-
-def _from_to(stretches: Stretches) -> str:
-    return " and ".join(f"from {start} to {end}" for start, end in stretches)
-
-
-def _event(tag: str, part: Part, stretches: Stretches) -> str:
-    times = "".join(f"({start} {end})" for start, end in stretches)
-    return f"<{tag}>{ACTORS[part.actor].label}, {times}</{tag}>"
-
-
-def _obj(box: tuple[int, int, int, int]) -> str:
-    x1, y1, x2, y2 = box
-    return f"<obj>({x1},{y1})({x2},{y2})</obj>"
-
-
-# ---- what is true ----------------------------------------------------------
-
-
-def _heard(scene: Scene) -> list[Part]:
-    """Sounding actors by when they start (then by name)."""
-    return sorted((part for part in scene.parts if part.heard), key=lambda part: (part.heard, part.actor))
-
-
-def _seen(scene: Scene) -> list[Part]:
-    """Actors ever in view, from left to right."""
-    return [part for part in scene.parts if part.seen]
 
 
 # ---- data sets -------------------------------------------------------------
 
 
-def _ave(scene: Scene, rng: np.random.Generator) -> Question:
-    heard = _heard(scene)
-    sounds = _list([f"{ACTORS[part.actor].label} {_from_to(part.heard)}" for part in heard])
-    events = ", ".join(_event("event", part, part.heard) for part in heard)
-    reason = _one_of(rng, f"The sound is {sounds}.", f"I hear {sounds}.")
-    return Question("ave", "", f"{reason} Therefore, the events and time range are {events}.", events)
+def _events(dataset: str, scene: Scene, rng: np.random.Generator, fields: dict) -> Question:
+    heard = heard_parts(scene)
+    sounds = listed([f"{label(part)} {from_to(part.heard)}" for part in heard])
+    events = ", ".join(event("event", part, part.heard) for part in heard)
+    reason = one_of(rng, f"The sound is {sounds}.", f"I hear {sounds}.")
+    target = f"{reason} Therefore, the events and time range are {events}."
+    return Question(dataset, "", target, events, fields=fields)
+
+
+def _ave(scene: Scene, rng: np.random.Generator) -> Question | None:
+    """As in that set: one event, in one stretch."""
+    heard = heard_parts(scene)
+    if len(heard) != 1 or len(heard[0].heard) != 1:
+        return None
+    [(start, end)] = heard[0].heard
+    return _events("ave", scene, rng, {"event": label(heard[0]), "start_time": start, "end_time": end})
+
+
+def _unav(scene: Scene, rng: np.random.Generator) -> Question:
+    return _events("unav", scene, rng, {})
 
 
 def _avvp(scene: Scene, rng: np.random.Generator) -> Question:
-    seen, heard = _seen(scene), _heard(scene)
-    sights = _list([part.actor for part in seen], article=True) or "no object"
-    sounds = _list([ACTORS[part.actor].label for part in heard])
+    seen, heard = seen_parts(scene), heard_parts(scene)
+    sights = listed([part.actor for part in seen], article=True) or "no object"
+    sounds = listed([label(part) for part in heard])
     events = " and ".join(filter(None, (
-        ", ".join(_event("visual_event", part, part.seen) for part in seen),
-        ", ".join(_event("audio_event", part, part.heard) for part in heard),
+        ", ".join(event("visual_event", part, part.seen) for part in seen),
+        ", ".join(event("audio_event", part, part.heard) for part in heard),
     )))
-    reason = _one_of(rng, f"The video shows {sights}, and the sound is {sounds}.", f"I see {sights} and hear {sounds}.")
-    return Question("avvp", "", f"{reason} The events are {events}.", events)
+    reason = one_of(rng, f"The video shows {sights}, and the sound is {sounds}.", f"I see {sights} and hear {sounds}.")
+    return Question("avvp", "", f"{reason} The events are {events}.", events, fields={"event": events})
 
 
-def _answered(question: str, reason: str, answer: str, rng: np.random.Generator, time: float = 0.0) -> Question:
-    close = _one_of(rng, "The answer is", "So the answer is")
-    return Question("avqa", question, f"{reason} {close} <answer> {answer} </answer>.", answer, time)
-
-
-def _sounding(scene: Scene, rng: np.random.Generator) -> Question | None:
-    heard = _heard(scene)
-    if len(heard) != 1:
+def _avqa(asked: Asked | None, rng: np.random.Generator, time: float = 0.0) -> Question | None:
+    if asked is None:
         return None
-    name = heard[0].actor
-    reason = f"The sound is {ACTORS[name].label}, so it comes from the {name}."
-    return _answered("Which object is making the sound?", reason, name, rng)
+    close = one_of(rng, "The answer is", "So the answer is")
+    target = f"{asked.reason} {close} <answer> {asked.answer} </answer>."
+    fields = {"question": asked.question, "answer": asked.answer, "type": json.dumps(asked.kind)}
+    return Question("avqa", asked.question, target, asked.answer, time, fields)
 
 
-def _sounds_are(scene: Scene) -> str:
-    labels = [ACTORS[part.actor].label for part in _heard(scene)]
-    return f"The {'sound is' if len(labels) == 1 else 'sounds are'} {_list(labels)}"
-
-
-def _count_sounding(scene: Scene, rng: np.random.Generator) -> Question:
-    return _answered("How many objects are sounding?", f"{_sounds_are(scene)}.", _NUMBERS[len(_heard(scene))], rng)
-
-
-def _shows(scene: Scene) -> str:
-    return f"The video shows {_list([part.actor for part in _seen(scene)], article=True) or 'no object'}"
-
-
-def _count_kinds(scene: Scene, rng: np.random.Generator) -> Question:
-    return _answered("How many kinds of objects are in the video?", f"{_shows(scene)}.", _NUMBERS[len(_seen(scene))],
-        rng)
-
-
-def _is_there(scene: Scene, rng: np.random.Generator, time: float = 0.0) -> Question:
-    seen = [part.actor for part in _seen(scene)]
-    yes = bool(seen) and rng.random() < 0.5
-    name = str(rng.choice(seen if yes else [name for name in ACTORS if name not in seen]))
-    reason = f"{_shows(scene)}, so there is {_a(name) if yes else f'no {name}'}."
-    return _answered(f"Is there {_a(name)} in the video?", reason, "yes" if yes else "no", rng, time)
-
-
-def _is_sounding(scene: Scene, rng: np.random.Generator) -> Question:
-    heard = [part.actor for part in _heard(scene)]
-    silent = [part.actor for part in _seen(scene) if not part.heard]
-    yes = rng.random() < 0.5
-    absent = [name for name in ACTORS if name not in heard]
-    name = str(rng.choice(heard if yes else silent if silent and rng.random() < 0.7 else absent))
-    reason = f"{_sounds_are(scene)}, so the {name} is {'sounding' if yes else 'silent'}."
-    return _answered(f"Is the {name} making a sound?", reason, "yes" if yes else "no", rng)
-
-
-def _left_of(scene: Scene, rng: np.random.Generator, time: float = 0.0) -> Question | None:
-    seen = [part.actor for part in _seen(scene)]
-    if len(seen) < 2:
+def _avqa_thu(asked: Asked | None, rng: np.random.Generator) -> Question | None:
+    if asked is None:
         return None
-    left, right = sorted(rng.choice(len(seen), size=2, replace=False).tolist())
-    yes = rng.random() < 0.5
-    one, other = (seen[left], seen[right]) if yes else (seen[right], seen[left])
-    side = "left" if yes else "right"
-    reason = f"From left to right there are {_list(seen, article=True)}, so the {one} is to the {side} of the {other}."
-    return _answered(f"Is the {one} to the left of the {other}?", reason, "yes" if yes else "no", rng, time)
+    options = list(asked.options)
+    close = one_of(rng, "The answer is", "So the answer is")
+    target = f"{asked.reason} {close} <answer>{asked.answer}</answer>."
+    fields = {"question_text": asked.question, "multi_choice": options, "answer": asked.answer,
+              "question_relation": asked.kind[0], "question_type": asked.kind[1]}
+    return Question("avqa_thu", f"{asked.question}, options:{options}", target, asked.answer, fields=fields)
 
 
-def _where(scene: Scene, rng: np.random.Generator) -> Question | None:
-    heard = _heard(scene)
-    if len(heard) != 1 or not heard[0].seen:
-        return None
-    thirds = {_third(place(heard[0], time)[0]) for time in (0, DURATION)}
-    side = thirds.pop()
-    if thirds or side is None:
-        return None
-    reason = f"The sounding object is the {heard[0].actor}, which is {'in' if side == 'middle' else 'on'} the {side}."
-    return _answered("Where is the sounding object?", reason, side, rng)
-
-
-def _third(x: float) -> str | None:
-    """Which third of the picture, None when too near a border to say."""
-    if min(abs(x - 1 / 3), abs(x - 2 / 3)) < 0.03:
-        return None
-    return ("left", "middle", "right")[int(x * 3)]
-
-
-def _first(scene: Scene, rng: np.random.Generator) -> Question | None:
-    heard = _heard(scene)
-    starts = [part.heard[0][0] for part in heard]
-    if len(heard) < 2 or starts[0] == starts[1]:
-        return None
-    told = _list([f"{ACTORS[part.actor].label} starts at {start}" for part, start in zip(heard, starts)])
-    return _answered("Which object makes a sound first?", f"{told}.".capitalize(), heard[0].actor, rng)
-
-
-def _sounding_picture(scene: Scene, rng: np.random.Generator,
-    clear: Callable[[list[Part], float], bool]) -> tuple[float, Part, np.ndarray] | None:
-    """A drawn second at which one actor sounds in view and the scene is `clear`: (time, actor, mask)."""
-    choices = []
-    for second in range(DURATION):
-        time = second + 0.5
-        heard = [part for part in scene.parts if during(part.heard, time)]
-        if len(heard) == 1 and during(heard[0].seen, time) and clear(heard, time):
-            choices.append((time, heard[0]))
-    if not choices:
-        return None
-    time, part = choices[rng.integers(len(choices))]
-    mask = next((mask for other, mask in render.masks(scene, time, GRID) if other is part), None)
-    if mask is None or mask.sum() < 60:
-        return None
-    return time, part, mask
-
-
-def _arig(scene: Scene, rng: np.random.Generator) -> Question | None:
-    # The whole sound goes with the picture, so nothing else in view may ever sound.
-    def clear(heard: list[Part], time: float) -> bool:
-        return all(not part.heard for part in scene.parts if part not in heard and during(part.seen, time))
-
-    found = _sounding_picture(scene, rng, clear)
+def _arig(found: Pointed | None) -> Question | None:
     if found is None:
         return None
-    time, part, mask = found
-    sentence = f"The sounding object is {part.actor}. Its coordinates are {_obj(render.box(mask))}."
-    return Question("arig", "", sentence, sentence, time)
+    box = render.box(found.mask)
+    sentence = f"The sounding object is {found.part.actor}. Its coordinates are {pointing.obj(box)}."
+    fields = {"a_obj": found.part.actor, "top_left": list(box[:2]), "bottom_right": list(box[2:])}
+    return Question("arig", "", sentence, sentence, found.time, fields, found.part.actor)
 
 
-def _s4(scene: Scene, rng: np.random.Generator) -> Question | None:
-    # One fifth of the sound goes with the picture, so nobody else may sound in those two seconds.
-    def clear(heard: list[Part], time: float) -> bool:
-        piece = int(time) // 2 * 2
-        others = [part for part in scene.parts if part not in heard]
-        return not any(during(part.heard, second) for part in others for second in (piece, piece + 1))
-
-    found = _sounding_picture(scene, rng, clear)
+def _points(dataset: str, found: Pointed | None) -> Question | None:
     if found is None:
         return None
-    time, part, mask = found
-    x1, y1, x2, y2 = render.box(mask)
-    points = ",".join(f"[{x},{y}]" for x, y in points_in(mask))
-    where = f"Its bounding box is [{x1},{y1},{x2},{y2}] and three points on it are {points}."
-    target = f"The object making the sound in the video is {part.actor}. {where}"
-    return Question("s4", "", target, part.actor, time)
+    name = found.part.actor
+    target = f"The object making the sound in the video is {name}. Its {pointing.box_and_points(found.mask)}."
+    return Question(dataset, "", target, name, found.time, {"a_obj": name}, name)
 
 
-def points_in(mask: np.ndarray) -> list[tuple[int, int]]:
-    """Three (x, y) inside a non-empty mask: its middle a quarter, half and three quarters of the way across."""
-    core = binary_erosion(mask, iterations=2)
-    core = core if core.any() else mask
-    columns = np.flatnonzero(core.any(axis=0))
-    points = []
-    for share in (0.25, 0.5, 0.75):
-        x = columns[round(share * (len(columns) - 1))]
-        rows = np.flatnonzero(core[:, x])
-        points.append((int(x), int(rows[len(rows) // 2])))
-    return points
+def _ref_avs(found: Pointed | None) -> Question | None:
+    if found is None:
+        return None
+    if found.part is None:
+        target = f"{found.reason} <answer>false</answer> The object is absent."
+        return Question("ref_avs", found.words, target, "false", found.time, {"split": "test_n"})
+    name = found.part.actor
+    target = f"{found.reason} <answer>true</answer> The object is the {name}. Its {pointing.box_and_points(found.mask)}."
+    return Question("ref_avs", found.words, target, "true", found.time, {"split": "test_s"}, name)
 
 
 def _avcap(scene: Scene, rng: np.random.Generator) -> Question:
-    seen, heard = _seen(scene), _heard(scene)
+    seen, heard = seen_parts(scene), heard_parts(scene)
     names = [part.actor for part in seen]
     if not seen:
         sight = "The stage is empty."
     elif len(seen) == 1:
-        side = ("left", "middle", "right")[int(seen[0].x * 3)]
-        sight = f"{_a(names[0]).capitalize()} is {'in' if side == 'middle' else 'on'} the {side}."
+        sight = f"{listed(names, article=True).capitalize()} is {side(seen[0].x)}."
     else:
-        sight = f"From left to right there are {_list(names, article=True)}."
-    sounds = _list([f"{ACTORS[part.actor].label} {_from_to(part.heard)}" for part in heard])
-    caption = f"{sight} {_one_of(rng, 'The sound is', 'We hear')} {sounds} seconds."
+        sight = f"{asking.in_a_row(names)}."
+    sounds = listed([f"{label(part)} {from_to(part.heard)}" for part in heard])
+    caption = f"{sight} {one_of(rng, 'The sound is', 'We hear')} {sounds} seconds."
     return Question("avcap", "", caption, caption)

@@ -184,10 +184,125 @@ def _trumpet(brush: Brush, rng: np.random.Generator, beat: float | None) -> None
                 (255, 226, 90))
 
 
+def _flute(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
+    tube = pick(rng, (204, 212, 226), (240, 204, 112), (84, 54, 46), (170, 92, 56))
+    keys = pick(rng, (224, 228, 236), (246, 214, 120))
+    skin, sleeve = pick(rng, *SKINS), pick(rng, *CLOTHES)
+    tilt = rng.uniform(-43, -35) + (0 if beat is None else 3 * sin(pi * beat))
+    cups = np.linspace(0.4, rng.uniform(0.9, 0.96), 7)
+    with brush.turned(tilt, 0.5, 0.5):
+        if beat is not None:
+            for x, elbow in ((0.53, (0.4, 0.93)), (0.81, (0.72, 0.92))):
+                hand(brush, x, 0.63, skin, sleeve, elbow)
+        brush.box(-0.12, 0.43, 1.12, 0.57, tube, round=0.03)
+        brush.line([(-0.08, 0.467), (1.08, 0.467)], shade(tube, 1.6), 0.028)
+        brush.line([(-0.08, 0.542), (1.08, 0.542)], shade(tube, 0.72), 0.02)
+        for x in (-0.09, 0.24, 1.02):
+            brush.box(x - 0.022, 0.412, x + 0.022, 0.588, shade(keys, 0.85))
+        brush.oval(0.07, 0.48, 0.11, 0.075, keys)
+        brush.oval(0.07, 0.475, 0.045, 0.028, INK, False)
+        brush.line([(0.33, 0.44), (1.0, 0.44)], shade(keys, 0.6), 0.02)
+        for x in cups:
+            brush.oval(x, 0.49, 0.044, 0.06, keys)
+            brush.oval(x, 0.49, 0.021, 0.028, shade(keys, 0.62), False)
+        if beat is not None:
+            for k, x in enumerate((0.46, 0.53, 0.6, 0.74, 0.81, 0.88)):
+                up = 0.05 * ((int(beat * 2) + k) % 3 == 0)
+                root, tip = (x, 0.62), (x + 0.015, 0.49 - up)
+                brush.line([root, tip], shade(skin, 0.6), 0.052)
+                brush.line([root, tip], skin, 0.036)
+    if beat is not None:
+        for k, (x, y) in enumerate(((0.12, 0.3), (0.34, 0.1))):
+            note(brush, x + 0.02 * sin(2 * pi * (beat + k / 2)), y + 0.03 * cos(2 * pi * (beat + k / 2)),
+                (140, 226, 255))
+
+
+def _harp(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
+    gold = pick(rng, (240, 190, 62), (222, 156, 46), (250, 216, 120))
+    box = pick(rng, (150, 84, 40), (186, 122, 58), (112, 54, 40))
+    skin, sleeve = pick(rng, *SKINS), pick(rng, *CLOTHES)
+    dip = rng.uniform(0.2, 0.26)
+    strings = np.linspace(0.25, 0.81, int(rng.integers(8, 11)))
+    neck = np.array([(0.13, 0.1), (0.27, 0.13), (0.44, dip), (0.6, dip), (0.76, 0.1), (0.9, 0.13)])
+    reach = (0, 0) if beat is None else (0.1 * sin(pi * beat), 0.08 * cos(pi * beat))
+    at = (0.58 + reach[0], 0.4), (0.42 + reach[1], 0.64)
+    for k, x in enumerate(strings):
+        top, bottom = float(np.interp(x, neck[:, 0], neck[:, 1])), min(0.2 + (0.88 - x) * 1.25, 0.93)
+        near = beat is not None and min(abs(x - at[0][0] + 0.06), abs(x - at[1][0] + 0.06)) < 0.04
+        bend = 0.03 * cos(8 * pi * beat) if near else 0
+        colour = (255, 236, 90) if near else ((226, 60, 60), (255, 250, 232), (255, 250, 232), (84, 110, 200))[k % 4]
+        brush.line([(x, top), (x + bend, (top + bottom) / 2), (x, bottom)], colour, 0.019 if near else 0.014,
+            smooth=True)
+    brush.shape([(0.84, 0.17), (0.98, 0.2), (0.5, 0.94), (0.26, 0.94)], box)
+    brush.line([(0.9, 0.2), (0.38, 0.92)], shade(box, 1.35), 0.03)
+    brush.line(neck, shade(gold, 0.55), 0.125, smooth=True)
+    brush.line(neck, gold, 0.1, smooth=True)
+    brush.line(neck - (0, 0.025), shade(gold, 1.5), 0.02, smooth=True)
+    brush.box(0.08, 0.1, 0.19, 0.93, gold)
+    for x in (0.115, 0.155):
+        brush.line([(x, 0.2), (x, 0.84)], shade(gold, 0.7), 0.012)
+    for y in (0.17, 0.86):
+        brush.box(0.06, y - 0.025, 0.21, y + 0.025, shade(gold, 1.25))
+    brush.blob([(0.02, 0.05), (0.07, 0.0), (0.135, 0.03), (0.2, 0.0), (0.25, 0.05), (0.2, 0.13), (0.07, 0.13)], gold)
+    brush.oval(0.93, 0.13, 0.06, 0.06, gold)
+    brush.oval(0.93, 0.13, 0.025, 0.025, shade(gold, 0.62), False)
+    brush.box(0.02, 0.91, 0.6, 0.98, shade(gold, 0.85), round=0.02)
+    if beat is not None:
+        hand(brush, *at[0], skin, sleeve, (0.96, 0.56))
+        hand(brush, *at[1], skin, sleeve, (0.94, 0.84))
+
+
+RAINBOW = ((230, 56, 60), (244, 126, 44), (250, 206, 60), (130, 196, 70), (48, 160, 110), (54, 170, 214), (58, 96, 196),
+    (124, 80, 180), (226, 96, 160))
+
+
+def _xylophone(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
+    count = int(rng.integers(7, 10))
+    first = int(rng.integers(0, 10 - count))
+    wood = pick(rng, (206, 150, 90), (150, 100, 60), (110, 76, 56), (236, 232, 224))
+    ball = pick(rng, (240, 60, 70), (60, 60, 72), (250, 220, 90))
+    short = rng.uniform(0.13, 0.17)
+    for a, b in ((0.16, 0.3), (0.84, 0.7)):
+        brush.line([(a, 0.7), (b, 0.965)], shade(wood, 0.5), 0.065)
+        brush.line([(a, 0.7), (b, 0.965)], shade(wood, 0.8), 0.045)
+    brush.line([(0.24, 0.88), (0.76, 0.88)], shade(wood, 0.7), 0.035)
+    for side in (-1, 1):
+        brush.shape([(0.0, 0.58 + side * 0.17), (1.0, 0.58 + side * short * 0.66),
+            (1.0, 0.58 + side * short * 0.66 + 0.045), (0.0, 0.58 + side * 0.17 + 0.045)], wood)
+    xs = np.linspace(0.075, 0.925, count)
+    wide = 0.41 / count
+    lift = (0.0, 0.0) if beat is None else (abs(sin(pi * beat / 2)), abs(cos(pi * beat / 2)))
+    hit = (1, count - 3)
+    for k, x in enumerate(xs):
+        half = 0.31 + (short - 0.31) * k / (count - 1)
+        rung = beat is not None and k in hit and lift[hit.index(k)] < 0.5
+        colour = RAINBOW[first + k]
+        drop = 0.015 if rung else 0
+        brush.box(x - wide, 0.59 - half + drop, x + wide, 0.59 + half + drop, shade(colour, 1.45) if rung else colour,
+            round=0.018)
+        brush.line([(x - wide * 0.45, 0.63 - half), (x - wide * 0.45, 0.55 + half)], shade(colour, 1.4), 0.014)
+        for y in (0.635 - half, 0.545 + half):
+            brush.oval(x, y, 0.012, 0.012, INK, False)
+    for (handle, bar), up in zip((((0.42, 0.04), hit[0]), ((0.6, 0.06), hit[1])), lift):
+        tip = (xs[bar] + (-0.07 if bar == hit[0] else 0.07) * up, 0.5 - 0.3 * up)
+        if beat is None:  # laid down across the bars
+            handle, tip = ((0.12, 0.66), (0.84, 0.62)) if bar == hit[0] else ((0.9, 0.54), (0.16, 0.5))
+        brush.line([handle, tip], (110, 76, 44), 0.046)
+        brush.line([handle, tip], (248, 222, 170), 0.03)
+        brush.oval(*tip, 0.056, 0.054, ball)
+        brush.oval(tip[0] - 0.015, tip[1] - 0.018, 0.016, 0.014, shade(ball, 1.6), False)
+        if beat is not None and up < 0.35:
+            for dx in (-0.09, 0.09):
+                brush.line([(tip[0] + dx, 0.42), (tip[0] + 1.7 * dx, 0.34)], (255, 244, 120), 0.026)
+
+
 ACTORS = (
     Actor("guitar", "guitar playing", "instrument", _guitar),
     Actor("violin", "violin playing", "instrument", _violin),
     Actor("drum", "drum playing", "instrument", _drum),
     Actor("piano", "piano playing", "instrument", _piano),
     Actor("trumpet", "trumpet playing", "instrument", _trumpet),
+    Actor("flute", "flute playing", "instrument", _flute),
+    Actor("harp", "harp playing", "instrument", _harp),
+    Actor("xylophone", "xylophone playing", "instrument", _xylophone),
 )

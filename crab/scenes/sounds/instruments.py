@@ -3,7 +3,20 @@ from __future__ import annotations
 
 import numpy as np
 
-from .synth import MAJOR, SAMPLE_RATE, Voice, add_at, beat_samples, envelope, falling, periodic, phase, pluck, times
+from .synth import (
+    MAJOR,
+    SAMPLE_RATE,
+    Voice,
+    add_at,
+    bandpass,
+    beat_samples,
+    envelope,
+    falling,
+    periodic,
+    phase,
+    pluck,
+    times,
+)
 
 
 def _guitar(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
@@ -87,10 +100,57 @@ def _trumpet(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray
     return out
 
 
+def _flute(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
+    base = rng.uniform(560, 860)
+    starts = beat_samples(samples, beats)
+    steps = MAJOR[np.abs(np.cumsum(rng.integers(-2, 3, len(starts))) + rng.integers(0, 8)) % 8]
+    t = np.arange(samples) / SAMPLE_RATE
+    note, beat = np.minimum((t * beats).astype(int), len(starts) - 1), t * beats % 1
+    vibrato = np.sin(2 * np.pi * rng.uniform(4.5, 6) * t)
+    tone = periodic(phase(base * 2 ** (steps[note] / 12) * (1 + 0.006 * vibrato), samples),
+        np.array([1, rng.uniform(0.3, 0.5), 0.16, 0.05, 0.02]))
+    blown = np.clip(beat / beats / 0.05, 0, 1) * np.clip((1 - beat) / beats / 0.04, 0.12, 1)
+    breath = bandpass(rng.standard_normal(samples), 1800, 6500)
+    return tone * blown * (1 + 0.18 * vibrato) + breath * (0.12 + 0.3 * np.exp(-beat / beats * 40))
+
+
+def _harp(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
+    out = np.zeros(samples)
+    root = rng.uniform(175, 262)
+    third = int(rng.integers(3, 5))
+    strings = []
+    for step in (0, 7, 12, 12 + third, 19, 24, 24 + third, 31):
+        string = pluck(root * 2 ** (step / 12), 1.0, rng)
+        strings.append(string * np.exp(-2.2 * np.arange(len(string)) / SAMPLE_RATE) / (np.abs(string).max() + 1e-9))
+    run = ((0, 2, 4, 6, 7, 5, 3, 1), (0, 1, 2, 3, 4, 5, 6, 7), (7, 5, 6, 4, 5, 3, 2, 0))[rng.integers(3)]
+    for number, at in enumerate(beat_samples(samples, beats * 4)):
+        add_at(out, at, strings[run[number % 8]] * (1.0 if number % 4 == 0 else rng.uniform(0.55, 0.8)))
+    return out
+
+
+def _xylophone(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
+    out = np.zeros(samples)
+    base = rng.uniform(760, 1150)
+    t = times(0.3)
+    knock = 0.5 * rng.standard_normal(len(t)) * np.exp(-t * 300)
+    ratio = rng.uniform(2.7, 3.1)
+    steps = MAJOR[rng.integers(0, len(MAJOR), 6)]
+    bars = []
+    for frequency in base * 2 ** (steps / 12):
+        bars.append(knock + sum(strength * np.sin(2 * np.pi * frequency * r * t) * np.exp(-decay * t)
+            for r, strength, decay in ((1, 1.0, 14), (ratio, 0.5, 32), (5.4, 0.2, 60)) if frequency * r < 7800))
+    for number, at in enumerate(beat_samples(samples, beats)):
+        add_at(out, at, bars[number % 6] * rng.uniform(0.75, 1.0))
+    return out
+
+
 VOICES = {
     "guitar": Voice((1.6, 3.0), _guitar),
     "violin": Voice((0.9, 1.8), _violin),
     "drum": Voice((2.4, 5.0), _drum),
     "piano": Voice((2.6, 4.6), _piano),
     "trumpet": Voice((1.6, 3.0), _trumpet),
+    "flute": Voice((1.4, 3.0), _flute),
+    "harp": Voice((1.5, 2.4), _harp),
+    "xylophone": Voice((3.2, 5.0), _xylophone),
 }

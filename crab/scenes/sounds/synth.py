@@ -54,6 +54,31 @@ def falling(highest: float, slope: float) -> np.ndarray:
     return np.arange(1, max(int(7500 / highest), 1) + 1) ** -slope
 
 
+def strengths(pitch: float, formants: tuple[float, ...]) -> np.ndarray:
+    """Harmonics of a voice at this pitch whose mouth has these formants."""
+    harmonics = pitch * np.arange(1, int(5000 / pitch))
+    return sum(g * np.exp(-(((harmonics - f) / (90 + 0.05 * f)) ** 2)) for g, f in zip((1, 0.6, 0.3), formants)) + 0.03
+
+
+def spoken(pitch: np.ndarray, vowels: str, tract: float = 1.0, tilt: float = 0.0) -> np.ndarray:
+    """A voice that follows the pitch through the vowels; a small head has a `tract` above 1, a soft voice `tilt`."""
+    turns, out = phase(pitch, len(pitch)), np.zeros(len(pitch))
+    place = np.linspace(0, max(len(vowels) - 1, 1), len(pitch))
+    for number, vowel in enumerate(vowels):
+        at = float(pitch[round((len(pitch) - 1) * number / max(len(vowels) - 1, 1))])
+        partials = strengths(at, tuple(tract * f for f in VOWELS[vowel]))
+        partials = partials * np.arange(1, len(partials) + 1) ** -tilt
+        near = np.clip(1 - np.abs(place - number), 0, 1) if len(vowels) > 1 else 1.0
+        out += near * periodic(turns, partials / np.sqrt(np.sum(partials**2)))
+    return out
+
+
+def gasp(seconds: float, low: float, high: float, rng: np.random.Generator) -> np.ndarray:
+    """Breath through a mouth."""
+    length = int(seconds * SAMPLE_RATE)
+    return 2 * bandpass(rng.standard_normal(length), low, high) * np.hanning(length)
+
+
 def envelope(length: int, attack: float, release: float) -> np.ndarray:
     t = np.arange(length) / SAMPLE_RATE
     end = length / SAMPLE_RATE

@@ -17,6 +17,79 @@ def _car(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
     return 0.12 * engine * (0.3 + fire) + 2.2 * noise * fire**2
 
 
+def _train(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
+    t = np.arange(samples) / SAMPLE_RATE
+    place = t * beats % 2
+    base = rng.uniform(300, 420)
+    chord = ((1, 1.19, 1.5, 1.78), (1, 1.26, 1.5, 2), (1, 1.26, 1.68))[rng.integers(3)]
+    blow = np.clip(np.minimum(place / 0.08, (1.55 - place) / 0.15), 0, 1)
+    turns = phase(base * (0.94 + 0.06 * np.clip(place / 0.15, 0, 1)), samples)
+    timbre = np.array([1, rng.uniform(0.3, 0.6), 0.3, 0.12, 0.08])
+    whistle = sum(periodic(turns * ratio, timbre) for ratio in chord) / len(chord)
+    hiss = rng.standard_normal(samples)
+    steam = sosfilt(butter(1, [700, 3500], "bandpass", fs=SAMPLE_RATE, output="sos"), hiss)
+    puff = np.exp(-rng.uniform(4, 6) * (2 * t * beats % 1)) * np.where(2 * t * beats % 2 < 1, 1.0, 0.75)
+    return blow * (0.7 * whistle + 0.03 * hiss) + 0.5 * steam * (0.06 + puff)
+
+
+def _motorcycle(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
+    t = np.arange(samples) / SAMPLE_RATE
+    place = t * beats % 1
+    idle = rng.uniform(32, 50)
+    rev = np.where(place < 0.22, place / 0.22, np.exp(-rng.uniform(2.5, 4) * (place - 0.22)))
+    rev = sosfilt(butter(1, 6, fs=SAMPLE_RATE, output="sos"), rev)
+    turns = phase(idle * (1 + rng.uniform(1.6, 2.4) * rev), samples)
+    limp = rng.uniform(0.3, 0.46)
+    fire = np.exp(-5 * (turns % 1)) + rng.uniform(0.4, 0.8) * np.exp(-5 * ((turns + limp) % 1))
+    exhaust = periodic(turns, np.arange(1, 37) ** -rng.uniform(0.5, 0.8))
+    crackle = sosfilt(butter(1, 1500, fs=SAMPLE_RATE, output="sos"), rng.standard_normal(samples))
+    return (0.5 + 0.6 * rev) * (0.3 * exhaust * (0.5 + fire) + 0.25 * crackle * fire)
+
+
+def _helicopter(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
+    t = np.arange(samples) / SAMPLE_RATE
+    chop = 2 * beats * t % 1  # two blades: one passes every half beat
+    slap = np.exp(-rng.uniform(5, 8) * chop) * np.clip(chop / 0.04, 0, 1)
+    low = sosfilt(butter(2, [50, rng.uniform(500, 900)], "bandpass", fs=SAMPLE_RATE, output="sos"),
+        rng.standard_normal(samples))
+    thump = np.sin(2 * np.pi * rng.uniform(60, 95) * chop / (2 * beats))
+    whine = rng.uniform(1700, 2900)
+    turbine = np.sin(2 * np.pi * whine * t) + 0.5 * np.sin(2 * np.pi * 1.51 * whine * t + np.sin(2 * np.pi * 3 * t))
+    return slap * (2.4 * low + 0.8 * thump) + 0.2 * low + 0.03 * turbine * (0.7 + 0.6 * slap)
+
+
+def _ambulance(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
+    t = np.arange(samples) / SAMPLE_RATE
+    place = t * beats % 2
+    base = rng.uniform(520, 760)
+    wide = rng.uniform(1.28, 1.42)
+    wail = base * (1.0 + 0.55 * (1 - np.cos(2 * np.pi * place)))
+    tones = base * np.where(place < 1, wide, 1.0)
+    tones = sosfilt(butter(1, 25, fs=SAMPLE_RATE, output="sos"), tones - base) + base
+    turns = phase(wail if rng.random() < 0.4 else tones, samples)
+    horn = periodic(turns, np.array([1, rng.uniform(0.1, 0.3), rng.uniform(0.3, 0.6), 0.1, 0.2]))
+    road = sosfilt(butter(1, 400, fs=SAMPLE_RATE, output="sos"), rng.standard_normal(samples))
+    return horn + 0.15 * road
+
+
+def _boat(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
+    t = np.arange(samples) / SAMPLE_RATE
+    place = t * beats % 1
+    base = rng.uniform(75, 120)
+    blow = np.clip(np.minimum(place / 0.06, (0.82 - place) / 0.1), 0, 1)
+    table = np.arange(1, 31) ** -rng.uniform(0.5, 0.9) * np.exp(-np.arange(1, 31) * base / 1400)
+    pair = (1.0, 1 + rng.uniform(0.008, 0.02), (1.5, 1.26, 1.0)[rng.integers(3)])
+    turns = phase(base * (1 - 0.05 * np.clip((place - 0.7) / 0.12, 0, 1)), samples)
+    horn = sum(periodic(turns * ratio, table) for ratio in pair) / 3
+    wash = sosfilt(butter(1, [250, 1800], "bandpass", fs=SAMPLE_RATE, output="sos"), rng.standard_normal(samples))
+    return blow * horn + 0.3 * wash * (0.7 + 0.3 * np.sin(2 * np.pi * 0.45 * t + rng.uniform(0, 6)))
+
+
 VOICES = {
     "car": Voice((3.0, 5.0), _car),
+    "train": Voice((1.0, 1.7), _train),
+    "motorcycle": Voice((0.7, 1.2), _motorcycle),
+    "helicopter": Voice((4.0, 6.5), _helicopter),
+    "ambulance": Voice((1.1, 2.0), _ambulance),
+    "boat": Voice((0.4, 0.6), _boat),
 }
