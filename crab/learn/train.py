@@ -66,7 +66,7 @@ class Stage:
 
 _CLIPS = {"events": 4, "answers": 2, "box": 2, "points": 2, "picture": 4}
 STAGES = {
-    "senses": Stage(steps=400, kinds={"hear": 8, "look": 32}, rate=1e-3, warmup=50),
+    "senses": Stage(steps=2400, kinds={"hear": 8, "look": 32}, rate=1e-3, warmup=50),
     "practice": Stage(steps=900, kinds={"sound": 4, "picture": 12}, rate=1e-3),
     "clips": Stage(steps=700, kinds=_CLIPS, rate=7e-4),
     "adapter": Stage(steps=100, kinds=_CLIPS, rate=1e-3, warmup=20),

@@ -13,7 +13,7 @@ import numpy as np
 from scipy.signal import butter, sosfilt
 
 SAMPLE_RATE = 16000
-SINES = np.sin(2 * np.pi * np.outer(np.arange(1024) / 1024, np.arange(1, 81)))  # (place in the period, harmonic)
+SINES = np.sin(2 * np.pi * np.outer(np.arange(1024) / 1024, np.arange(1, 129)))  # (place in the period, harmonic)
 MAJOR = np.array([0, 2, 4, 5, 7, 9, 11, 12])
 VOWELS = {"a": (750, 1200, 2500), "e": (500, 1850, 2500), "i": (300, 2250, 3000),
           "o": (480, 850, 2450), "u": (330, 750, 2300)}

@@ -35,7 +35,7 @@ def _train(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
 def _motorcycle(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
     t = np.arange(samples) / SAMPLE_RATE
     place = t * beats % 1
-    idle = rng.uniform(32, 50)
+    idle = rng.uniform(56, 84)
     rev = np.where(place < 0.22, place / 0.22, np.exp(-rng.uniform(2.5, 4) * (place - 0.22)))
     rev = sosfilt(butter(1, 6, fs=SAMPLE_RATE, output="sos"), rev)
     turns = phase(idle * (1 + rng.uniform(1.6, 2.4) * rev), samples)
