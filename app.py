@@ -4,9 +4,10 @@ Environment: CRAB_MODEL (a folder or hub id laid out like Qwen/Qwen2.5-Omni-7B; 
 published .bin or a PEFT folder), CRAB_SEGMENTER ("grabcut", or a SAM 2 hub id or folder), and Gradio's own
 GRADIO_SERVER_NAME, GRADIO_SERVER_PORT and GRADIO_SHARE.
 
-Components, wiring and launch live here; what is asked lives in `crab`, what is drawn in `visualize`. The page has three
-parts, each a function that lays out its components and hands them back by name: `form` (what to ask), `answer_sheet`
-(what came back) and `programs` (the same for gradio_client). `build` joins them.
+Components, wiring and launch live here; what is asked lives in `crab`, what is drawn in `visualize`. The page has two
+tabs. In "Ask a clip", `form` (what to ask) and `answer_sheet` (what came back) lay out their components and hand them
+back by name, and `asking` wires them; in "Compose", `composer` and `composing` do the same for a scene that a visitor
+puts together and whose truth is therefore known. `programs` is for gradio_client. `build` joins them.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from html import escape
 from pathlib import Path
 from types import SimpleNamespace
@@ -33,9 +35,11 @@ from crab import CrabError  # noqa: E402
 from crab.ask import Result, ask, to_json  # noqa: E402
 from crab.media import Clip, Limits, open_clip  # noqa: E402
 from crab.model import Crab  # noqa: E402
+from crab.scenes import compose, render  # noqa: E402
+from crab.scenes.script import BACKDROPS, DURATION, Scene  # noqa: E402
 from crab.segment import Segmenter, load_segmenter  # noqa: E402
 from crab.tasks import FAMILIES, TASKS, Task  # noqa: E402
-from visualize import masks, routing, text, theme, timeline  # noqa: E402
+from visualize import compare, masks, routing, text, theme, timeline  # noqa: E402
 
 ASSETS = Path(__file__).parent / "assets"
 SOURCES = [("Video", "video"), ("Sound", "sound"), ("Picture + sound", "picture"), ("Any file", "file")]
@@ -70,9 +74,12 @@ SWITCH = """<details><summary>Ask the 7B model instead</summary>
 CRAB_ADAPTER=finetune_weights.bin \\
 CRAB_SEGMENTER=facebook/sam2.1-hiera-large \\
 python app.py</pre></details>"""
+FIRST = 21  # the surprise that the second tab opens with
+FILM = (320, 240)  # width and height of a composed scene
 # Gradio runs these in the browser: `turn` at once, and figures are drawn for the page's light or dark ground.
 BUSY = "() => [{__type__: 'update', interactive: false}, {__type__: 'update', interactive: true}]"
 STOPPING = "() => [{__type__: 'update', interactive: false}, {__type__: 'update', interactive: false}]"
+DICE = f"() => Math.floor(Math.random() * {compose.LOOKS})"
 WITH_DARK = "(...values) => [...values.slice(0, -1), document.querySelector('.dark') !== null]"
 
 log = logging.getLogger("crab.page")
@@ -309,6 +316,250 @@ def tower_updates(s: SimpleNamespace, result: Result, tower: str, dark: bool) ->
             s.heatmap: routing.heatmap(trace, dark=dark), s.overview: routing.overview(trace, dark=dark)}
 
 
+def asking(f: SimpleNamespace, s: SimpleNamespace, shelf: gr.Dataset, examples: list[SimpleNamespace],
+           answers: Any) -> None:
+    """Wires the first tab."""
+    inputs, fields, sheet = [getattr(f, name) for name in INPUTS], list(vars(f).values()), list(vars(s).values())
+
+    def on_ask(*values: Any) -> Iterator[dict[Any, Any]]:
+        asked = dict(zip(INPUTS, values))
+        result = None
+        yield cleared(s) | turn(f, busy=True)
+        try:
+            with sentences():
+                clip, other = opened(asked)
+                with closing(answers(clip, chosen(asked), asked["question"], other)) as results:
+                    for latest in results:
+                        if not latest.done:
+                            yield growing(s, latest, result, asked["dark"])
+                        result = latest
+                yield finished(s, result, asked["dark"]) | turn(f, busy=False)
+        except gr.Error as error:
+            yield {s.words: f"<p class='problem' role='alert'>{error.message}</p>"} | turn(f, busy=False)
+            raise
+
+    def on_stop(result: Result | None, dark: bool) -> dict[Any, Any]:
+        return turn(f, busy=False) | ({s.words: EMPTY} if result is None else finished(s, result, dark))
+
+    def on_choice(*values: Any) -> dict[Any, Any]:
+        return form_updates(f, dict(zip(CHOICES, values)))
+
+    def on_example(number: int) -> dict[Any, Any]:
+        example = examples[number]
+        family = example.task.family
+        values = {"source": "video", "family": family, f"{family}_as": example.task.name}
+        updates = form_updates(f, values)
+        for name, value in (values | {"video": str(example.file), "question": example.question}).items():
+            updates[getattr(f, name)] |= {"value": value}
+        return updates
+
+    def on_tower(result: Result, tower: str, dark: bool) -> dict[Any, Any]:
+        return tower_updates(s, result, tower, dark)
+
+    def on_group(result: Result, tower: str, group: str, dark: bool) -> Any:
+        trace = result.routing[tower]
+        return routing.overview(trace, tokens=routing.token_groups(trace).get(group), dark=dark)
+
+    def on_head(result: Result, tower: str, head: int, dark: bool) -> Any:
+        return routing.heatmap(result.routing[tower], head=None if head < 0 else head, dark=dark)
+
+    turns = {"fn": None, "outputs": [f.ask, f.stop], "api_visibility": "private"}
+    at_once = {"queue": False, "api_visibility": "private", "show_progress": "hidden"}
+    told = {"js": WITH_DARK, **at_once}
+    triggers, choices = [f.ask.click, f.question.submit], [getattr(f, name) for name in CHOICES]
+    gr.on(triggers, js=BUSY, **turns)
+    # "multiple": a stopped answer ends with its last step only, and whoever asks again meanwhile waits in the queue.
+    running = gr.on(triggers, on_ask, inputs, [*sheet, f.ask, f.stop], js=WITH_DARK, concurrency_id="model",
+                   trigger_mode="multiple", api_visibility="private", show_progress="minimal",
+                   show_progress_on=s.words)
+    f.stop.click(js=STOPPING, **turns)
+    f.stop.click(on_stop, [s.result, f.dark], [*sheet, f.ask, f.stop], cancels=[running],
+                 **told | {"queue": True})  # after the last word
+    gr.on([choice.input for choice in choices], on_choice, choices, fields, **at_once)
+    shelf.click(on_example, shelf, fields, **at_once)
+    s.tower.input(on_tower, [s.result, s.tower, f.dark], sheet, **told)
+    s.group.input(on_group, [s.result, s.tower, s.group, f.dark], s.overview, **told)
+    s.head.input(on_head, [s.result, s.tower, s.head, f.dark], s.heatmap, **told)
+
+
+def composer(note: str) -> SimpleNamespace:
+    """The second tab: a scene as rows of a form, how it looks, what to ask of it, the answer now and the one before."""
+    c = SimpleNamespace(rows=[])
+    backdrop, rows, seed = compose.surprise(FIRST)
+    with gr.Column(elem_classes="card", elem_id="scene"):
+        with gr.Row(elem_classes="backdrop"):
+            c.backdrop = gr.Radio([(name.capitalize(), name) for name in BACKDROPS], value=backdrop, label="Backdrop",
+                                  elem_classes="segments", scale=6)
+            c.seed, c.dice = dice("Its look", seed)
+        for number in range(compose.MOST):
+            c.rows.append(actor_row(number, rows[number] if number < len(rows) else compose.Row()))
+        c.problem = gr.HTML(visible=False, elem_id="scene-problem")
+        with gr.Row(elem_classes="actions"):
+            c.render = gr.Button("Render", variant="primary", elem_id="render", scale=0, min_width=150)
+            c.surprise = gr.Button("Surprise me", elem_id="surprise", scale=0, min_width=150)
+    with gr.Row(elem_classes="columns"):
+        with gr.Column(scale=5, min_width=300):
+            c.still = gr.Image(label="How it looks", interactive=False, format="png", buttons=["fullscreen"],
+                               elem_id="still", alt_text="The scene at the second chosen below")
+            c.second = gr.Slider(0, DURATION - 1, 2, step=1, label="At second", buttons=[], elem_id="second")
+            c.film = gr.Video(label="The clip", interactive=False, visible=False, elem_id="film")
+        with gr.Column(scale=7, min_width=300):
+            gr.HTML(note, elem_classes="model")
+            c.question = gr.Dropdown(label="A question with a clear answer", elem_id="asked")
+            c.own = gr.Textbox(label="Or one of your own", placeholder="Its truth is then not known here", lines=1,
+                               elem_id="own")
+            with gr.Row(elem_classes="actions"):
+                c.ask = gr.Button("Ask", variant="primary", scale=3, elem_id="compose-ask")
+                c.stop = gr.Button("Stop", scale=1, min_width=90, interactive=False, elem_id="compose-stop")
+            with gr.Column(elem_classes="card", elem_id="now"):
+                gr.HTML("<h2>Now</h2>")
+                c.now = gr.HTML("<p class='empty'>The answer appears here beside the truth. Then change one thing, ask "
+                                "again, and compare.</p>", label="Answer beside the truth")
+            with gr.Column(elem_classes="card", elem_id="before", visible=False) as c.earlier:
+                gr.HTML("<h2>Before</h2>")
+                c.before = gr.HTML(label="The answer before")
+    c.shown = gr.State()  # (scene, path) of the film on screen
+    c.last = gr.State()  # what is on the card "Now", as `compared` takes it
+    return c
+
+
+def dice(label: str, value: int, **more: Any) -> tuple[gr.Number, gr.Button]:
+    """A whole number, and a button that draws another."""
+    with gr.Row(elem_classes="dice"):
+        number = gr.Number(value, label=label, precision=0, minimum=0, min_width=60, scale=2, **more)
+        button = gr.Button("⚄", min_width=36, scale=0, elem_classes="die")
+    return number, button
+
+
+def actor_row(number: int, row: compose.Row) -> SimpleNamespace:
+    r = SimpleNamespace()
+    with gr.Row(elem_classes="actor", elem_id=f"actor-{number + 1}"):
+        r.actor = gr.Dropdown([("Nobody", ""), *compose.names()], value=row.actor, label=f"Actor {number + 1}",
+                              min_width=150, scale=3)
+        with gr.Row(visible=bool(row.actor), elem_classes="doing") as r.doing:
+            r.place = gr.Slider(0, 100, row.place, step=1, label="Left to right", buttons=[], min_width=120)
+            r.size = gr.Slider(compose.SMALLEST, compose.LARGEST, row.size, step=1, label="Size", buttons=[],
+                               min_width=120)
+            r.seen = gr.Textbox(row.seen, label="◎ Seen, seconds", placeholder="never", lines=1, min_width=100)
+            r.heard = gr.Textbox(row.heard, label="♪ Heard, seconds", placeholder="never", lines=1, min_width=100)
+            r.look, r.dice = dice("Look", row.look)
+    return r
+
+
+def row_fields(r: SimpleNamespace) -> list[Any]:
+    """A row's inputs, in the order of the fields of compose.Row."""
+    return [r.actor, r.place, r.size, r.seen, r.heard, r.look]
+
+
+def filmed(scene: Scene, shown: tuple[Scene, str] | None, folder: str) -> tuple[Scene, str]:
+    """The scene and its film: the one on screen where it is of this scene, else a new one in Gradio's own folder."""
+    if shown and shown[0] == scene and Path(shown[1]).exists():
+        return shown
+    place = Path(folder) / uuid4().hex
+    place.mkdir(parents=True)
+    render.write_clip(scene, place / "scene.mp4", FILM, fps=25)
+    return scene, str(place / "scene.mp4")
+
+
+def compared(last: SimpleNamespace, *, over: bool) -> str:
+    """The card's HTML: an answer to `last.question` about `last.scene` beside the truth."""
+    result, question = last.result, last.question
+    size = result.frame.shape[1::-1] if result.frame is not None else FILM
+    said, meant = result.answer, compose.truth(question, size)
+    verdict = compose.judge(said, meant, result.task.grammar) if result.done else None
+    picture = "" if result.frame is None else compare.boxes(result.frame, said, meant, result.masks)
+    return compare.card(said, meant, verdict, asked=compose.told(question), duration=result.clip.duration,
+                        picture=picture, changed=last.changed, facts=facts(result) if over else "")
+
+
+def composing(c: SimpleNamespace, tab: gr.Tab, answers: Any) -> None:
+    """Wires the second tab."""
+    inputs = [c.backdrop, c.seed, *(field for r in c.rows for field in row_fields(r))]
+    doing = [r.doing for r in c.rows]
+
+    def problem_told(error: gr.Error) -> str:
+        return f"<p class='problem' role='alert'>{error.message}</p>"
+
+    def on_change(shown: tuple[Scene, str] | None, second: int, asked: str | None, *form: Any) -> dict[Any, Any]:
+        """How the scene looks now, and what it can be asked; a form that is no scene yet says why not."""
+        updates = {r.doing: gr.update(visible=bool(form[2 + 6 * number])) for number, r in enumerate(c.rows)}
+        try:
+            with sentences():
+                scene = compose.of_form(*form)
+        except gr.Error as error:
+            return updates | {c.problem: gr.update(value=problem_told(error), visible=True)}
+        choices, value = compose.choices(scene, asked or "")
+        return updates | {
+            c.problem: gr.update(visible=False), c.still: render.frame(scene, second + 0.5, (640, 480)),
+            c.question: gr.update(choices=choices, value=value),
+            c.film: gr.update(visible=bool(shown) and shown[0] == scene)}
+
+    def on_second(second: int, *form: Any) -> Any:
+        try:
+            return render.frame(compose.of_form(*form), second + 0.5, (640, 480))
+        except CrabError:
+            return gr.skip()
+
+    def on_render(shown: tuple[Scene, str] | None, *form: Any) -> dict[Any, Any]:
+        try:
+            with sentences():
+                shown = filmed(compose.of_form(*form), shown, c.film.GRADIO_CACHE)
+        except gr.Error as error:
+            return {c.problem: gr.update(value=problem_told(error), visible=True)}
+        return {c.problem: gr.update(visible=False), c.shown: shown, c.film: gr.update(value=shown[1], visible=True)}
+
+    def on_ask(last: SimpleNamespace | None, shown: tuple[Scene, str] | None, asked: str | None, own: str,
+               *form: Any) -> Iterator[dict[Any, Any]]:
+        kept = {c.earlier: gr.update(visible=True), c.before: compared(last, over=True)} if last else {}
+        yield kept | {c.now: WAITING} | turn(c, busy=True)
+        try:
+            with sentences():
+                scene = compose.of_form(*form)
+                question = compose.chosen(scene, asked or "", own)
+                shown = filmed(scene, shown, c.film.GRADIO_CACHE)
+                yield {c.shown: shown, c.film: gr.update(value=shown[1], visible=True), c.problem: gr.update(visible=False)}
+                clip, task = open_clip(shown[1]), TASKS[question.dataset]
+                clip = replace(clip, frame=question.time) if "image" in task.media else clip
+                changed = compose.changes(last.scene, scene) if last else ()
+                with closing(answers(clip, task, question.question, None)) as results:
+                    for result in results:
+                        last = SimpleNamespace(scene=scene, question=question, result=result, changed=changed)
+                        yield {c.last: last, c.now: compared(last, over=result.done)}
+            yield turn(c, busy=False)
+        except gr.Error as error:
+            yield {c.now: problem_told(error)} | turn(c, busy=False)
+
+    def on_stop(last: SimpleNamespace | None) -> dict[Any, Any]:
+        return turn(c, busy=False) | {c.now: compared(last, over=True) if last else ""}
+
+    at_once = {"queue": False, "api_visibility": "private", "show_progress": "hidden"}
+    turns = {"fn": None, "outputs": [c.ask, c.stop], "api_visibility": "private"}
+    redraw = {"fn": on_change, "inputs": [c.shown, c.second, c.question, *inputs],
+              "outputs": [c.problem, c.still, c.question, c.film, *doing], **at_once}
+    done = [c.backdrop.input, c.seed.submit, c.seed.blur]
+    for r in c.rows:
+        done += [r.actor.input, r.place.release, r.size.release, r.seen.blur, r.seen.submit, r.heard.blur,
+                 r.heard.submit, r.look.submit, r.look.blur]
+    gr.on(done, **redraw)
+    for die, number in [(c.dice, c.seed), *((r.dice, r.look) for r in c.rows)]:
+        die.click(None, None, number, js=DICE, api_visibility="private").then(**redraw)
+    lucky = gr.Number(visible=False)
+    c.surprise.click(None, None, lucky, js="() => Math.floor(Math.random() * 1e6)", api_visibility="private").then(
+        compose.as_form, lucky, inputs, **at_once).then(**redraw)
+    c.second.change(on_second, [c.second, *inputs], c.still, **at_once)
+    c.render.click(on_render, [c.shown, *inputs], [c.problem, c.shown, c.film], api_visibility="private",
+                   show_progress_on=c.still)
+    triggers = [c.ask.click, c.own.submit]
+    gr.on(triggers, js=BUSY, **turns)
+    running = gr.on(triggers, on_ask, [c.last, c.shown, c.question, c.own, *inputs],
+                   [c.last, c.shown, c.film, c.problem, c.earlier, c.before, c.now, c.ask, c.stop],
+                   concurrency_id="model", trigger_mode="multiple", api_visibility="private",
+                   show_progress="hidden")
+    c.stop.click(js=STOPPING, **turns)
+    c.stop.click(on_stop, c.last, [c.now, c.ask, c.stop], cancels=[running], **at_once | {"queue": True})
+    tab.select(**redraw)
+
+
 def programs(answers: Any) -> None:
     """The same asked by gradio_client: files in; text as it grows out, and at its end JSON and router weights."""
     with gr.Row(visible=False):
@@ -356,81 +607,27 @@ def build(crab: Crab, segmenter: Segmenter) -> gr.Blocks:
         with sentences():
             yield from paced(ask(crab, clip, task, question, other=other, segmenter=segmenter))
 
+    note = (f"<p>Answering here: <strong>{escape(crab.name)}</strong></p><p>{escape(crab.knows)}</p>{SWITCH}")
     with gr.Blocks(title="Crab+", delete_cache=(3600, 6 * 3600), fill_width=True) as page:
         gr.HTML("<h1>Crab+</h1><p>Ask a clip what it shows and what it sounds like, and watch which heads of the "
                 "model answer.</p>", elem_id="title")
-        with gr.Row(elem_id="columns"):
-            with gr.Column(scale=5, min_width=320):
-                f = form()
-                shelf = gr.Dataset(samples=[[str(example.file), example.label] for example in examples], type="index",
-                                   components=["video", "textbox"], headers=["Clip", "Asked"], layout="table",
-                                   label="Examples", visible=bool(examples), elem_id="examples")
-            with gr.Column(scale=7, min_width=320):
-                gr.HTML(f"<p>Answering here: <strong>{escape(crab.name)}</strong></p>"
-                        f"<p>{escape(crab.knows)}</p>{SWITCH}", elem_id="model")
-                s = answer_sheet()
+        with gr.Tabs(elem_id="pages"):
+            with gr.Tab("Ask a clip", id="ask"):
+                with gr.Row(elem_id="columns", elem_classes="columns"):
+                    with gr.Column(scale=5, min_width=320):
+                        f = form()
+                        shelf = gr.Dataset(samples=[[str(example.file), example.label] for example in examples],
+                                           type="index", components=["video", "textbox"], headers=["Clip", "Asked"],
+                                           layout="table", label="Examples", visible=bool(examples),
+                                           elem_id="examples")
+                    with gr.Column(scale=7, min_width=320):
+                        gr.HTML(note, elem_id="model", elem_classes="model")
+                        s = answer_sheet()
+            with gr.Tab("Compose", id="compose") as tab:
+                c = composer(note)
         programs(answers)
-        inputs, fields, sheet = [getattr(f, name) for name in INPUTS], list(vars(f).values()), list(vars(s).values())
-
-        def on_ask(*values: Any) -> Iterator[dict[Any, Any]]:
-            asked = dict(zip(INPUTS, values))
-            result = None
-            yield cleared(s) | turn(f, busy=True)
-            try:
-                with sentences():
-                    clip, other = opened(asked)
-                    with closing(answers(clip, chosen(asked), asked["question"], other)) as results:
-                        for latest in results:
-                            if not latest.done:
-                                yield growing(s, latest, result, asked["dark"])
-                            result = latest
-                    yield finished(s, result, asked["dark"]) | turn(f, busy=False)
-            except gr.Error as error:
-                yield {s.words: f"<p class='problem' role='alert'>{error.message}</p>"} | turn(f, busy=False)
-                raise
-
-        def on_stop(result: Result | None, dark: bool) -> dict[Any, Any]:
-            return turn(f, busy=False) | ({s.words: EMPTY} if result is None else finished(s, result, dark))
-
-        def on_choice(*values: Any) -> dict[Any, Any]:
-            return form_updates(f, dict(zip(CHOICES, values)))
-
-        def on_example(number: int) -> dict[Any, Any]:
-            example = examples[number]
-            family = example.task.family
-            values = {"source": "video", "family": family, f"{family}_as": example.task.name}
-            updates = form_updates(f, values)
-            for name, value in (values | {"video": str(example.file), "question": example.question}).items():
-                updates[getattr(f, name)] |= {"value": value}
-            return updates
-
-        def on_tower(result: Result, tower: str, dark: bool) -> dict[Any, Any]:
-            return tower_updates(s, result, tower, dark)
-
-        def on_group(result: Result, tower: str, group: str, dark: bool) -> Any:
-            trace = result.routing[tower]
-            return routing.overview(trace, tokens=routing.token_groups(trace).get(group), dark=dark)
-
-        def on_head(result: Result, tower: str, head: int, dark: bool) -> Any:
-            return routing.heatmap(result.routing[tower], head=None if head < 0 else head, dark=dark)
-
-        turns = {"fn": None, "outputs": [f.ask, f.stop], "api_visibility": "private"}
-        at_once = {"queue": False, "api_visibility": "private", "show_progress": "hidden"}
-        told = {"js": WITH_DARK, **at_once}
-        triggers, choices = [f.ask.click, f.question.submit], [getattr(f, name) for name in CHOICES]
-        gr.on(triggers, js=BUSY, **turns)
-        # "multiple": a stopped answer ends with its last step only, and whoever asks again meanwhile waits in the queue.
-        asking = gr.on(triggers, on_ask, inputs, [*sheet, f.ask, f.stop], js=WITH_DARK, concurrency_id="model",
-                       trigger_mode="multiple", api_visibility="private", show_progress="minimal",
-                       show_progress_on=s.words)
-        f.stop.click(js=STOPPING, **turns)
-        f.stop.click(on_stop, [s.result, f.dark], [*sheet, f.ask, f.stop], cancels=[asking],
-                     **told | {"queue": True})  # after the last word
-        gr.on([choice.input for choice in choices], on_choice, choices, fields, **at_once)
-        shelf.click(on_example, shelf, fields, **at_once)
-        s.tower.input(on_tower, [s.result, s.tower, f.dark], sheet, **told)
-        s.group.input(on_group, [s.result, s.tower, s.group, f.dark], s.overview, **told)
-        s.head.input(on_head, [s.result, s.tower, s.head, f.dark], s.heatmap, **told)
+        asking(f, s, shelf, examples, answers)
+        composing(c, tab, answers)
     return page.queue(max_size=20, default_concurrency_limit=1)
 
 

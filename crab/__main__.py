@@ -1,4 +1,4 @@
-"""The command line: `python -m crab ask|weights|data|evaluate|train`. One function a sub-command; the work is elsewhere.
+"""The command line: `python -m crab ask|weights|data|scenes|evaluate|train`. One function a sub-command; the work is elsewhere.
 
 Exit status: 0 well, 1 where `data check` found faults, 2 for anything else that the person can put right, with a
 sentence on standard error.
@@ -70,12 +70,34 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("--json", action="store_true", help="print one JSON object instead of lines")
     check.set_defaults(run=run_check)
 
-    evaluate = commands.add_parser("evaluate", help="score a model on the published layout, or on unseen scenes")
-    source = evaluate.add_mutually_exclusive_group(required=True)
-    source.add_argument("--data", metavar="DIR", help="the folder that holds AVUIE_2")
-    source.add_argument("--scenes", type=_positive, metavar="N", help="N scenes never trained on; prints scores")
+    scenes = commands.add_parser("scenes", help="draw scenes: a data set of them, or one to look at")
+    scenes_commands = scenes.add_subparsers(required=True, metavar="COMMAND")
+    make = scenes_commands.add_parser(
+        "make", help="write scenes in the published layout",
+        description="Write OUT/AVUIE_2 with the scenes of N seeds, one of each kind that the data sets ask about. The "
+        "same seeds give the same files. Media found there are kept, so a run that was cut short goes on; records are "
+        "replaced. Scenes from seed 1,000,000 on are in no training of crab-mini.",
+    )  # fmt: skip
+    make.add_argument("out", metavar="OUT", help="the folder for AVUIE_2")
+    make.add_argument("--seed", required=True, type=_whole, metavar="S", help="the first seed")
+    make.add_argument("--count", required=True, type=_positive, metavar="N", help="how many seeds from there on")
+    make.add_argument("--datasets", nargs="+", metavar="D", help="(default: all)")
+    make.add_argument("--split", choices=("train", "test"), default="train",
+                      help="(default: train); unav, avcap and mer24 have no test split and get a train.json in either "
+                      "case, so give each split a folder of its own")
+    make.add_argument("--size", type=_positive, default=224, metavar="PIXELS", help="a side of pictures (default: 224)")
+    make.set_defaults(run=run_scenes_make)
+    show = scenes_commands.add_parser("show", help="write one scene as a film and say what is true of it")
+    show.add_argument("--seed", required=True, type=_whole, metavar="S")
+    show.add_argument("--kind", choices=("objects", "action", "emotion", "pair"), default="objects", help="(default: objects)")
+    show.add_argument("--out", type=_new_file, metavar="FILE.mp4",
+                      help="(default: scene-S.mp4); of a pair, FILE-1.mp4 and FILE-2.mp4")
+    show.set_defaults(run=run_scenes_show)
+
+    evaluate = commands.add_parser("evaluate", help="score a model on the published layout")
+    evaluate.add_argument("--data", required=True, metavar="DIR", help="the folder that holds AVUIE_2")
     evaluate.add_argument("--tasks", required=True, nargs="+", metavar="T")
-    evaluate.add_argument("--split", choices=("test", "train"), default="test", help="of --data (default: test)")
+    evaluate.add_argument("--split", choices=("test", "train"), default="test", help="(default: test)")
     rows = evaluate.add_mutually_exclusive_group()
     rows.add_argument("--predictions", type=_new_file, metavar="FILE.jsonl", help="write the answers there")
     rows.add_argument("--score", metavar="FILE.jsonl", help="ask no model, score these answers to --data")
@@ -85,10 +107,17 @@ def _parser() -> argparse.ArgumentParser:
     _model_arguments(evaluate)
     evaluate.set_defaults(run=run_evaluate)
 
-    train = commands.add_parser("train", help="train an adapter on scenes, or go on with it")
+    train = commands.add_parser("train", help="train an adapter on scenes or on published records, or go on with it")
     train.add_argument("--out", required=True, metavar="DIR", help="checkpoints and log; a run found there goes on")
-    train.add_argument("--base", choices=("senses", "practice", "clips"), help="train this stage of crab-mini itself instead")
-    train.add_argument("--ship", metavar="DIR", help="then write the folder that ships")
+    what = train.add_mutually_exclusive_group()
+    what.add_argument("--base", choices=("senses", "practice", "clips"), help="a stage of crab-mini itself instead")
+    what.add_argument("--data", metavar="DIR", help="the folder that holds AVUIE_2, instead of scenes")
+    what.add_argument("--ship", metavar="DIR", help="after training on scenes, write the folder that ships")
+    train.add_argument("--model", default=DEFAULT_MODEL, metavar="M", help="with --data, the base: folder or hub id")
+    train.add_argument("--tasks", nargs="+", default=[], metavar="T", help="with --data, these datasets only")
+    train.add_argument("--cache", metavar="DIR", help="with --data, keep decoded clips there")
+    train.add_argument("--epochs", type=_positive, default=5, metavar="N", help="with --data, times through it")
+    train.add_argument("--steps", type=_positive, metavar="N", help="instead of --epochs")
     train.add_argument("--seed", type=int, default=0, metavar="S")
     train.set_defaults(run=run_train)
 
@@ -98,6 +127,12 @@ def _parser() -> argparse.ArgumentParser:
 def _positive(typed: str) -> int:
     if not typed.isdecimal() or not int(typed):
         raise argparse.ArgumentTypeError(f"{typed} is not a whole number above 0")
+    return int(typed)
+
+
+def _whole(typed: str) -> int:
+    if not typed.isdecimal():
+        raise argparse.ArgumentTypeError(f"{typed} is not a whole number")
     return int(typed)
 
 
@@ -185,22 +220,28 @@ def run_check(args: argparse.Namespace) -> int:
     return int(any(split.faults for split in report.splits))
 
 
+def run_scenes_make(args: argparse.Namespace) -> None:
+    from crab.scenes import dataset
+
+    names = list(dict.fromkeys(_task(name).name for name in args.datasets or dataset.DATASETS))
+    seeds = range(args.seed, args.seed + args.count)
+    for file, records in dataset.make(args.out, seeds, datasets=names, split=args.split, size=args.size).items():
+        print(f"{file}: {records:,} records")
+
+
+def run_scenes_show(args: argparse.Namespace) -> None:
+    from crab.scenes import dataset
+
+    for line in dataset.show(args.seed, args.kind, args.out or f"scene-{args.seed}.mp4"):
+        print(line)
+
+
 def run_evaluate(args: argparse.Namespace) -> None:
     from crab import avuie
     from crab.learn import evaluate
-    from crab.scenes import questions
     from crab.segment import load_segmenter
 
     names = list(dict.fromkeys(_task(name).name for name in args.tasks))
-    if args.scenes:
-        if args.score:
-            raise CrabError("Only answers to --data can be scored from a file: give its folder in place of --scenes.")
-        if unasked := sorted(set(names) - set(questions.DATASETS)):
-            raise CrabError(f"Drawn scenes are not asked {', '.join(unasked)}, only {', '.join(questions.DATASETS)}.")
-        seeds = range(evaluate.SCENE_SEEDS, evaluate.SCENE_SEEDS + args.scenes)
-        rows = _written(evaluate.scores(_load(args), seeds, names), args.predictions)
-        print(json.dumps(evaluate.summary(rows), indent=1))
-        return
     # All records are looked over before the first is asked, and the segmenter is there before its masks are needed.
     records = [record for name in names for record in avuie.read(args.data, name, split=args.split)]
     segmenter = load_segmenter(args.segmenter)
@@ -230,6 +271,12 @@ def run_train(args: argparse.Namespace) -> None:
 
     if args.base:
         train.train_base(args.out, args.base, seed=args.seed)
+    elif args.data:
+        names = [_task(name).name for name in args.tasks]
+        train.train_data(
+            args.out, args.data, args.model, names=names, cache=args.cache, epochs=args.epochs, steps=args.steps,
+            seed=args.seed,
+        )  # fmt: skip
     else:
         train.train_adapter(args.out, seed=args.seed)
     if args.ship:

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from crab import CrabError, segment
 from crab import answer as answers
-from crab import segment
 from crab.answer import Answer, Event
-from crab.ilora.trace import RoutingTrace
+from crab.ilora.trace import Intervention, RoutingTrace
 from crab.media import Clip
 from crab.model import Crab
 from crab.segment import Mask, Segmenter
@@ -56,20 +56,32 @@ class Result:
     notes: tuple[str, ...] = ()
     seconds: Seconds = Seconds()
     done: bool = False
+    other: Clip | None = None  # the second clip of a matching question
+    intervention: Intervention | None = None  # what stood in the routers' place
 
 
 def ask(
     crab: Crab, clip: Clip, task: Task, question: str = "", *, other: Clip | None = None,
     segmenter: Segmenter | None = None, trace: bool = True, max_new_tokens: int = 512,
+    intervention: Intervention | None = None,
 ) -> Iterator[Result]:
     """Ask `crab` one question about `clip` (and `other`, for matching); yields a `Result` a token, the last one `done`.
 
     `segmenter` turns boxes and points into masks at the end; without one there are none. Closing the generator stops
-    the model. Raises CrabError (MediaError among them) before the first result.
+    the model. `intervention` takes the routers' place, in this answer only; a note says so.
+    Raises CrabError (MediaError among them) before the first result.
     """
     began = time.perf_counter()
     windows = _windows(clip, task)
-    result = Result(clip, task, question, crab.name, crab.knows, notes=_notes(clip, other, task, windows))
+    notes = _notes(clip, other, task, windows)
+    if intervention is not None:
+        if len(windows) > 1 and (intervention.what == "replay" or isinstance(intervention.tokens, Mapping)):
+            raise CrabError("A clip this long is asked in windows, each with positions of its own: choose tokens by "
+                            "their kind, and play weights back to a shorter clip.")  # fmt: skip
+        notes = (f"Not the routers' own choice: {intervention}.", *notes)
+    result = Result(
+        clip, task, question, crab.name, crab.knows, notes=notes, other=other, intervention=intervention
+    )
     finished: list[Answer] = []
     for start, end in windows:
         window = (start, end) if len(windows) > 1 else None
@@ -85,7 +97,8 @@ def ask(
         )
         size = seen.picture.shape[1::-1] if seen.picture is not None else (clip.width, clip.height)
         text, parsed = "", answers.NOTHING
-        for step in crab.stream(prompt, max_new_tokens=max_new_tokens, trace_routing=trace):
+        steps = crab.stream(prompt, max_new_tokens=max_new_tokens, trace_routing=trace, intervention=intervention)
+        for step in steps:
             text += step.text
             parsed = answers.parse(text, task, start=start, duration=end - start, size=size)
             merged = answers.join([*finished, parsed])

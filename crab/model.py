@@ -10,9 +10,10 @@ from __future__ import annotations
 import json
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -29,8 +30,8 @@ from transformers import (
 from transformers.utils import cached_file
 
 from crab import CrabError, prompt
-from crab.ilora import checkpoint, trace
-from crab.ilora.trace import RoutingTrace, Site
+from crab.ilora import adapted_layers, checkpoint, trace
+from crab.ilora.trace import Intervene, Intervention, RoutingTrace, Site, intervening
 from crab.prompt import Prompt, Token
 
 RENAMES = {
@@ -146,11 +147,20 @@ class Crab:
         )
 
     @torch.inference_mode()
-    def stream(self, prompt: Prompt, *, max_new_tokens: int = 512, trace_routing: bool = False) -> Iterator[Step]:
-        """Answer greedily, one `Step` a token. Closing the generator stops at once."""
+    def stream(
+        self, prompt: Prompt, *, max_new_tokens: int = 512, trace_routing: bool = False,
+        intervention: Intervention | None = None,
+    ) -> Iterator[Step]:
+        """Answer greedily, one `Step` a token. Closing the generator stops at once.
+
+        `intervention` takes the routers' place in every forward pass of this answer and of no other; traces hold what
+        was used. Raises CrabError, at the first step, where it does not fit this model or this prompt.
+        """
+        instead = self._intervening(intervention, prompt)
         inputs = self._on_device(prompt.inputs)
         positions, delta = self._positions(inputs)
-        read: tuple[Token, ...] | None = None  # what the next forward pass reads; None: the prompt
+        reads = _reads(prompt)  # by tower, what the next forward pass reads
+        start = 0  # the language model's position of the first of these
         written: list[int] = []
         shown = ""
         cache = DynamicCache(config=self.thinker.config.text_config)
@@ -159,10 +169,11 @@ class Crab:
                 with self._turn:
                     if recorder:
                         recorder.take()  # whatever another caller's answer left between two of our tokens
-                    outputs = self.model(**inputs, position_ids=positions, cache=cache, use_cache=True)
+                    with instead(reads, start):
+                        outputs = self.model(**inputs, position_ids=positions, cache=cache, use_cache=True)
                     gates = recorder.take() if recorder else None
                 token = int(outputs.logits[0, -1].argmax())
-                routing = self._traces(gates, prompt, read) if recorder else None
+                routing = _traces(gates, reads) if recorder else None
                 last = token in self.stops or len(written) + 1 >= max_new_tokens
                 new = () if token in self.stops else (token,)
                 written += new
@@ -173,9 +184,10 @@ class Crab:
                 if last:
                     return
                 shown = max(shown, text, key=len)
-                read = (Token("generated", text=self.processor.tokenizer.decode([token])),)
+                start = cache.get_seq_length()
+                reads = {"language": self._written([token])}
                 inputs = {"input_ids": torch.tensor([[token]], device=self.device)}
-                positions = (delta + cache.get_seq_length()).expand(3, 1, 1)
+                positions = (delta + start).expand(3, 1, 1)
 
     @torch.inference_mode()
     def generate(self, prompts: list[Prompt], *, max_new_tokens: int = 512) -> list[list[int]]:
@@ -191,15 +203,20 @@ class Crab:
         return [row[: next((i for i, t in enumerate(row) if t in self.stops), len(row))] for row in answers]
 
     @torch.inference_mode()
-    def logits(self, prompt: Prompt, continuation: list[int] = ()) -> torch.Tensor:
-        """(prompt + continuation, vocabulary) logits in one pass without a cache."""
+    def logits(
+        self, prompt: Prompt, continuation: Sequence[int] = (), *, intervention: Intervention | None = None
+    ) -> torch.Tensor:
+        """(prompt + continuation, vocabulary) logits in one pass without a cache; `intervention` as in `stream`."""
+        instead = self._intervening(intervention, prompt)
+        reads = _reads(prompt)
+        reads["language"] += self._written(continuation)
         inputs = self._on_device(prompt.inputs)
         positions, _ = self._positions(inputs)
         extra = torch.tensor([list(continuation)], dtype=torch.long, device=self.device)
         inputs["input_ids"] = torch.cat([inputs["input_ids"], extra], dim=1)
         inputs["attention_mask"] = torch.ones_like(inputs["input_ids"])
         after = positions[..., -1:] + 1 + torch.arange(extra.shape[1], device=self.device)
-        with self._turn:
+        with self._turn, instead(reads):
             return self.model(**inputs, position_ids=torch.cat([positions, after], dim=-1), use_cache=False).logits[0]
 
     def decode(self, token_ids) -> str:
@@ -227,17 +244,39 @@ class Crab:
             inputs.get("video_second_per_grid"),
         )
 
-    def _traces(self, gates: dict[str, np.ndarray], prompt: Prompt, read: tuple[Token, ...] | None) -> dict[str, RoutingTrace]:
-        """Recorded gates by module name -> one trace a tower."""
-        by_tower: dict[str, dict[Site, np.ndarray]] = {}
-        for name, weights in gates.items():
-            site = site_of(name)
-            by_tower.setdefault(site.tower, {})[site] = weights
-        tokens = {"language": prompt.map.tokens, "audio": prompt.map.audio, "vision": prompt.map.vision}
-        return {
-            tower: RoutingTrace(np.stack(list(sites.values())), tuple(sites), read or tokens[tower])
-            for tower, sites in by_tower.items()
-        }
+    def _written(self, token_ids: Sequence[int]) -> tuple[Token, ...]:
+        return tuple(Token("generated", text=self.processor.tokenizer.decode([i])) for i in token_ids)
+
+    def _intervening(self, intervention: Intervention | None, prompt: Prompt) -> Intervene:
+        """What puts an intervention in place for one forward pass. Raises CrabError where it cannot be."""
+        if intervention is None:
+            return lambda reads, start=0: nullcontext()
+        during = intervening({site_of(name): layer for name, layer in adapted_layers(self.model).items()}, intervention)
+        if intervention.what == "replay":
+            for tower, tokens in _reads(prompt).items():
+                played = intervention.source.get(tower)
+                known = sum(token.modality != "generated" for token in played.tokens) if played else len(tokens)
+                if known != len(tokens):
+                    raise CrabError(f"Weights can be played back to their own question only: they are of {known} "
+                                    f"positions of {tower}, and this question has {len(tokens)}.")  # fmt: skip
+        return during
+
+
+def _reads(prompt: Prompt) -> dict[str, tuple[Token, ...]]:
+    """What the pass over a prompt reads, by tower."""
+    return {"language": prompt.map.tokens, "audio": prompt.map.audio, "vision": prompt.map.vision}
+
+
+def _traces(gates: Mapping[str, np.ndarray], reads: Mapping[str, tuple[Token, ...]]) -> dict[str, RoutingTrace]:
+    """Recorded gates by module name -> one trace a tower."""
+    by_tower: dict[str, dict[Site, np.ndarray]] = {}
+    for name, weights in gates.items():
+        site = site_of(name)
+        by_tower.setdefault(site.tower, {})[site] = weights
+    return {
+        tower: RoutingTrace(np.stack(list(sites.values())), tuple(sites), reads[tower])
+        for tower, sites in by_tower.items()
+    }
 
 
 def skeleton(model: str) -> Qwen2_5OmniThinkerForConditionalGeneration:
@@ -257,6 +296,7 @@ def _not_found(model: str, error: Exception) -> CrabError:
     )
 
 
+@cache
 def site_of(name: str) -> Site:
     """A module's dotted name -> (tower, layer, module), e.g. ("language", 3, "q_proj")."""
     parts = name.split(".")

@@ -1,15 +1,56 @@
-"""What the trainer shows the model: clips and questions in one sequence, nothing from the future, nothing from a neighbour."""
+"""What the trainer shows the model (nothing from the future, nothing from a neighbour), and that training is exact."""
 
+import json
+import shutil
+import socket
+import subprocess
+import sys
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
+from conftest import GOLDEN, ROOT
+from crab import CrabError, avuie
+from crab.__main__ import main
+from crab.ilora import ILoRAConfig, adapted_layers
 from crab.learn import items, mini, pack, train
-from crab.tasks import TASKS
+from crab.model import Crab
+
+WORDS = mini.tokenizer(scenes=5)
+CONFIG = mini.config
+KINDS = sorted({kind for name, stage in train.STAGES.items() if name != "senses" for kind, _ in stage.cycle})
+KIND = train.STAGES["practice"].cycle[0][0]
+
+
+def small(words):
+    """crab-mini with one or two layers a tower."""
+    config = CONFIG(words)
+    config.text_config.num_hidden_layers, config.text_config.layer_types = 2, config.text_config.layer_types[:2]
+    config.audio_config.encoder_layers = config.audio_config.num_hidden_layers = 1
+    config.vision_config.depth, config.vision_config.fullatt_block_indexes = 1, [0]
+    return config
+
+
+def shrink(stages, *, bf16=True, log=1):
+    """Train the small model in these stages, writing every step to the log."""
+    mini.tokenizer, mini.config = lambda: WORDS, small
+    train.STAGES, train.BF16, train.LOG_EVERY = stages, bf16, log
+
+
+@pytest.fixture(autouse=True)
+def undone(monkeypatch):
+    for module, names in ((mini, ("tokenizer", "config")), (train, ("STAGES", "BF16", "LOG_EVERY"))):
+        for name in names:
+            monkeypatch.setattr(module, name, getattr(module, name))
 
 
 @pytest.fixture(scope="module")
 def reader():
-    return mini.processor(mini.tokenizer(scenes=5))
+    return mini.processor(WORDS)
 
 
 @pytest.fixture(scope="module")
@@ -17,54 +58,58 @@ def thinker(reader):
     return mini.fresh(reader.tokenizer).eval()
 
 
+# --- packed questions ---
+
+
 @pytest.fixture(scope="module")
-def sounds(reader):
-    return pack.batch([items.make_item(reader, "sound", n) for n in (1, 2)])
+def item(reader):
+    """One with at least two questions."""
+    drawn = (items.make_item(reader, kind, n) for n in range(20) for kind in KINDS)
+    return next(item for item in drawn if item.segment.max() > 1 and "input_features" in item.inputs)
 
 
 def _hidden(thinker, batch):
     seen = {}
     hook = thinker.model.language_model.register_forward_hook(lambda _m, _i, out: seen.update(h=out[0]))
     with torch.no_grad():
-        pack.sequence_loss(thinker, batch)
+        pack.answer_losses(thinker, batch)
     hook.remove()
     return seen["h"][0]  # (tokens, hidden) of the first item
 
 
 @pytest.mark.parametrize("attention", ["eager", "sdpa"])
-def test_no_token_sees_the_future_or_another_question(thinker, sounds, attention):
+def test_no_token_sees_the_future_or_another_question(thinker, item, attention):
     thinker.set_attn_implementation(attention)
-    segment = sounds["segment"][0]
+    batch = pack.batch([item])
+    segment = batch["segment"][0]
     last = int(((segment == 0) | (segment == 1)).sum()) - 3  # a late token of the first question
-    changed = dict(sounds, input_ids=sounds["input_ids"].clone())
+    changed = dict(batch, input_ids=batch["input_ids"].clone())
     changed["input_ids"][0, last] += 1
-    difference = (_hidden(thinker, sounds) - _hidden(thinker, changed)).abs().amax(-1)
+    difference = (_hidden(thinker, batch) - _hidden(thinker, changed)).abs().amax(-1)
     assert not difference[:last].any()
     assert (difference[last : last + 3] > 0).all()
     assert not difference[segment == 2].any()
 
 
-def test_questions_together_cost_what_each_costs_alone(reader, thinker):
-    """The loss of packed questions is the token-weighted mean of the losses of each asked alone."""
-    from crab.scenes import questions, script
-    import numpy as np
-
-    scene = script.write_sound(3)
-    asked = questions.ask_sound(scene, np.random.default_rng(0))[:2]
-    seen = items._heard(scene, TASKS["ave"])
-    together, *alone = (pack.pack(reader, seen, q, media=("audio",)) for q in (asked, asked[:1], asked[1:]))
+def test_questions_together_cost_what_each_costs_alone(thinker, item):
     with torch.no_grad():
-        losses = [float(pack.sequence_loss(thinker, pack.batch([item]))) for item in (together, *alone)]
-    counts = [int((item.labels != -100).sum()) for item in alone]
-    assert losses[0] == pytest.approx(np.average(losses[1:], weights=counts), rel=1e-4)
+        together, families = pack.answer_losses(thinker, pack.batch([item]))
+        alone = []
+        for question in range(1, int(item.segment.max()) + 1):
+            kept = (item.segment == 0) | (item.segment == question)
+            tokens = {name: getattr(item, name)[kept] for name in ("ids", "labels", "segment", "family")}
+            alone.append(pack.answer_losses(thinker, pack.batch([replace(item, **tokens)]))[0])
+    assert torch.allclose(together, torch.cat(alone), atol=1e-4)
+    assert families.tolist() == item.family[item.labels != -100].tolist()
 
 
-@pytest.mark.parametrize("kind", ["picture", "sound", "events", "answers", "box", "points"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_the_same_number_is_the_same_item(reader, kind):
     first, second = (items.make_item(reader, kind, 11) for _ in range(2))
     assert torch.equal(first.ids, second.ids) and torch.equal(first.labels, second.labels)
     assert (first.labels[first.segment == 0] == -100).all()
     assert (first.labels != -100).any()
+    assert torch.equal(first.family >= 0, first.labels != -100)
 
 
 def test_numbers_are_single_tokens(reader):
@@ -75,25 +120,28 @@ def test_numbers_are_single_tokens(reader):
 
 
 def test_a_coordinate_next_to_the_true_one_is_nearly_right_and_a_word_is_not(reader):
-    words = reader.tokenizer
+    words, ten = reader.tokenizer, pack.ten_of(reader.tokenizer)
 
     def loss(said, true):
         logits = torch.zeros(1, len(words))
         logits[0, words.convert_tokens_to_ids(said)] = 10.0
-        return float(pack.token_loss(logits, torch.tensor([words.convert_tokens_to_ids(true)])))
+        [loss] = pack.token_loss(logits, torch.tensor([words.convert_tokens_to_ids(true)]), ten=ten)
+        return float(loss)
 
     assert loss("120", "120") < loss("121", "120") < loss("124", "120") < loss("140", "120")
     assert loss("140", "120") == pytest.approx(loss("200", "120"), abs=0.01)
     assert loss("4", "5") == pytest.approx(loss("9", "5"))  # seconds are right or wrong
-    right = torch.zeros(1, len(words))
-    right[0, words.convert_tokens_to_ids("5")] = 10.0
-    true = torch.tensor([words.convert_tokens_to_ids("5")])
-    assert float(pack.token_loss(right, true)) == pytest.approx(float(torch.nn.functional.cross_entropy(right, true)))
+    logits, true = torch.zeros(1, len(words)), torch.tensor([words.convert_tokens_to_ids("5")])
+    logits[0, true] = 10.0
+    exact = torch.nn.functional.cross_entropy(logits, true)
+    assert float(pack.token_loss(logits, true, ten=ten)) == pytest.approx(float(exact))
+
+
+def test_a_vocabulary_without_numbers_has_the_plain_loss(tiny):
+    assert pack.ten_of(tiny.processor.tokenizer) is None
 
 
 def test_a_saved_model_is_the_same_model(reader, thinker, tmp_path):
-    from crab.model import Crab
-
     mini.save(thinker, reader, tmp_path)
     loaded = Crab.load(tmp_path, device="cpu")
     assert loaded.about.frame_size == mini.FRAME_SIZE and loaded.name == "crab-mini"
@@ -101,29 +149,212 @@ def test_a_saved_model_is_the_same_model(reader, thinker, tmp_path):
         assert torch.equal(loaded.thinker.state_dict()[name], tensor.bfloat16().float()), name
 
 
+# --- the loop ---
+
+
+def _log(out):
+    rows = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+    return [{name: value for name, value in row.items() if name != "seconds"} for row in rows]
+
+
+def test_a_kind_that_comes_twice_in_a_step_brings_other_items():
+    stage = train.Stage(steps=2, kinds=(("a", 2), ("b", 1), ("a", 1)), rate=1.0)
+    data = train.Scenes(None, stage, lambda _processor, kind, numbers: {kind: numbers}, seed=0)
+    assert [data[i].get("a") for i in range(len(data))] == [[0, 1], None, [2], [3, 4], None, [5]]
+
+
+def test_accumulated_gradients_are_those_of_one_batch(reader, tmp_path, monkeypatch):
+    """Also where one micro-batch has many more answer tokens than another."""
+    gradients = []
+
+    def clip(self, model):
+        gradients.append({name: p.grad.clone() for name, p in model.named_parameters()})
+        return torch.tensor(0.0)
+
+    monkeypatch.setattr(train.Loop, "_clip_grad_norm", clip)
+    for name, kinds in (("whole", {KIND: 3}), ("parts", ((KIND, 1),) * 3)):
+        shrink(train.STAGES, bf16=False)
+        stage = train.Stage(steps=1, kinds=kinds, rate=1e-3)
+        model = train.Answering(mini.fresh(WORDS), ten=pack.ten_of(WORDS))
+        data = train.Scenes(reader, stage, train.make_batch, seed=0)
+        train.run(model, data, stage, tmp_path / name, seed=0)
+    whole, parts = gradients
+    assert _log(tmp_path)[0]["loss"] == pytest.approx(_log(tmp_path)[1]["loss"], abs=2e-5)
+    for name, gradient in whole.items():
+        assert torch.allclose(gradient, parts[name], atol=1e-5), name
+
+
 def test_training_goes_on_where_it_stopped(tmp_path, monkeypatch):
-    """A run broken off and taken up again ends with the weights of a run in one go."""
-    stage = train.Stage(steps=4, kinds={"sound": 1}, rate=1e-3, warmup=2)
-    monkeypatch.setattr(mini, "tokenizer", lambda words=mini.tokenizer(scenes=5): words)
-    monkeypatch.setattr(train, "SAVE_EVERY", 2)
-    monkeypatch.setattr(train, "STAGES", {"practice": stage})
-    train.train(tmp_path / "whole", workers=1)
+    """A run broken off and taken up again has the losses and the final weights of a run in one go, dropout and all."""
+    shrink({"adapter": train.Stage(steps=4, kinds={KIND: 1}, rate=1e-2, warmup=2, save=2)})
+    for run in ("whole", "broken"):
+        (tmp_path / run / "clips").mkdir(parents=True)
+        save_file(mini.fresh(WORDS).state_dict(), tmp_path / run / "clips" / train.WEIGHTS)
+    train.train_adapter(tmp_path / "whole")
 
-    interrupted = train.sequence_loss
-    calls = []
+    step = train.Loop.training_step
 
-    def fails_at_the_fourth(*arguments):
-        calls.append(1)
-        if len(calls) == 4:
+    def fails_at_the_fourth(self, *arguments):
+        if self.state.global_step == 3:
             raise KeyboardInterrupt
-        return interrupted(*arguments)
+        return step(self, *arguments)
 
-    monkeypatch.setattr(train, "sequence_loss", fails_at_the_fourth)
+    monkeypatch.setattr(train.Loop, "training_step", fails_at_the_fourth)
     with pytest.raises(KeyboardInterrupt):
-        train.train(tmp_path / "broken", workers=1)
-    monkeypatch.setattr(train, "sequence_loss", interrupted)
-    train.train(tmp_path / "broken", workers=1)
-    whole, broken = (torch.load(tmp_path / run / "practice.pt", weights_only=True) for run in ("whole", "broken"))
-    assert whole["done"] == broken["done"] == 4
-    for name, tensor in whole["model"].items():
-        assert torch.equal(tensor, broken["model"][name]), name
+        train.train_adapter(tmp_path / "broken")
+    monkeypatch.setattr(train.Loop, "training_step", step)
+    half = tmp_path / "broken" / "adapter" / "checkpoint-3"  # the power went while it was written
+    shutil.copytree(half.with_name("checkpoint-2"), half)
+    (half / train.WHOLE).unlink()
+    (half / "optimizer.pt").write_bytes(b"")
+    train.train_adapter(tmp_path / "broken")
+
+    assert not half.exists()
+    whole, broken = (load_file(tmp_path / run / "adapter" / "adapter_model.safetensors") for run in ("whole", "broken"))
+    assert all(torch.equal(tensor, broken[name]) for name, tensor in whole.items())
+    losses = {row["step"]: row for row in _log(tmp_path / "broken")}
+    assert list(losses.values()) == _log(tmp_path / "whole")
+    before = (tmp_path / "whole" / "log.jsonl").read_text()
+    train.train_adapter(tmp_path / "whole")  # finished: left alone
+    assert (tmp_path / "whole" / "log.jsonl").read_text() == before
+
+
+def test_two_processes_end_where_one_does(tmp_path):
+    """The same global batch, dealt out over gloo: the sound of one micro-batch never meets the picture of another."""
+    cycles = {"senses": [kind for kind, _ in train.STAGES["senses"].cycle][:2], "practice": [*KINDS[:2], *KINDS[-2:]]}
+    stages = {
+        name: train.Stage(2, tuple((kind, 1) for kind in cycle), rate=1e-3, warmup=1) for name, cycle in cycles.items()
+    }
+    script = tmp_path / "script.py"
+    script.write_text(
+        f"import sys; sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / 'tests')!r}]\n"
+        "import torch, test_train\nfrom crab.learn.train import BASE, Stage, train_base\n"
+        f"test_train.shrink({stages!r}, bf16=False)\n"
+        "for name in ('senses', 'practice'):\n    train_base(sys.argv[1], name)\n"
+    )
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", str(port)]
+    other = subprocess.Popen([*launch, script, tmp_path / "two"], stderr=subprocess.PIPE, text=True)
+    shrink(stages, bf16=False)
+    for name in stages:
+        train.train_base(tmp_path / "one", name)
+    assert other.wait() == 0, other.stderr.read()
+    assert (tmp_path / "two" / "practice" / "checkpoint-2" / "rng_state_1.pth").exists()
+    for name in stages:
+        one, two = (load_file(tmp_path / run / name / train.WEIGHTS) for run in ("one", "two"))
+        furthest = max(float((tensor - two[key]).abs().max()) for key, tensor in one.items())
+        assert furthest < 1e-5
+    one, two = ([row["loss"] for row in _log(tmp_path / run)] for run in ("one", "two"))
+    assert one == pytest.approx(two, rel=1e-4) and len(one) == 4
+
+
+def test_micro_batches_that_cannot_be_dealt_out_evenly_are_told(monkeypatch, tmp_path):
+    monkeypatch.setattr(train, "_process", lambda: SimpleNamespace(num_processes=2))
+    with pytest.raises(CrabError, match="3 micro-batches, which 2 processes cannot share"):
+        train.run(None, None, train.Stage(1, {"a": 1, "b": 1, "c": 1}, rate=1.0), tmp_path, seed=0)
+
+
+def test_stages_come_one_after_the_other(tmp_path, capsys):
+    shrink(train.STAGES)
+    assert main(["train", "--base", "clips", "--out", str(tmp_path)]) == 2
+    assert "'practice' is not finished" in capsys.readouterr().err
+
+
+# --- published records ---
+
+TARGETS = {
+    "ave": {"label_content": "<event>dog, (0 3)</event>"},
+    "avqa": {"label": "one"},
+    "meld": {"label": "<answer>neutral</answer>."},
+    "a2v": {"label": "<answer>two</answer>."},
+    "v2a": {"label": "<answer>one</answer>."},
+    "s4": {"label_content": "[1,2,30,40][5,6][7,8][9,10]", "image_path": "a.jpg"},
+    "ref_avs": {"output": "<answer>false</answer>", "image_path": "a.jpg", "idx": 7, "description": "the dog"},
+}
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory):
+    """The golden records, as records to train on; of avqa one has two questions, and one has no media."""
+    root = tmp_path_factory.mktemp("data")
+    for name, fields in TARGETS.items():
+        shutil.copytree(GOLDEN / "AVUIE_2" / name, root / "AVUIE_2" / name)
+        [row] = json.loads((GOLDEN / "AVUIE_2" / name / "test.json").read_text())
+        rows = [row | fields]
+        if name == "avqa":
+            rows += [rows[0] | {"question": "Is there a dog?", "label": "no"}, rows[0] | {"video_path": "gone.mp4"}]
+        avuie.write(root, name, "train", rows)
+    return root
+
+
+@pytest.fixture(scope="module")
+def records(published):
+    return [record for name in TARGETS for record in avuie.read(published, name, split="train")]
+
+
+def test_questions_about_one_clip_share_a_sequence(records):
+    clips = train.by_clip(records)
+    assert sorted(map(len, clips)) == [1, 1, 1, 1, 1, 1, 1, 2]
+    assert sorted(map(len, train.by_clip(records[1:2] * 9))) == [1, 4, 4]
+
+
+def test_every_record_comes_once_an_epoch_and_what_cannot_be_opened_is_named(records, tiny, capsys):
+    clips = tuple(train.by_clip(records))
+    data = train.Records(tiny.processor, clips, 2 * len(clips), frame_size=224, cache=None, seed=0)
+    said = [tuple(batch["labels"][batch["labels"] != -100].tolist()) for batch in (data[i] for i in range(len(data)))]
+    first, second = said[: len(clips)], said[len(clips) :]
+    assert set(first) == set(second) and len(set(first)) == len(clips) - 1 and first != second
+    told = capsys.readouterr().err.splitlines()
+    assert len(told) == 2 and all("avqa/train.json, record 2 is left out: gone.mp4 was not found" in t for t in told)
+
+
+def test_a_clip_in_the_cache_is_not_opened_again_until_it_changes(records, tiny, tmp_path, monkeypatch):
+    [group] = train.by_clip(records[:1])
+    plain, kept = (
+        train.Records(tiny.processor, (group,), 1, frame_size=224, cache=cache, seed=0) for cache in (None, tmp_path)
+    )
+    expected, first = plain[0], kept[0]
+    opened = []
+    monkeypatch.setattr(avuie.Record, "open", lambda self: opened.append(self) or 1 / 0)
+    for name, tensor in kept[0].items():
+        assert torch.equal(tensor, first[name]) and torch.allclose(tensor, expected[name], rtol=0.01), name
+    assert not opened
+    again = replace(kept, frame_size=112)
+    with pytest.raises(ZeroDivisionError):
+        again[0]
+
+
+def test_an_adapter_is_trained_on_published_records(published, tmp_path, monkeypatch, capfd):
+    """All towers learn under checkpointing, and both formats of the result are the same adapter."""
+    shutil.copytree(GOLDEN / "tiny-omni", tmp_path / "base")
+    command = ["train", "--data", str(published), "--model", str(tmp_path / "base"), "--out", str(tmp_path / "out"),
+               "--cache", str(tmp_path / "cache"), "--steps", "2"]  # fmt: skip
+    monkeypatch.setattr(train, "LOG_EVERY", 1)
+    monkeypatch.setattr(train, "PER_STEP", 4)
+    assert main(command) == 0
+    assert "record 2 is left out" in capfd.readouterr().err
+    one = Crab.load(tmp_path / "base", tmp_path / "out" / "adapter", device="cpu")
+    other = Crab.load(tmp_path / "base", tmp_path / "out" / "adapter" / "finetune_weights.bin", device="cpu")
+    assert one.adapter.r == 128 and one.adapter.heads == 3 and one.adapter.alpha == 256
+    assert not one.adapter.silent and {name.split(".")[1] for name in one.adapter.sites} == {
+        "language_model", "audio_tower", "visual",
+    }  # fmt: skip
+    ours, theirs = one.thinker.state_dict(), other.thinker.state_dict()
+    assert ours.keys() == theirs.keys() and all(torch.equal(ours[name], theirs[name]) for name in ours)
+    rows = _log(tmp_path / "out")
+    assert [row["step"] for row in rows] == [1, 2] and all(np.isfinite(row["loss"]) for row in rows)
+
+
+def test_encoders_get_gradients_though_nothing_that_enters_them_needs_one(records, golden):
+    crab = Crab.load(golden / "tiny-omni", device="cpu")
+    train.adapted(crab.thinker, ILoRAConfig(r=2))
+    crab.thinker.activation_checkpointing_enable({"use_reentrant": False})
+    model = train.Answering(crab.thinker).train()
+    data = train.Records(crab.processor, (tuple(records[:1]),), 1, frame_size=224, cache=None, seed=0)
+    model(**data[0])["loss"].backward()
+    layers = adapted_layers(crab.thinker)
+    assert {name.split(".")[1] for name in layers} == {"language_model", "audio_tower", "visual"}
+    for name, layer in layers.items():
+        assert layer.ilora_B["default"].grad.any(), name

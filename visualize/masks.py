@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cache
 from math import ceil
-from pathlib import Path
 from typing import Any
 
 import cv2
-import matplotlib
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from visualize import theme
 
@@ -102,7 +99,7 @@ def _tag(
     """Draws a label on a dark ground, above `corner` if there is room, clear of `taken`; returns its rectangle."""
     letters = max(13, round(min(image.size) / 30))
     pad = letters // 2
-    font = _font(letters)
+    font = theme.font(letters)
     text = " ".join(label.split())
     room = image.width - 4 * pad - letters
     if font.getlength(text) > room:
@@ -126,9 +123,3 @@ def _tag(
     pen.text((2 * pad + swatch, height / 2), text, font=font, fill="white", anchor="lm")
     image.paste(tag, (x, y), tag)
     return x, y, x + width, y + height
-
-
-@cache
-def _font(size: int) -> ImageFont.FreeTypeFont:
-    """The face that comes with Matplotlib: the same everywhere, with Greek and Cyrillic."""
-    return ImageFont.truetype(Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans-Bold.ttf"), size)

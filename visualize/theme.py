@@ -1,11 +1,13 @@
 """One colour for one thing, in every view.
 
-Two families of hue that never mix:
+Families of hue that never mix:
 
-    LABELS   what a clip shows and sounds like: "dog barking" is one colour in its chip, its lane and its mask
-    HEADS    the heads of I-LoRA, in the router pictures only
+    LABELS      what a clip shows and sounds like: "dog barking" is one colour in its chip, its lane and its mask
+    HEADS       the heads of I-LoRA, in the router pictures only; between them, `mix` for what several heads share
+    FAMILIES    the task families, in the pictures of many runs only, always with a symbol
+    LESS, MORE  the two ends of a difference
 
-Both were searched for in OKLab so that any two of a family stay at least 0.10 apart to people with normal vision and
+The first three were searched for in OKLab so that any two of a family stay at least 0.10 apart to people with normal vision and
 with protanopia, deuteranopia and tritanopia (simulated after Machado, Oliveira and Fernandes 2009; the least distance
 within the Okabe-Ito palette is 0.076), with a luminance that reads on a light ground and on a dark one. Hue is never
 the only cue: words stand beside every colour, and heard and seen differ by lane and pattern, not by hue.
@@ -13,16 +15,26 @@ the only cue: words stand beside every colour, and heard and seen differ by lane
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
+from pathlib import Path
 from typing import Any
 
+import matplotlib
 import numpy as np
 import plotly.graph_objects as go
+from PIL import ImageFont
 
 LABELS = ("#ED7C46", "#0C79DA", "#357608", "#BF556D", "#22A1F7", "#A898A6")  # orange blue green rose sky mauve-grey
 HEADS = ("#7B45D6", "#0B9C94", "#C99A00")  # violet teal gold
+FAMILIES = ("#4FA6FE", "#9D3552", "#F28845", "#1F689D", "#AD8AA2", "#D74404", "#BA15EC")
+SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "triangle-down", "star")  # Plotly's, one a family
+LESS, MORE = "#2F6FC0", "#B5452F"  # blue, brick
 NEUTRAL = "#7A828C"  # something without a label
+
+# The second cue beside a head's hue, wherever heads are drawn as lines.
+DASHES = ("solid", "dash", "dot")
+MARKERS = ("circle", "triangle-up", "square")
 
 FONT = "ui-sans-serif, system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 
@@ -73,6 +85,12 @@ def rgb(colour: str) -> tuple[int, int, int]:
     return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
 
 
+@cache
+def font(size: int) -> ImageFont.FreeTypeFont:
+    """For writing on pictures, the face that comes with Matplotlib: the same everywhere, with Greek and Cyrillic."""
+    return ImageFont.truetype(Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans-Bold.ttf"), size)
+
+
 def ink(dark: bool) -> dict[str, str]:
     """`text`, `quiet` text, `line` and `ground` colours for a page; both text tones keep 4.5:1 on their ground."""
     if dark:
@@ -120,15 +138,43 @@ def sentence(text: str, dark: bool) -> go.Figure:
     return figure.update_layout(height=90)
 
 
-@cache
-def head_scale(head: int, dark: bool) -> tuple[tuple[int, int, int], ...]:
-    """256 colours from the ground to the head's hue, for weights 0…1.
+def small_print(figure: go.Figure, lines: list[str], margin: int, tone: dict[str, str]) -> None:
+    """Quiet lines at the very top of a figure whose upper margin is `margin` pixels."""
+    figure.add_annotation(
+        text="<br>".join(lines), x=0, xref="paper", xanchor="left", y=1, yref="paper", yanchor="top", yshift=margin,
+        align="left", showarrow=False, font={"size": 11, "color": tone["quiet"]},
+    )
 
-    OKLab lightness falls (rises on a dark ground) in equal steps and is the same for all heads, so equal weights are
-    equally light in every panel, and the picture survives a grey printer. Chroma is the head's own, faded in from the
+
+def layer_axis(rows: list[float], layers: list[int], n_rows: int, tone: dict[str, str]) -> dict[str, Any]:
+    """A y axis of `n_rows` rows, counted downwards, with layer numbers at some of them."""
+    return {
+        "range": [n_rows - 0.5, -0.5],
+        "tickvals": rows,
+        "ticktext": [str(layer) for layer in layers],
+        "tickfont": {"size": 10, "color": tone["quiet"]},
+        "title": {"text": "layer", "font": {"size": 11, "color": tone["quiet"]}, "standoff": 4},
+        "ticks": "",
+        "ticklabelstandoff": 4,
+        "showgrid": False,
+        "zeroline": False,
+    }
+
+
+def head_scale(head: int, dark: bool) -> tuple[tuple[int, int, int], ...]:
+    """256 colours from the ground to the head's hue, for weights 0…1."""
+    return hue_scale(head_colour(head), dark)
+
+
+@cache
+def hue_scale(colour: str, dark: bool) -> tuple[tuple[int, int, int], ...]:
+    """256 colours from the ground to the hue of `colour`.
+
+    OKLab lightness falls (rises on a dark ground) in equal steps and is the same for all hues, so equal weights are
+    equally light in every panel, and the picture survives a grey printer. Chroma is the colour's own, faded in from the
     ground and cut back only where the screen has no such colour.
     """
-    base = _oklab(np.array(rgb(head_colour(head)), np.float64) / 255)
+    base = _oklab(np.array(rgb(colour), np.float64) / 255)
     chroma, hue = np.hypot(base[1], base[2]), np.arctan2(base[2], base[1])
     weight = np.linspace(0, 1, 256)
     lightness = 0.24 + 0.66 * weight if dark else 0.975 - 0.60 * weight
@@ -141,15 +187,62 @@ def head_scale(head: int, dark: bool) -> tuple[tuple[int, int, int], ...]:
     # A kink in chroma would read as an edge in the data.
     shown = np.convolve(np.pad(shown, 24, mode="edge"), np.full(49, 1 / 49), mode="valid")
     linear = _linear_rgb(lightness, shown, hue)  # (weights, 3)
-    curve = 1.055 * np.clip(linear, 0.0031308, None) ** (1 / 2.4) - 0.055
-    encoded = np.where(linear <= 0.0031308, 12.92 * linear, curve)
-    return tuple(tuple(int(v) for v in row) for row in np.clip(np.rint(255 * encoded), 0, 255))
+    return tuple(tuple(row) for row in _bytes(linear).tolist())
+
+
+def plotly_hues(colours: Sequence[tuple[int, int, int]], stops: int = 17) -> list[list[Any]]:
+    """Evenly spread colours as a Plotly colour scale of `stops` stops."""
+    last = len(colours) - 1
+    return [[i / (stops - 1), "rgb({},{},{})".format(*colours[round(last * i / (stops - 1))])] for i in range(stops)]
+
+
+def diverging_scale(dark: bool) -> list[list[Any]]:
+    """A Plotly colour scale for differences, the ground in its middle: `LESS` (blue) below zero, `MORE` (brick) above."""
+    return plotly_hues([*reversed(hue_scale(LESS, dark)), *hue_scale(MORE, dark)], 33)
+
+
+def grey_scale(dark: bool) -> list[list[Any]]:
+    """A Plotly colour scale for what is no head and no difference: from the ground to ink."""
+    return plotly_hues(hue_scale(NEUTRAL, dark))
+
+
+def mix(weights: np.ndarray, dark: bool) -> np.ndarray:
+    """The colours of shares (..., heads) that add up to one, (..., 3) uint8: a place in the triangle of the heads.
+
+    The centre, all heads alike, is nearly the ground; a corner is the head's own hue; hue says which heads lead and
+    strength how far they do, as (distance from uniform) ** 0.6, so that what a trained router does near the centre is
+    seen too. The mapping is fixed. In grey, strength is what remains: a figure has to name the leading head as well.
+    """
+    shares = np.asarray(weights, np.float64)
+    heads = shares.shape[-1]
+    corners = _oklab(np.array([rgb(head_colour(k)) for k in range(heads)]) / 255)  # (heads, 3)
+    excess = np.clip(shares - shares.min(-1, keepdims=True), 0, None)
+    total = excess.sum(-1, keepdims=True)
+    hue = np.where(total > 1e-9, excess / np.maximum(total, 1e-9), 1 / heads) @ corners
+    strength = np.clip((heads * shares.max(-1, keepdims=True) - 1) / max(heads - 1, 1), 0, 1) ** MIX_POWER
+    centre = _oklab(np.array(rgb("#262C38" if dark else "#F1F2F4")) / 255)
+    lab = centre + strength * (hue - centre)
+    return _bytes((lab @ np.linalg.inv(_TO_LAB).T) ** 3 @ np.linalg.inv(_TO_LMS).T)
+
+
+MIX_POWER = 0.6
+
+
+def hexes(colours: np.ndarray) -> list[str]:
+    """(n, 3) bytes as "#RRGGBB"."""
+    return ["#{:02X}{:02X}{:02X}".format(*row) for row in np.asarray(colours).tolist()]
+
+
+def ink_on(colours: np.ndarray) -> list[str]:
+    """Black or white for each of (n, 3) bytes: whichever is easier to read on it, at least 4.5:1."""
+    srgb = np.asarray(colours) / 255
+    linear = np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
+    return ["#000000" if luminance > 0.179 else "#FFFFFF" for luminance in linear @ [0.2126, 0.7152, 0.0722]]
 
 
 def plotly_scale(head: int, dark: bool) -> list[list[Any]]:
     """`head_scale` as a Plotly colour scale (17 stops)."""
-    scale = head_scale(head, dark)
-    return [[i / 16, "rgb({},{},{})".format(*scale[round(255 * i / 16)])] for i in range(17)]
+    return plotly_hues(head_scale(head, dark))
 
 
 # OKLab, Ottosson 2020: https://bottosson.github.io/posts/oklab/
@@ -179,3 +272,10 @@ def _linear_rgb(lightness: np.ndarray, chroma: np.ndarray, hue: float) -> np.nda
     """OKLCH to linear RGB (..., 3), not clipped."""
     lab = np.stack([lightness, chroma * np.cos(hue), chroma * np.sin(hue)], -1)
     return (lab @ np.linalg.inv(_TO_LAB).T) ** 3 @ np.linalg.inv(_TO_LMS).T
+
+
+def _bytes(linear: np.ndarray) -> np.ndarray:
+    """Linear RGB (..., 3), clipped, to sRGB bytes."""
+    curve = 1.055 * np.clip(linear, 0.0031308, None) ** (1 / 2.4) - 0.055
+    encoded = np.where(linear <= 0.0031308, 12.92 * linear, curve)
+    return np.clip(np.rint(255 * encoded), 0, 255).astype(np.uint8)

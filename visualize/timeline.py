@@ -72,11 +72,11 @@ def timeline(
             )
             _bars(figure, [event for event in lane if event.modality in (sense, "both")], sense, middle, duration, hue)
     height = len(lanes) * LANE - GAP
-    ticks = _ticks(duration)
+    marks = ticks(duration)
     figure.update_xaxes(
         range=[0, duration],
-        tickvals=ticks,
-        ticktext=[_clock(tick, duration) for tick in ticks],
+        tickvals=marks,
+        ticktext=[clock(tick, duration) for tick in marks],
         tickfont={"size": 11, "color": tone["quiet"]},
         ticks="",
         gridcolor=tone["line"],
@@ -137,7 +137,7 @@ def _summary(lane: list[Any]) -> str:
     return words if len(words) + len(_short(lane[0].label)) <= 46 else ""
 
 
-def _ticks(duration: float) -> list[float]:
+def ticks(duration: float) -> list[float]:
     """About six round steps from 0."""
     rough = duration / 6
     power = 10 ** int(log10(rough) // 1)
@@ -145,7 +145,7 @@ def _ticks(duration: float) -> list[float]:
     return [round(i * step, 6) for i in range(int(duration / step + 1e-9) + 1)]
 
 
-def _clock(seconds: float, duration: float) -> str:
+def clock(seconds: float, duration: float) -> str:
     """Seconds, or minutes and seconds where the clip lasts more than two minutes."""
     if duration > 120:
         return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"

@@ -1,14 +1,14 @@
 """I-LoRA (interaction-aware low-rank adaptation) as a PEFT method. Importing this package registers it with PEFT.
 
 `config` says what an adapter is made of, `layer` computes it, `model` puts it into a model, `checkpoint` reads and
-writes it in PEFT's format and in the published one, `trace` records what its routers decide.
+writes it in PEFT's format and in the published one, `trace` records what its routers decide and decides in their place.
 """
 
 from .checkpoint import CheckpointError, Inspection, Report, attach, inspect, published, read, save_published
 from .config import TARGET_MODULES, ILoRAConfig
 from .layer import ILoRALinear, adapted_layers, force, gate_override, given, mute, uniform
 from .model import ILoRAModel
-from .trace import Recorder, RoutingTrace, Site, record
+from .trace import Intervention, Recorder, RoutingTrace, Site, intervening, record
 
 __all__ = [
     "TARGET_MODULES",
@@ -17,6 +17,7 @@ __all__ = [
     "ILoRALinear",
     "ILoRAModel",
     "Inspection",
+    "Intervention",
     "Recorder",
     "Report",
     "RoutingTrace",
@@ -27,6 +28,7 @@ __all__ = [
     "gate_override",
     "given",
     "inspect",
+    "intervening",
     "mute",
     "published",
     "read",

@@ -1,18 +1,23 @@
-"""Routing traces: which head had how much of which token, in every adapted layer."""
+"""Routing traces, which head had how much of which token in every adapted layer; and interventions, which decide it.
+
+Weights are kept as they were used, in float32: a trace played back gives the same numbers to the last bit.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .layer import adapted_layers
+from crab import CrabError
+
+from .layer import Gate, ILoRALinear, adapted_layers, force, given, mute, uniform
 
 
 class Site(NamedTuple):
@@ -27,7 +32,7 @@ class Site(NamedTuple):
 class RoutingTrace:
     """Router weights of one tower, token by token."""
 
-    weights: np.ndarray  # (sites, tokens, heads) float16; over heads each sums to one
+    weights: np.ndarray  # (sites, tokens, heads) float32; over heads each sums to one, unless heads were muted
     sites: tuple[Site, ...]
     tokens: tuple[Any, ...]  # what stands at each position, for whoever made the trace
 
@@ -58,7 +63,7 @@ class Recorder:
         self._gates.setdefault(site, []).append(gate.detach().reshape(-1, gate.shape[-1]))
 
     def take(self) -> dict[str, np.ndarray]:
-        """Everything routed since the last take: {site: (tokens, heads) float16}, sites in the order of their calls.
+        """Everything routed since the last take: {site: (tokens, heads) float32}, sites in the order of their calls.
 
         Tokens of several calls follow each other, a batch's rows too (record batches of one to tell tokens apart).
         """
@@ -67,7 +72,7 @@ class Recorder:
             return {}
         device = next(iter(gates.values()))[0].device
         # One transfer for all sites: a wait for the device at each of several hundred would cost more than the model.
-        stacked = torch.cat([gate.to(device) for calls in gates.values() for gate in calls]).half().cpu().numpy()
+        stacked = torch.cat([gate.to(device) for calls in gates.values() for gate in calls]).float().cpu().numpy()
         ends = np.cumsum([sum(len(gate) for gate in calls) for calls in gates.values()])
         return dict(zip(gates, np.split(stacked, ends[:-1])))
 
@@ -88,3 +93,129 @@ def record(model: nn.Module) -> Iterator[Recorder]:
     finally:
         for layer, hook in hooks.items():
             layer.recorders = tuple(other for other in layer.recorders if other is not hook)
+
+
+# --- interventions ---
+
+
+@dataclass(frozen=True)
+class Intervention:
+    """What takes the routers' place: which weights, at which sites, for which tokens.
+
+    mute      the `heads` (from 0) add nothing; the others keep their weights, which then sum to less than one
+    force     the one head of `heads` has every token
+    uniform   all heads share every token equally
+    average   every token gets what the site had on average in another run, `source`
+    replay    a token gets what `source` holds for its position; later positions are routed as ever
+
+    Where nothing is said of `towers`, `layers` or `modules`, all of them are meant. `tokens` tells what stands at a
+    position (as in `RoutingTrace.tokens`) whether it is meant, or is by tower a mask (positions,) bool, prompt and
+    answer counted through: positions beyond its end and towers without one are not meant.
+    """
+
+    what: Literal["mute", "force", "uniform", "average", "replay"]
+    heads: tuple[int, ...] = ()
+    source: Mapping[str, RoutingTrace] | None = field(default=None, repr=False)  # by tower
+    towers: Collection[str] | None = None
+    layers: Collection[int] | None = None
+    modules: Collection[str] | None = None
+    tokens: Callable[[Any], bool] | Mapping[str, np.ndarray] | None = field(default=None, repr=False)
+
+    def __str__(self) -> str:
+        """Words for people, who count heads from 1: "head 2 muted in layers 0, 1 of language, for chosen tokens"."""
+        numbers = ", ".join(str(head + 1) for head in self.heads)
+        named = f"head{'s' * (len(self.heads) > 1)} {numbers}"
+        words = {
+            "mute": f"{named} muted", "force": f"{named} forced", "uniform": "all heads alike",
+            "average": "another run's average", "replay": "another run's weights",
+        }[self.what]  # fmt: skip
+        where = [f"layer{'s' * (len(self.layers) > 1)} {_listed(self.layers)}"] if self.layers is not None else []
+        where += [_listed(names) for names in (self.modules, self.towers) if names is not None]
+        return words + f" in {' of '.join(where)}" * bool(where) + ", for chosen tokens" * (self.tokens is not None)
+
+    def covers(self, site: Site) -> bool:
+        """Whether a site is meant."""
+        wanted = ((self.towers, site.tower), (self.layers, site.layer), (self.modules, site.module))
+        return all(names is None or name in names for names, name in wanted)
+
+    def chosen(self, tower: str, tokens: Sequence[Any], start: int = 0) -> np.ndarray:
+        """Which positions of a tower are meant, from `start` on, where `tokens` stand: (len(tokens),) bool."""
+        if self.tokens is None:
+            return np.ones(len(tokens), bool)
+        if callable(self.tokens):
+            return np.fromiter((bool(self.tokens(token)) for token in tokens), bool, len(tokens))
+        mask = np.asarray(self.tokens.get(tower, ()), bool)[start : start + len(tokens)]
+        return np.pad(mask, (0, len(tokens) - len(mask)))
+
+
+Intervene = Callable[..., AbstractContextManager[None]]
+
+
+def intervening(layers: Mapping[Site, ILoRALinear], instead: Intervention) -> Intervene:
+    """Make an intervention ready for the adapted layers of one model.
+
+    Returns `during(reads, start=0)`, a context for one forward pass of a batch of one. `reads` are by tower the tokens
+    that the pass reads, `start` is the position of the first of them. Nothing stays of it after the context.
+    Raises CrabError for an intervention that means no site, no head or no token of this model's.
+    """
+    covered = {site: layer for site, layer in layers.items() if instead.covers(site)}
+    if not covered:
+        raise CrabError("There is no adapted layer of that tower, number and name to change the routing of.")
+    gates = {site: _gates(instead, site, layer) for site, layer in covered.items()}
+
+    @contextmanager
+    def during(reads: Mapping[str, Sequence[Any]], start: int = 0) -> Iterator[None]:
+        masks = {tower: instead.chosen(tower, tokens, start) for tower, tokens in reads.items()}
+        before = {}
+        try:
+            for site, layer in covered.items():
+                if site.tower in masks and masks[site.tower].any():
+                    before[layer] = layer.gate
+                    layer.gate = gates[site](start, masks[site.tower])
+            yield
+        finally:
+            for layer, gate in before.items():
+                layer.gate = gate
+
+    return during
+
+
+def _gates(instead: Intervention, site: Site, layer: ILoRALinear) -> Callable[[int, np.ndarray], Gate]:
+    """What makes the gate of one site, from the position a pass begins at and the mask of those that are meant."""
+    R = layer.ilora_R[layer.active_adapters[0]]  # (heads, in)
+    if instead.what in ("average", "replay"):
+        trace = (instead.source or {}).get(site.tower)
+        if trace is None or site not in trace.sites or trace.weights.shape[2] != len(R):
+            raise CrabError(f"The run to take weights from holds none for {site.module} in layer {site.layer} of "
+                            f"{site.tower}: it is one of another model, or was not traced.")  # fmt: skip
+        held = torch.from_numpy(trace.weights[trace.sites.index(site)]).to(R.device, torch.float32)
+        if instead.what == "replay":
+            return lambda start, mask: _played(held, start, mask)
+        mean = held.mean(dim=0)
+        return lambda start, mask: _among(lambda gate: mean.expand_as(gate), mask)
+    if any(not 0 <= head < len(R) for head in instead.heads):
+        raise CrabError(f"There is no head {max(instead.heads) + 1}: the heads of this adapter are 1 to {len(R)}.")
+    if len(instead.heads) != 1 if instead.what == "force" else not instead.heads and instead.what == "mute":
+        raise CrabError("Say which head: one to force, one or more to mute.")
+    gate = {"mute": mute, "force": force, "uniform": uniform}[instead.what](*instead.heads)
+    return lambda start, mask: _among(gate, mask)
+
+
+def _among(instead: Gate, mask: np.ndarray) -> Gate:
+    """`instead` for the tokens of `mask`, (tokens,) bool, and the router's own choice for the others."""
+    if mask.all():
+        return instead
+    chosen = torch.from_numpy(mask)[:, None]
+    return lambda gate: torch.where(chosen.to(gate.device), instead(gate), gate)  # (batch of one, tokens, heads) too
+
+
+def _played(held: Tensor, start: int, mask: np.ndarray) -> Gate:
+    """What is `held`, (tokens, heads), of the positions that a pass reads, as far as it reaches."""
+    rows = held[start : start + len(mask)]
+    missing = len(mask) - len(rows)
+    there = mask & (np.arange(len(mask)) < len(rows))
+    return _among(given(torch.nn.functional.pad(rows, (0, 0, 0, missing))), there)
+
+
+def _listed(names: Collection[Any]) -> str:
+    return ", ".join(map(str, names))

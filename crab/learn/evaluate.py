@@ -1,4 +1,4 @@
-"""Ask a model many questions and tell how near its answers are: of the published folder, and of drawn scenes.
+"""Ask a model the questions of the published folder and tell how near its answers are.
 
 `predict` asks a model and gives rows, `score` compares rows with their references and needs none, so that the released
 code's own rows can be scored as well. How near is near is in `metrics`; here is what is compared with what.
@@ -10,7 +10,6 @@ import ast
 import json
 import re
 import reprlib
-import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -21,12 +20,10 @@ from PIL import Image
 
 from crab import CrabError, avuie, media, segment
 from crab import answer as answers
-from crab.answer import NOTHING, Answer, Event
-from crab.ask import ask
+from crab.answer import NOTHING, Answer, Box, Event
 from crab.learn.metrics import (
     accuracy,
     accuracy_by_type,
-    box_iou,
     cider,
     detection_map,
     grounding,
@@ -34,11 +31,9 @@ from crab.learn.metrics import (
     parsing,
     segment_accuracy,
     segmentation,
-    temporal_iou,
 )
 from crab.model import Crab
-from crab.scenes import questions, render, script
-from crab.segment import GrabCut, Segmenter
+from crab.segment import Segmenter
 from crab.tasks import TASKS, Task
 
 SCENE_SEEDS = 1_000_000  # scenes from here on are never trained on
@@ -140,6 +135,7 @@ class _Case:
     true: Answer
     mask: np.ndarray | None  # (224, 224) bool, what was said to be there
     overlap: dict[str, float] | None  # J and F of it; None where nothing is to be shown, or the true mask is missing
+    ideal: float | None  # J of what the segmenter makes of the true box (s4, ms3); None where that cannot be told
 
 
 def score(rows: Iterable[dict], *, root: str | Path, segmenter: Segmenter) -> Report:
@@ -213,7 +209,7 @@ def _case(row: dict, task: Task, home: Path, segmenter: Segmenter) -> tuple[_Cas
     """What was said and what is true; what is wrong with the one, and what is missing of the other."""
     true = _true(row, task)
     said, wrong = _said(row, task, true)
-    mask = overlap = None
+    mask = overlap = ideal = None
     missing = "" if true else f"The reference {reprlib.repr(row['output'])} cannot be read."
     if said and (said.boxes or said.points) and "points" in task.grammar:
         try:
@@ -226,7 +222,9 @@ def _case(row: dict, task: Task, home: Path, segmenter: Segmenter) -> tuple[_Cas
             missing = f"The true mask {_true_mask_place(row)} is missing or cannot be read."
         else:
             overlap = segmentation([mask], [meant])
-    return (_Case(row, said, true, mask, overlap) if true else None), wrong, missing
+            if task.grammar == "box_points":
+                ideal = _of_true_box(meant, home / task.name / _place(row), segmenter)
+    return (_Case(row, said, true, mask, overlap, ideal) if true else None), wrong, missing
 
 
 _WANTED: dict[str, tuple[str, Callable[[Answer], object]]] = {
@@ -337,7 +335,21 @@ def _mask_on_grid(said: Answer, path: Path, segmenter: Segmenter) -> np.ndarray 
     """(224, 224) bool from the box and points of `said`, or None where nothing was found; raises MediaError."""
     picture = Image.fromarray(media.frame_at(media.open_clip(image=path), 0.0))
     squashed = np.asarray(picture.resize(GRID, Image.Resampling.LANCZOS))
-    return _mask(segment.masks(segmenter, squashed, said, time=0.0))
+    masks = segment.masks(segmenter, squashed, said, time=0.0)
+    return masks[0].mask if masks else None
+
+
+def _of_true_box(meant: np.ndarray, path: Path, segmenter: Segmenter) -> float | None:
+    """J of the mask that the box around the true one, `meant`, brings; None without a pixel in it or a picture."""
+    rows, columns = np.nonzero(meant)
+    if not len(rows):
+        return None
+    box = Box("", *(float(edge) for edge in (columns.min(), rows.min(), columns.max(), rows.max())))
+    try:
+        mask = _mask_on_grid(replace(NOTHING, boxes=(box,)), path, segmenter)
+    except CrabError:
+        return None
+    return segmentation([mask], [meant])["j"]
 
 
 # ---- whole sets ----
@@ -357,11 +369,14 @@ def _measures(task: Task, cases: Sequence[_Case]) -> dict:
     if task.name == "avvp":
         return parsing([answer.events or None for answer in said], [answer.events for answer in true])
     if task.grammar == "box":
-        return grounding([_corners(answer) for answer in said], [_corners(answer) for answer in true])
+        boxes, meant = ([_corners(answer) for answer in side] for side in (said, true))
+        mean = [tuple(np.mean(meant, axis=0))] * len(meant)  # what one box for every picture brings
+        return grounding(boxes, meant) | {"ciou_of_mean_box": grounding(mean, meant)["ciou"]}
     if task.grammar == "text":
         return {"cider": cider([answer.text for answer in said], [[answer.text] for answer in true])}
     if task.grammar == "box_points":
-        return _overlaps(cases)
+        ideal = [case.ideal for case in cases if case.ideal is not None]
+        return _overlaps(cases) | ({"j_of_true_box": float(np.mean(ideal))} if ideal else {})
     by_split: dict[str, list[_Case]] = defaultdict(list)
     for case in cases:
         by_split[case.row.get("split", "train")].append(case)
@@ -394,91 +409,5 @@ def _of_split(cases: Sequence[_Case]) -> dict:
     )
 
 
-# ---- drawn scenes ----
-
-def scores(crab: Crab, seeds: Iterable[int], datasets: list[str]) -> Iterator[dict]:
-    """Draw the scene of each seed as a video file, ask it every question of `datasets`, and compare with the truth.
-
-    Yields one row a question: seed, dataset, question, what was `said` and what is `true`, and how near the one is to
-    the other: `right` and `iou`; of masks by GrabCut `j`, `f`, and `j_true_box`, the most a perfect box would bring.
-    """
-    with tempfile.TemporaryDirectory() as folder:
-        for seed in seeds:
-            scene = script.write(seed)
-            path = Path(folder) / "scene.mp4"
-            render.write_clip(scene, path, size=(320, 240))
-            clip = media.open_clip(path)
-            for question in questions.ask(scene, np.random.default_rng([seed, 1])):
-                if question.dataset in datasets:
-                    yield {"seed": seed, **_score(crab, scene, clip, question)}
-
-
-def _score(crab: Crab, scene: script.Scene, clip: media.Clip, question: questions.Question) -> dict:
-    task = TASKS[question.dataset]
-    still = replace(clip, frame=question.time) if "image" in task.media else clip
-    cut = GrabCut() if "points" in task.grammar else None
-    for result in ask(crab, still, task, question.question, segmenter=cut, trace=False, max_new_tokens=160):
-        pass
-    said = result.answer
-    true = answers.parse(question.target, task, duration=clip.duration, size=(clip.width, clip.height))
-    row = {"dataset": task.name, "question": question.question, "said": result.text, "true": question.target}
-    if task.grammar == "events":
-        labels = {e.label for e in true.events}
-        row["right"] = {e.label for e in said.events} == labels
-        kinds = {(e.label, e.modality) for e in true.events}
-        row["iou"] = float(np.mean([
-            temporal_iou(*([(e.start, e.end) for e in a.events if (e.label, e.modality) == kind] for a in (said, true)))
-            for kind in kinds
-        ]))  # fmt: skip
-    elif true.boxes:
-        boxes = [_corners(a) for a in (said, true)]
-        row["right"] = said.boxes[:1] != () and said.boxes[0].label == true.boxes[0].label
-        row["iou"] = box_iou(*boxes) if all(boxes) else 0.0
-    elif task.grammar == "choice":
-        row["right"] = said.choice == true.choice
-    if cut:
-        shown = render.masks(scene, question.time, (clip.width, clip.height))
-        [mask] = [mask for part, mask in shown if part.actor == question.answer]
-        ideal = segment.masks(cut, result.frame, true, time=question.time)
-        row |= segmentation([_mask(result.masks)], [mask])
-        row["j_true_box"] = segmentation([_mask(ideal)], [mask])["j"]
-    return row
-
-
-def _corners(answer: answers.Answer) -> tuple[float, float, float, float] | None:
+def _corners(answer: Answer) -> tuple[float, float, float, float] | None:
     return next(((box.x1, box.y1, box.x2, box.y2) for box in answer.boxes), None)
-
-
-def _mask(masks: tuple[segment.Mask, ...]) -> np.ndarray | None:
-    return masks[0].mask if masks else None
-
-
-def summary(rows: Iterable[dict]) -> dict[str, dict[str, float]]:
-    """Per dataset: how many questions, the mean of every measure of a row, and what is measured over a whole set."""
-    by_dataset: dict[str, list[dict]] = defaultdict(list)
-    for row in rows:
-        by_dataset[row["dataset"]].append(row)
-    per_row = ("right", "iou", "j", "f", "j_true_box")
-    return {
-        name: {"questions": len(of), **{m: float(np.mean([r[m] for r in of])) for m in per_row if m in of[0]}}
-        | _over_the_set(name, of)
-        for name, of in by_dataset.items()
-    }
-
-
-def _over_the_set(dataset: str, rows: list[dict]) -> dict[str, float]:
-    """The measures that a dataset's field uses and that are no mean of the above."""
-    task = TASKS[dataset]
-    said, true = ([answers.parse(row[side], task) for row in rows] for side in ("said", "true"))
-    events = [[answer.events for answer in side] for side in (said, true)]
-    if dataset == "ave":
-        return {"segment_accuracy": float(np.mean([segment_accuracy(*pair) for pair in zip(*events)]))}
-    if task.grammar == "events":
-        return parsing(*events)
-    if task.grammar == "box":
-        boxes, meant = ([_corners(answer) for answer in side] for side in (said, true))
-        blind = [tuple(np.mean(meant, axis=0))] * len(meant)  # what one box for every picture brings
-        return grounding(boxes, meant) | {"ciou_of_mean_box": grounding(blind, meant)["ciou"]}
-    if task.grammar == "text":
-        return {"cider": cider([row["said"] for row in rows], [[row["true"]] for row in rows])}
-    return {}

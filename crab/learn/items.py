@@ -11,7 +11,7 @@ from crab import prompt, tasks
 from crab.learn import mini
 from crab.learn.pack import Item, pack
 from crab.media import SAMPLE_RATE
-from crab.prompt import Media, Stretch
+from crab.prompt import Media
 from crab.scenes import questions, render, script
 from crab.tasks import TASKS
 
@@ -104,6 +104,7 @@ def _clip(scene: script.Scene, task: tasks.Task) -> Media:
 def _still(scene: script.Scene, task: tasks.Task, second: float) -> Media:
     start, end, index = prompt.around_still(second, scene.duration, task.sound)
     sound = render.sound(scene)[int(start * SAMPLE_RATE) : int(end * SAMPLE_RATE)]
-    samples, _ = prompt.apply_plan(sound, task.sound, index=index)
+    samples, cut = prompt.apply_plan(sound, task.sound, index=index)
+    stretches = tuple(replace(stretch, start=stretch.start + start) for stretch in cut)
     picture = render.frame(scene, second, _SIZE)
-    return Media(sound=samples, stretches=(Stretch(start, len(samples)),), picture=picture, picture_time=second)
+    return Media(sound=samples, stretches=stretches, picture=picture, picture_time=second)

@@ -88,9 +88,9 @@ def batch(items: list[Item]) -> dict[str, Tensor]:
 
 
 def answer_losses(thinker, batch: dict[str, Tensor], *, ten: int | None = None) -> tuple[Tensor, Tensor]:
-    """Loss and family of every answer token of a batch, (answer tokens,) each; a question sees the clip and itself only.
+    """Loss and family of every answer token of a batch, (answer tokens,) each.
 
-    `ten` as in `token_loss`.
+    A question sees the clip and itself only. `ten` as in `token_loss`.
     """
     batch = dict(batch)
     ids, labels, segment, family, clip = (

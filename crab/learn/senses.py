@@ -28,8 +28,9 @@ CELLS = 4  # a side: 112 pixels in cells of 28
 BINS = 57  # of four units each: the places 0, 4, … 224 where a side of a box can be
 SHOWS = 0.08  # the share of a cell that somebody has to cover for the cell to know their box
 
-_WHO, _ACTS = slice(0, len(NAMES)), len(NAMES)
-_SIDES = slice(len(NAMES) + 1, len(NAMES) + 1 + 4 * BINS)
+_WHO = slice(0, len(NAMES) + 1)  # the last one is nobody
+_ACTS = _WHO.stop
+_SIDES = slice(_ACTS + 1, _ACTS + 1 + 4 * BINS)
 
 
 class Senses(nn.Module):
@@ -39,22 +40,22 @@ class Senses(nn.Module):
         super().__init__()
         self.thinker = thinker
         width = thinker.config.text_config.hidden_size
-        self.readers = nn.ModuleDict({"hear": nn.Linear(width, len(NAMES)), "look": nn.Linear(width, _SIDES.stop)})
+        self.readers = nn.ModuleDict({"hear": nn.Linear(width, _WHO.stop), "look": nn.Linear(width, _SIDES.stop)})
 
     def loss(self, kind: str, batch: dict[str, Tensor]) -> Tensor:
-        """Binary cross-entropy over actors, for every sound position or picture cell; in a cell that somebody covers
-        also of whether they sound, and cross-entropy over the places of the four sides of their box."""
+        """Cross-entropy over who is there, nobody among them, for every sound position or picture cell; in a cell that
+        somebody covers also of whether they sound and of the places of the four sides of their box."""
         if kind == "hear":
             made = self.thinker.get_audio_features(batch["input_features"], batch["feature_attention_mask"])
-            logits = self.readers["hear"](made.last_hidden_state).float()  # (batch * positions, actors)
-            return nn.functional.binary_cross_entropy_with_logits(logits, batch["target"])
+            logits = self.readers["hear"](made.last_hidden_state).float()  # (batch * positions, actors + 1)
+            return nn.functional.cross_entropy(logits, batch["who"])
         made = self.thinker.get_image_features(batch["pixel_values"], batch["image_grid_thw"])
         logits = self.readers["look"](torch.cat(tuple(made.pooler_output))).float()  # (batch * cells, …)
-        loss = nn.functional.binary_cross_entropy_with_logits(logits[:, _WHO], batch["who"])
+        loss = nn.functional.cross_entropy(logits[:, _WHO], batch["who"])
         known = batch["acts"] >= 0
-        loss = loss + 0.1 * nn.functional.binary_cross_entropy_with_logits(logits[known, _ACTS], batch["acts"][known])
+        loss = loss + 0.2 * nn.functional.binary_cross_entropy_with_logits(logits[known, _ACTS], batch["acts"][known])
         sides = logits[known, _SIDES].unflatten(1, (4, BINS))
-        return loss + 0.1 * -(_bell(batch["box"][known]) * sides.log_softmax(-1)).sum(-1).mean()
+        return loss + 0.2 * -(_bell(batch["box"][known]) * sides.log_softmax(-1)).sum(-1).mean()
 
 
 def _bell(box: Tensor) -> Tensor:
@@ -112,24 +113,25 @@ def _hear(processor, numbers: Sequence[int]) -> dict[str, Tensor]:
     # The mask counts samples that were there, not what the padding to a common length added.
     return {
         "input_features": made["input_features"], "feature_attention_mask": made["attention_mask"],
-        "target": torch.tensor(np.concatenate(targets)),
+        "who": torch.tensor(np.concatenate(targets)),
     }  # fmt: skip
 
 
 def _who_sounds(scene: script.Scene, stretches: list[prompt.Stretch]) -> np.ndarray:
-    """(positions, actors) float32: 1 where an actor is heard."""
+    """(positions, actors + 1) float32: who is heard, in equal shares, or else nobody."""
     step = round(TOKEN_SECONDS * SAMPLE_RATE)
     time = np.concatenate([s.start + np.arange(s.samples) / SAMPLE_RATE for s in stretches])[step // 2 :: step]
-    target = np.zeros((len(time), len(NAMES)), np.float32)
+    target = np.zeros((len(time), _WHO.stop), np.float32)
     for part in scene.parts:
         target[[script.during(part.heard, t) for t in time], NAMES.index(part.actor)] = 1.0
-    return target
+    target[:, -1] = target.sum(1) == 0
+    return target / target.sum(1, keepdims=True)
 
 
 def _cells(scene: script.Scene, times: Sequence[float], size: tuple[int, int]) -> tuple[np.ndarray, ...]:
-    """Of every cell: (cells, actors) the share that each covers, over the moments; (cells,) whether who covers it most
+    """Of every cell: (cells, actors + 1) the share that each covers, and nobody, over the moments; (cells,) whether who covers it most
     sounds, -1 where nobody covers enough; (cells, 4) that one's box on the 224 grid, over the moments."""
-    who = np.zeros((CELLS * CELLS, len(NAMES)), np.float32)
+    who = np.zeros((CELLS * CELLS, _WHO.stop), np.float32)
     parts: dict[script.Part, list] = {}
     for time in times:
         for part, mask in render.masks(scene, time, size):  # (height, width)
@@ -144,4 +146,5 @@ def _cells(scene: script.Scene, times: Sequence[float], size: tuple[int, int]) -
         acts[most] = seen[0][1]
         corners = np.array([corner for corner, _ in seen]) * 224 / size[0]
         box[most] = [*corners[:, :2].min(0), *(corners[:, 2:].max(0) + 1)]
+    who[:, -1] = np.maximum(1 - who.sum(1), 0)
     return who, acts, box

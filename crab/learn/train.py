@@ -2,38 +2,55 @@
 
     python -m crab train --base senses --out runs/mini     then --base practice, then --base clips
     python -m crab train --out runs/mini                   I-LoRA on the frozen result
+    python -m crab train --data DIR --model M --out DIR    I-LoRA on any base, with records of the published layout
 
-All of it also under `accelerate launch` with several processes, to the same result: a step is a fixed cycle of
-micro-batches, dealt out in turn, and its loss the mean over all answer tokens in them. Every stage goes on from its
-last checkpoint; micro-batch `i` of a stage is the same on every run.
+With several processes, `torchrun --nproc-per-node N -m crab train …` (or `accelerate launch --multi_gpu`), to the same
+result: a step is a fixed cycle of micro-batches, dealt out in turn, and its loss the mean over all answer tokens in
+them. Every stage goes on from its last checkpoint; micro-batch `i` of a stage is the same on every run.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import os
 import shutil
+import sys
 import time
-from collections.abc import Mapping
+import warnings
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import torch
 from accelerate import PartialState
 from peft import PeftModel, get_peft_model
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.utils.data import Dataset, SequentialSampler
 from transformers import Qwen2_5OmniProcessor, Trainer, TrainingArguments
 
-from crab import CrabError, tasks
+from crab import CrabError, avuie, prompt, tasks
 from crab.ilora import ILoRAConfig, checkpoint
 from crab.learn import mini, senses
 from crab.learn.evaluate import SCENE_SEEDS
 from crab.learn.items import make_item
-from crab.learn.pack import answer_losses, batch, ten_of
-from crab.model import RENAMES
+from crab.learn.pack import answer_losses, batch, join, ten_of
+from crab.model import RENAMES, Crab
+
+# PEFT asks transformers for a property that has been renamed: nothing the person can do about.
+warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)
+
+SAVE_EVERY = 100  # steps
+LOG_EVERY = 10  # steps; SAVE_EVERY is a multiple, so that a run taken up again logs the same means
+BF16 = True  # autocast, on any device
+PER_STEP = 8  # sequences of published records in a step: what the released script had on its two GPUs
+QUESTIONS = 4  # in one such sequence, at most
+WEIGHTS, WHOLE = "weights.safetensors", "whole"  # files: of a finished stage; of a checkpoint that is not half written
 
 
 @dataclass(frozen=True)
@@ -41,7 +58,8 @@ class Stage:
     """One run of optimiser steps and how fast to learn in it.
 
     `kinds`: the micro-batches of a step in order, kind -> items; as pairs where a kind comes more than once.
-    `rate` is reached after `warmup` steps and falls along a cosine to `floor` of it.
+    `rate` is reached after `warmup` steps and falls along a cosine to `floor` of it; `betas` and `decay` are AdamW's.
+    A checkpoint is written every `save` steps.
     """
 
     steps: int
@@ -51,6 +69,7 @@ class Stage:
     floor: float = 0.05
     betas: tuple[float, float] = (0.9, 0.98)
     decay: float = 0.01
+    save: int = SAVE_EVERY
 
     @property
     def cycle(self) -> tuple[tuple[str, int], ...]:
@@ -64,19 +83,19 @@ class Stage:
         return self.floor + (1 - self.floor) * (1 + falling) / 2
 
 
-_CLIPS = {"events": 4, "answers": 2, "box": 2, "points": 2, "picture": 4}
+# Neighbours cost about the same, so that two processes that share a step's micro-batches seldom wait for each other.
+_CLIPS = {
+    "events": 2, "answers": 2, "choices": 1, "v2a": 1, "emotion": 2, "sound": 2, "box": 2, "a2v": 1, "points": 2,
+    "refers": 1, "action": 1, "picture": 4,
+}  # fmt: skip
 STAGES = {
-    "senses": Stage(steps=2400, kinds={"hear": 8, "look": 32}, rate=1e-3, warmup=50),
-    "practice": Stage(steps=900, kinds={"sound": 4, "picture": 12}, rate=1e-3),
-    "clips": Stage(steps=700, kinds=_CLIPS, rate=7e-4),
-    "adapter": Stage(steps=100, kinds=_CLIPS, rate=1e-3, warmup=20),
+    "senses": Stage(steps=2000, kinds={"hear": 8, "look": 32}, rate=1e-3, warmup=50),
+    "practice": Stage(steps=1200, kinds={"picture": 10, "sound": 4}, rate=1e-3),
+    "clips": Stage(steps=1500, kinds=_CLIPS, rate=8e-4),
+    "adapter": Stage(steps=120, kinds=_CLIPS, rate=1e-3, warmup=20),
 }
 BASE = ("senses", "practice", "clips")  # each begins with the weights of the one before
-
-SAVE_EVERY = 100  # steps
-LOG_EVERY = 10  # steps; SAVE_EVERY is a multiple, so that a run taken up again logs the same means
 ADAPTER = dict(r=8, alpha=16, heads=3, dropout=0.1)
-WEIGHTS, WHOLE = "weights.safetensors", "whole"  # files: of a finished stage; of a checkpoint that is not half written
 
 
 # --- crab-mini's stages ---------------------------------------------------------------------------------------------
@@ -104,16 +123,17 @@ def train_base(out: str | Path, name: str, *, seed: int = 0) -> None:
         model = Answering(thinker, ten=ten_of(reader.tokenizer))
     data = Scenes(reader, STAGES[name], senses.make_batch if name == "senses" else make_batch, seed=_seed(seed, name))
     run(model, data, STAGES[name], out / name, seed=_seed(seed, name))
-    if PartialState().is_main_process:
+    if _process().is_main_process:
         save_file(thinker.state_dict(), out / name / "part")
         (out / name / "part").rename(out / name / WEIGHTS)  # never half of it
-    PartialState().wait_for_everyone()
+    _process().wait_for_everyone()
 
 
 def train_adapter(out: str | Path, *, seed: int = 0) -> None:
-    """Train I-LoRA on scenes around the frozen base `out/clips`; writes `out/adapter` (PEFT's format and the published).
+    """Train I-LoRA on scenes around the frozen base `out/clips`.
 
-    Raises CrabError if there is no such base.
+    Writes `out/adapter`, both PEFT's folder and the published `finetune_weights.bin`, on the way `checkpoint-N`, and
+    rows to `log.jsonl`. Raises CrabError if there is no such base.
     """
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
@@ -128,33 +148,74 @@ def train_adapter(out: str | Path, *, seed: int = 0) -> None:
     save_adapter(model, out / "adapter")
 
 
+def train_data(
+    out: str | Path, data: str | Path, model: str, *, names: Iterable[str] = (), cache: str | Path | None = None,
+    epochs: float = 5, steps: int | None = None, shape: ILoRAConfig | None = None, seed: int = 0,
+) -> None:
+    """Train I-LoRA on the training records under `data` around the frozen base `model` (folder or hub id).
+
+    `names`: the datasets, by default all that have a `train.json` there; their records are shuffled together. `cache`:
+    a folder for what the processor makes of each clip, so that it is decoded once. `steps` instead of `epochs`;
+    `shape`: by default that of the released adapter, as is the rest of the recipe. Writes `out/adapter` as
+    `train_adapter` does. Raises CrabError as reading the records and loading the model do.
+    """
+    out = Path(out)
+    out.mkdir(parents=True, exist_ok=True)
+    if (out / "adapter" / "finetune_weights.bin").exists():
+        return
+    names = list(names) or [name for name in avuie.TRAIN_FIELDS if avuie._path(data, name, "train").is_file()]
+    clips = by_clip(record for name in names for record in avuie.read(data, name, split="train"))
+    if not clips:
+        raise CrabError(f"There is no record of {', '.join(names) or 'any dataset'} to train on under {data}.")
+    steps = steps or math.ceil(epochs * len(clips) / PER_STEP)
+    # 0.9 billion weights and their optimiser are ten gigabytes, so checkpoints are rarer.
+    stage = Stage(steps, (("clip", 1),) * PER_STEP, rate=1e-4, warmup=math.ceil(0.03 * steps), floor=0.0,
+                  betas=(0.9, 0.999), decay=0.0, save=10 * SAVE_EVERY)  # fmt: skip
+
+    crab = Crab.load(model, device=str(_process().device))
+    thinker = crab.model.unload() if crab.adapter else crab.thinker  # a folder may bring an adapter of its own
+    if not torch.cuda.is_available():
+        thinker.set_attn_implementation("eager")
+    adapter = adapted(thinker, shape or ILoRAConfig(), seed=seed)
+    # Not the reentrant kind, which would leave the encoders without gradients: nothing that goes into them needs one.
+    thinker.activation_checkpointing_enable({"use_reentrant": False})
+    records = Records(crab.processor, tuple(clips), steps * PER_STEP, frame_size=crab.about.frame_size,
+                      cache=cache and Path(cache), seed=seed)  # fmt: skip
+    run(Answering(thinker, ten=ten_of(crab.processor.tokenizer)), records, stage, out / "adapter", seed=seed)
+    save_adapter(adapter, out / "adapter")
+
+
 def adapted(thinker: nn.Module, shape: ILoRAConfig, *, seed: int = 0) -> PeftModel:
-    """The base, frozen, with a fresh I-LoRA adapter around every site the released one adapts; `thinker` itself changes."""
+    """The base, frozen, with a fresh I-LoRA adapter around every site the released one adapts. Changes `thinker`."""
     torch.manual_seed(seed)
     return get_peft_model(thinker, shape)
 
 
 def save_adapter(model: PeftModel, folder: Path) -> None:
     """Write an adapter to `folder` as PEFT does, and then as published (`finetune_weights.bin`)."""
-    if PartialState().is_main_process:
+    if _process().is_main_process:
         model.save_pretrained(folder)
         (folder / "README.md").unlink()  # PEFT's empty form
         checkpoint.save_published(model, folder / "part", renames=RENAMES)
         (folder / "part").rename(folder / "finetune_weights.bin")
-    PartialState().wait_for_everyone()
+    _process().wait_for_everyone()
 
 
 def ship(out: str | Path, folder: str | Path) -> None:
-    """Write what was trained in `out` as the folder that ships: the base, `adapter/` (PEFT's format) and the published one."""
+    """Write what was trained in `out` as the folder that ships: base, `adapter/` (PEFT's format), the published file."""
     out, folder = Path(out), Path(folder)
-    if PartialState().is_main_process:
-        reader = _reader(out)
-        model, _ = checkpoint.attach(_thinker(out, reader, "clips"), out / "adapter", drop_silent=False)
-        model.to(torch.bfloat16)
-        save_adapter(model, folder / "adapter")
+    reader = _reader(out)
+    model, _ = checkpoint.attach(_thinker(out, reader, "clips"), out / "adapter", drop_silent=False)
+    save_adapter(model.to(torch.bfloat16), folder / "adapter")
+    if _process().is_main_process:
         (folder / "adapter" / "finetune_weights.bin").rename(folder / "finetune_weights.bin")
         mini.save(model.unload(), reader, folder)
-    PartialState().wait_for_everyone()
+    _process().wait_for_everyone()
+
+
+def _process() -> PartialState:
+    """This process among those that train together; without a GPU they talk by gloo."""
+    return PartialState(cpu=not torch.cuda.is_available())
 
 
 def _seed(seed: int, name: str) -> int:
@@ -164,7 +225,7 @@ def _seed(seed: int, name: str) -> int:
 def _reader(out: Path) -> Qwen2_5OmniProcessor:
     """The processor of a run: made by its first stage and kept, since a change of the scenes' words would change it."""
     folder = out / "processor"
-    with PartialState().main_process_first():
+    with _process().main_process_first():
         if not folder.exists():
             mini.processor(mini.tokenizer()).save_pretrained(out / "processor.part")
             (out / "processor.part").rename(folder)
@@ -195,7 +256,7 @@ class Scenes(Dataset):
 
     processor: Qwen2_5OmniProcessor
     stage: Stage
-    make: object
+    make: Callable[[Qwen2_5OmniProcessor, str, list[int]], dict]
     seed: int = field(kw_only=True)
 
     def __len__(self) -> int:
@@ -213,6 +274,80 @@ class Scenes(Dataset):
 def make_batch(processor, kind: str, numbers: list[int]) -> dict[str, Tensor]:
     """The items of a kind with these numbers as one batch."""
     return batch([make_item(processor, kind, number) for number in numbers])
+
+
+def by_clip(records: Iterable[avuie.Record]) -> list[tuple[avuie.Record, ...]]:
+    """Records that show and play the same clip in the same way, up to `QUESTIONS` of them together."""
+    found = defaultdict(list)
+    for record in records:
+        task = record.task
+        found[_files(record), record.frame, task.lead, task.media, task.frames, task.sound].append(record)
+    return [tuple(of[i : i + QUESTIONS]) for of in found.values() for i in range(0, len(of), QUESTIONS)]
+
+
+def _files(record: avuie.Record) -> tuple[Path, ...]:
+    return tuple(filter(None, (record.video, record.video2, record.audio, record.audio2, record.image)))
+
+
+@dataclass(frozen=True)
+class Records(Dataset):
+    """`length` micro-batches of published records, one clip each: all `clips` in a new order every time through.
+
+    What cannot be opened is named on standard error, and the next clip stands in for it.
+    """
+
+    processor: Qwen2_5OmniProcessor
+    clips: tuple[tuple[avuie.Record, ...], ...]
+    length: int
+    frame_size: int = field(kw_only=True)
+    cache: Path | None = field(kw_only=True)
+    seed: int = field(kw_only=True)
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __getitem__(self, i: int) -> dict:
+        epoch, place = divmod(i, len(self.clips))
+        order = np.random.default_rng([self.seed, epoch]).permutation(len(self.clips))
+        for which in np.roll(order, -place):
+            records = self.clips[which]
+            asked = [(record.task, record.question, record.target) for record in records]
+            try:
+                return batch([join(self.processor, asked, lambda text: self._inputs(records[0], text))])
+            except CrabError as error:
+                for one in records:
+                    print(f"{one.task.name}/train.json, record {one.number} is left out: {error}", file=sys.stderr)
+        raise CrabError("There is nothing to train on: no record has media that can be opened.")
+
+    def _inputs(self, record: avuie.Record, text: str) -> dict[str, Tensor]:
+        """The processor's tensors for a record's clip and the text up to its end, from the cache if they are there."""
+        if self.cache is None:
+            return self._process(record, text)
+        task, files = record.task, [(path.resolve(), path.stat()) for path in _files(record) if path.is_file()]
+        key = repr((
+            [(str(path), stat.st_size, stat.st_mtime_ns) for path, stat in files],
+            record.frame, task.media, task.frames, task.sound, text, self.frame_size, self.processor,
+        ))  # fmt: skip
+        name = hashlib.sha256(key.encode()).hexdigest()
+        path = self.cache / name[:2] / f"{name}.safetensors"
+        try:
+            kept = load_file(path)
+        except (FileNotFoundError, SafetensorError):  # not there, or the power went while it was written
+            kept = {
+                # Half the bytes, and nothing lost: in training the encoders round what they are given to bfloat16.
+                name: (value.to(torch.bfloat16) if value.is_floating_point() else value).contiguous()
+                for name, value in self._process(record, text).items()
+            }
+            path.parent.mkdir(parents=True, exist_ok=True)
+            part = path.with_suffix(f".{os.getpid()}")  # another process may be at the same clip
+            save_file(kept, part)
+            part.rename(path)
+        return {name: value.float() if value.is_floating_point() else value for name, value in kept.items()}
+
+    def _process(self, record: avuie.Record, text: str) -> dict[str, Tensor]:
+        clip, other = record.open()
+        seen = prompt.gather(clip, record.task, other=other)
+        return dict(prompt.process(self.processor, text, seen, frame_size=self.frame_size))
 
 
 # --- what Trainer wraps ---------------------------------------------------------------------------------------------
@@ -275,7 +410,7 @@ def run(model: nn.Module, data: Dataset, stage: Stage, folder: Path, *, seed: in
 
     Raises CrabError if the micro-batches of a step cannot be dealt out evenly to the processes there are.
     """
-    processes = PartialState().num_processes
+    processes = _process().num_processes
     if len(stage.cycle) % processes:
         raise CrabError(
             f"A step of this stage is {len(stage.cycle)} micro-batches, which {processes} processes cannot share "
@@ -286,18 +421,15 @@ def run(model: nn.Module, data: Dataset, stage: Stage, folder: Path, *, seed: in
         output_dir=str(folder), max_steps=stage.steps, learning_rate=stage.rate, weight_decay=stage.decay,
         adam_beta1=stage.betas[0], adam_beta2=stage.betas[1], max_grad_norm=1.0, bf16=BF16, use_cpu=not on_gpu,
         per_device_train_batch_size=1, gradient_accumulation_steps=len(stage.cycle) // processes,
-        average_tokens_across_devices=True, ddp_find_unused_parameters=False, ddp_broadcast_buffers=False,
+        average_tokens_across_devices=True, ddp_find_unused_parameters=False,
         dataloader_num_workers=max(1, (os.cpu_count() or 1) // (2 * processes)), dataloader_pin_memory=on_gpu,
         dataloader_prefetch_factor=2 * len(stage.cycle), remove_unused_columns=False,
-        save_steps=SAVE_EVERY, save_total_limit=2, logging_steps=LOG_EVERY, logging_nan_inf_filter=False,
+        save_steps=stage.save, save_total_limit=2, logging_steps=LOG_EVERY, logging_nan_inf_filter=False,
         report_to=[], disable_tqdm=False, seed=seed,
     )  # fmt: skip
     arguments._n_gpu = min(arguments.n_gpu, 1)  # several cards are several processes, never one with DataParallel
     trainer = Loop(model, arguments, stage, data)
     trainer.train(resume_from_checkpoint=_last_checkpoint(folder))
-
-
-BF16 = True
 
 
 class Loop(Trainer):
@@ -364,8 +496,8 @@ def _last_checkpoint(folder: Path) -> str | None:
     """The newest checkpoint that was written to its end; others are removed."""
     found = sorted(folder.glob("checkpoint-*"), key=lambda path: int(path.name.rpartition("-")[2]))
     whole = [path for path in found if (path / WHOLE).exists()]
-    PartialState().wait_for_everyone()
-    if PartialState().is_main_process:
+    _process().wait_for_everyone()
+    if _process().is_main_process:
         for path in set(found) - set(whole):
             shutil.rmtree(path)
     return str(whole[-1]) if whole else None

@@ -1,4 +1,6 @@
-"""The small audio-visual world that the shipped model is trained on and knows: twelve drawn, sounding actors.
+"""The small audio-visual world that the shipped model is trained on and knows: everything drawn and synthesised here.
 
-`script` decides who does what when, `render` draws and sounds it, `questions` asks and knows the truth.
+Who can be in it is told by `actors` (looks) and `sounds` (voices): 32 objects in five groups, 14 actions, seven
+emotions. `script` decides who does what when, `backdrops` and `render` draw and sound it, `questions` (with `asking`,
+`pointing` and `words`) asks in all nineteen formulations and knows the truth.
 """

@@ -1,0 +1,357 @@
+"""Scenes that a person composes: from what is on a form to a `Scene`, what it can be asked, and how near an answer is.
+
+Nothing but what is on the form decides the scene, so that whoever changes one thing has changed nothing else: nobody
+drifts, the view stands still, voices are equally loud and the room is dry.
+"""
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from crab import CrabError, answer
+from crab.answer import Answer
+from crab.learn.metrics import accuracy, box_iou, temporal_iou
+from crab.tasks import TASKS
+
+from . import asking, questions, script
+from .actors import ACTIONS, ACTORS, EMOTIONS, OBJECTS
+from .asking import Asked, seen_parts
+from .questions import Question
+from .script import ASPECT, BACKDROPS, DURATION, Background, Part, Scene, Stretches
+from .words import event, listed, one_of
+
+MOST = 4  # actors in a scene
+SMALLEST, LARGEST = 20, 95  # per cent of the picture's height
+LOOKS = 1000  # looks and backdrops to choose among: 0 to 999
+NEAR_ENOUGH = 0.5  # IoU from which a stretch of time or a box counts as the true one
+
+_DRAWS = 24  # ways to word the questions of a scene that are searched for one asked before
+_WHOLE = f"0-{DURATION}"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the form. `place` and `size` are per cent of the picture's width and height."""
+
+    actor: str = ""  # "" for nobody
+    place: float = 50
+    size: float = 50
+    seen: str = _WHOLE  # as `stretches` reads it
+    heard: str = ""
+    look: int = 0
+
+
+# ---- the form ----
+
+
+def names() -> list[tuple[str, str]]:
+    """Everybody who can be in a scene, group by group: (what a list shows, name)."""
+    return [(f"{actor.group.capitalize()} · {name}", name) for name, actor in ACTORS.items()]
+
+
+def compose(backdrop: str, rows: Iterable[Row], seed: int) -> Scene:
+    """The scene of a form; `seed` decides the details of the backdrop. Rows without an actor are empty.
+
+    An actor that is neither seen nor heard is not in the scene; one that would stand over the edge is moved inside.
+    Raises CrabError with a sentence where a form asks for what cannot be.
+    """
+    if backdrop not in BACKDROPS:
+        raise CrabError(f"There is no backdrop {backdrop!r}: choose {', '.join(BACKDROPS[:-1])} or {BACKDROPS[-1]}.")
+    rows = [row for row in rows if row.actor]
+    if len(rows) > MOST:
+        raise CrabError(f"{len(rows)} actors are too many for one scene: choose {MOST} at most.")
+    _check_cast([row.actor for row in rows])
+    parts = [part for part in map(_part, rows) if part.seen or part.heard]
+    if not parts:
+        raise CrabError("There is nobody in the scene: choose an actor, and say when it is seen or heard.")
+    seed = _whole(seed, "The backdrop’s look")
+    return Scene(seed, float(DURATION), Background(backdrop, seed), tuple(sorted(parts, key=lambda part: part.x)))
+
+
+def _check_cast(cast: Sequence[str]) -> None:
+    for name in cast:
+        if name not in ACTORS:
+            raise CrabError(f"Nobody here is called {name!r}: choose an actor from the list.")
+        if cast.count(name) > 1:
+            raise CrabError(f"The {name} is there twice, and no question could tell which is meant: choose another.")
+    people = [name for name in cast if ACTORS[name].group in ("person", "action", "emotion")]
+    if len(people) > 1 and (alone := [name for name in people if name in (*ACTIONS, *EMOTIONS)]):
+        others = listed([f"“{name}”" for name in people if name != alone[0]])
+        raise CrabError(f"An action or a feeling is about the only person there: “{alone[0]}” cannot be beside {others}.")
+
+
+def _part(row: Row) -> Part:
+    size = float(np.clip(row.size, SMALLEST, LARGEST)) / 100
+    half = size / ASPECT / 2
+    times = {}
+    for sense, text in (("seen", row.seen), ("heard", row.heard)):
+        try:
+            times[sense] = stretches(text)
+        except CrabError as error:
+            raise CrabError(f"{row.actor.capitalize()}, when {sense}: {error}") from None
+    return Part(
+        actor=row.actor,
+        variation=_whole(row.look, f"The look of the {row.actor}"),
+        x=float(np.clip(row.place / 100, half, 1 - half)),
+        y=min(max(0.62 + 0.45 * size, size + 0.04), 0.97),  # what is bigger is nearer
+        size=size,
+        drift=(0.0, 0.0),
+        gain=0.8,
+        **times,
+    )
+
+
+def _whole(number: float | None, what: str) -> int:
+    if number is None or number != int(number) or number < 0:
+        raise CrabError(f"{what} is a whole number from 0 on.")
+    return int(number)
+
+
+_STRETCH = re.compile(r"\s*([0-9]{1,4})\s*(?:[-–—]|to)\s*([0-9]{1,4})\s*")
+
+
+def stretches(text: str | None) -> Stretches:
+    """Whole seconds as they are typed: `0-3, 6-8`; nothing typed is never. What touches or overlaps becomes one.
+
+    Raises CrabError where that is not what is written, and where a stretch leaves the clip or lasts no time.
+    """
+    found: list[tuple[int, int]] = []
+    for piece in re.split(r"[,;]|\band\b", text or ""):
+        if not piece.strip():
+            continue
+        if not (match := _STRETCH.fullmatch(piece)):
+            raise CrabError(f"“{piece.strip()}” is not a stretch of whole seconds. Write 0-3, or 0-3, 6-8, "
+                            "or nothing for never.")
+        start, end = int(match[1]), int(match[2])
+        if end > DURATION:
+            raise CrabError(f"“{piece.strip()}” leaves the clip, which lasts {DURATION} seconds.")
+        if start >= end:
+            raise CrabError(f"“{piece.strip()}” ends before it has begun: write the earlier second first.")
+        found.append((start, end))
+    joined: list[tuple[int, int]] = []
+    for start, end in sorted(found):
+        if joined and start <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(joined[-1][1], end))
+        else:
+            joined.append((start, end))
+    return tuple(joined)
+
+
+def typed(times: Stretches) -> str:
+    """Stretches as a person would type them."""
+    return ", ".join(f"{start}-{end}" for start, end in times)
+
+
+def of_form(backdrop: str, seed: int, *fields: object) -> Scene:
+    """`compose`, from the fields of its rows one after the other, as a page has them."""
+    return compose(backdrop, [Row(*fields[at : at + 6]) for at in range(0, len(fields), 6)], seed)
+
+
+def as_form(seed: int) -> list[object]:
+    """`surprise`, as `of_form` takes it: backdrop, seed, and the fields of `MOST` rows."""
+    backdrop, rows, look = surprise(seed)
+    rows += [Row()] * (MOST - len(rows))
+    return [backdrop, look, *(field for row in rows for field in vars(row).values())]
+
+
+def surprise(seed: int) -> tuple[str, list[Row], int]:
+    """A form that is filled in: (backdrop, rows, seed), near the scene that `script.write` makes of this seed."""
+    scene = script.write(seed)
+    rows = [
+        Row(part.actor, round(100 * part.x), round(100 * part.size), typed(part.seen), typed(part.heard),
+            part.variation % LOOKS)
+        for part in scene.parts
+    ]
+    return scene.background.kind, rows, scene.background.seed % LOOKS
+
+
+def changes(before: Scene, now: Scene) -> list[str]:
+    """What is different in `now`, a phrase a thing: "dog heard 2-6 → never"."""
+    told = []
+    if (before.background.kind, before.seed) != (now.background.kind, now.seed):
+        told.append("another backdrop")
+    was, is_now = ({part.actor: part for part in scene.parts} for scene in (before, now))
+    told += [f"{name} gone" for name in was if name not in is_now]
+    for name, part in is_now.items():
+        if name not in was:
+            told.append(f"{name} new")
+            continue
+        for sense in ("seen", "heard"):
+            one, other = (typed(getattr(of, sense)) or "never" for of in (was[name], part))
+            told += [f"{name} {sense} {one} → {other}"] * (one != other)
+        for what, attribute in (("place", "x"), ("size", "size")):
+            one, other = (round(100 * getattr(of, attribute)) for of in (was[name], part))
+            told += [f"{name}’s {what} {one} → {other}"] * (one != other)
+        told += [f"{name} looks different"] * (was[name].variation != part.variation)
+    return told
+
+
+# ---- what it can be asked ----
+
+
+def asked(scene: Scene) -> dict[str, Question]:
+    """The questions that a composed scene has a clear answer to, by a key that names each."""
+    return {key(question): question for question in _ask(scene, 0)}
+
+
+def again(scene: Scene, keep: str) -> Question | None:
+    """The question that had this key in another scene, if this one answers it too.
+
+    That is the same question, or the nearest to it where options or the second of a picture are drawn anew.
+    """
+    draws = [_ask(scene, draw) for draw in range(_DRAWS)] if keep else []
+    return next((question for alike in (str, _stem) for draw in draws for question in draw
+                 if alike(key(question)) == alike(keep)), None)
+
+
+def choices(scene: Scene, keep: str = "") -> tuple[list[tuple[str, str]], str | None]:
+    """For a list to choose from: (what it shows, key) of each question, and the key of the one that is chosen.
+
+    That is the one asked before (`keep`) as long as the scene has a clear answer to it, else the first.
+    """
+    known, kept = asked(scene), again(scene, keep)
+    if kept:
+        known.setdefault(key(kept), kept)
+    return [(told(question), name) for name, question in known.items()], key(kept) if kept else next(iter(known), None)
+
+
+def chosen(scene: Scene, of: str, own: str = "") -> Question:
+    """What to ask: a person's own question if there is one (nobody knows its truth: no target), or the one with key `of`.
+
+    Raises CrabError where this scene has no clear answer to that.
+    """
+    if own.strip():
+        return Question("avqa", own.strip(), "", "")
+    if not of:
+        raise CrabError("There is no question yet: choose one, or type your own.")
+    if not (question := again(scene, of)):
+        raise CrabError("This scene has no clear answer to that question: choose another, or type it as your own.")
+    return question
+
+
+def key(question: Question) -> str:
+    return f"{question.dataset}@{question.time:g} {question.question}"
+
+
+def _stem(of: str) -> str:
+    """A key without what is drawn anew in every scene: options and second."""
+    where, _, words = of.partition(" ")
+    return f"{where.partition('@')[0]} {words.partition(', options:')[0]}"
+
+
+def told(question: Question) -> str:
+    """A question in a line of a list: its data set, and what is asked or what the data set asks for."""
+    words, _, options = question.question.partition(", options:")
+    words = words or TASKS[question.dataset].title
+    words += f" ({options.strip('[]').replace(chr(39), '')})" if options else ""
+    at = f", at {question.time:g} s" if question.time else ""
+    return f"{question.dataset} · {words}{at}"
+
+
+def _ask(scene: Scene, draw: int) -> list[Question]:
+    rng = np.random.default_rng([scene.seed, draw])
+    person = next((part for part in scene.parts if part.actor in (*ACTIONS, *EMOTIONS)), None)
+    if person:  # what is done or felt is clear to whom it is both shown and heard
+        clear = person.seen and person.heard
+        if person.actor in ACTIONS:
+            return questions.ask_action(scene, rng) if clear else []
+        return questions.ask_emotion(Scene(**{**vars(scene), "parts": (person,)}), rng) if clear else []
+    if any(part.heard for part in scene.parts):
+        return questions.ask(scene, rng)
+    return _ask_silent(scene, rng)
+
+
+def _ask_silent(scene: Scene, rng: np.random.Generator) -> list[Question]:
+    """What is left where nobody sounds: `questions.ask` is for scenes in which somebody does."""
+    names = [part.actor for part in seen_parts(scene)]
+    events = ", ".join(event("visual_event", part, part.seen) for part in seen_parts(scene))
+    made = [Question("avvp", "", f"{asking.shows(scene)}, and there is no sound. The events are {events}.", events)]
+    made.append(Question("avcap", "", caption := f"{asking.in_a_row(names)}. There is no sound.", caption))
+    silence, name = "There is no sound", str(rng.choice(names if rng.random() < 0.5 else OBJECTS))
+    count = one_of(rng, "How many objects are sounding?", "How many objects are sounding in the video?")
+    sounds = one_of(rng, f"Is the {name} making a sound?", f"Is the {name} sounding in the video?")
+    words = [Asked(count, f"{silence}.", "zero", ("Audio", "Counting")),
+             Asked(sounds, f"{silence}, so the {name} is silent.", "no", ("Audio-Visual", "Existential")),
+             asking.count_kinds(scene, rng), asking.is_there(scene, rng), asking.left_of(scene, rng)]
+    made += [Question("avqa", one.question, f"{one.reason} The answer is <answer> {one.answer} </answer>.", one.answer)
+             for one in words if one]
+    for one in filter(None, (asking.choose_seen(scene, rng), asking.choose_where(scene, rng))):
+        made.append(Question("avqa_thu", f"{one.question}, options:{list(one.options)}",
+                             f"{one.reason} The answer is <answer>{one.answer}</answer>.", one.answer))
+    return made
+
+
+# ---- how near an answer is ----
+
+
+@dataclass(frozen=True)
+class Verdict:
+    right: bool | None  # None: partly, or not to be judged
+    sign: str  # "✓" | "✗" | "≈" | "–"
+    words: str  # a sentence
+
+
+def truth(question: Question, size: tuple[int, int]) -> Answer | None:
+    """The question's target, read as an answer is read; `size` is the (width, height) that boxes are to be in."""
+    if not question.target:
+        return None
+    return answer.parse(question.target, TASKS[question.dataset], duration=float(DURATION), size=size)
+
+
+def judge(said: Answer, meant: Answer | None, grammar: str) -> Verdict:
+    """Whether what was said is what is true, where a task of this `grammar` has a right and a wrong."""
+    if meant is None:
+        return Verdict(None, "–", "The truth of your own question is not known here: judge for yourself.")
+    if grammar == "text":
+        return Verdict(None, "–", "A description is neither right nor wrong: compare the two.")
+    if grammar == "events":
+        return _judge_events(said, meant)
+    if grammar in ("box", "box_points"):
+        return _judge_box(said, meant)
+    if grammar == "exists_box_points":
+        if said.exists is None:
+            return Verdict(False, "✗", "Wrong: it does not say whether there is such a thing.")
+        if said.exists != meant.exists:
+            return Verdict(False, "✗", f"Wrong: there is {'' if meant.exists else 'no '}such a thing.")
+        return _judge_box(said, meant) if meant.exists else Verdict(True, "✓", "Right: there is no such thing.")
+    # Untagged, a text that is the bare word is an answer too, as in crab.learn.evaluate.
+    if accuracy([said.text if said.choice is None else said.choice], [meant.choice or ""]):
+        return Verdict(True, "✓", f"Right: {meant.choice}.")
+    instead = f"not {said.choice}" if said.choice else "and no answer could be read"
+    return Verdict(False, "✗", f"Wrong: it is {meant.choice}, {instead}.")
+
+
+def _judge_events(said: Answer, meant: Answer) -> Verdict:
+    """Stretches of one label and one sense count as one thing, found where half of their seconds or more are shared."""
+    claimed, true = _by_thing(said), _by_thing(meant)
+    hits = sum(temporal_iou(claimed.get(thing, []), spans) >= NEAR_ENOUGH for thing, spans in true.items())
+    extra = sum(thing not in true for thing in claimed)
+    words = f"{hits} of {len(true)} found, at about the right time" + (f", and {extra} that is not there." if extra else ".")
+    if hits == len(true) and not extra:
+        return Verdict(True, "✓", f"Right: {words}")
+    return Verdict(None, "≈", f"Partly right: {words}") if hits else Verdict(False, "✗", f"Wrong: {words}")
+
+
+def _by_thing(of: Answer) -> dict[tuple[str, str], list[tuple[float, float]]]:
+    things: dict[tuple[str, str], list[tuple[float, float]]] = {}
+    for one in of.events:
+        things.setdefault((one.label.casefold(), one.modality), []).append((one.start, one.end))
+    return things
+
+
+def _judge_box(said: Answer, meant: Answer) -> Verdict:
+    if not said.boxes:
+        return Verdict(False, "✗", "Wrong: it gives no box.")
+    [box], [true] = said.boxes, meant.boxes
+    shared = box_iou((box.x1, box.y1, box.x2, box.y2), (true.x1, true.y1, true.x2, true.y2))
+    near, named = shared >= NEAR_ENOUGH, bool(accuracy([box.label], [true.label]))
+    name = f"it is the {true.label}"
+    if not named:
+        name += f", not the {box.label}" if box.label else ", which it does not say"
+    words = f"the box shares {shared:.0%} of its area with the true one, and {name}."
+    if near and named:
+        return Verdict(True, "✓", f"Right: {words}")
+    return Verdict(None, "≈", f"Partly right: {words}") if near or named else Verdict(False, "✗", f"Wrong: {words}")

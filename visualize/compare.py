@@ -1,0 +1,111 @@
+"""An answer beside the truth: words, bars on one axis, boxes on one picture.
+
+The truth is ink (on pictures, white) and thin; what was answered has the colour of its label, as everywhere else.
+Signs and words carry what colours do.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from html import escape
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+
+from visualize import masks, text, theme
+from visualize.timeline import GLYPHS, SENSES
+
+TRUTH = "#FFFFFF"  # on pictures
+STEP = 2  # seconds between two ticks of the axis
+
+
+def card(said: Any, meant: Any | None, verdict: Any | None, *, asked: str, duration: float, picture: str = "",
+         changed: Sequence[str] = (), facts: str = "") -> str:
+    """HTML of one question about a scene.
+
+    `said` and `meant` are `Answer`s (`meant` None where the truth is not known), `verdict` has a `sign` and `words`
+    (None while the answer is not over), `asked` is the question in words, `picture` an <img> as `boxes` makes it,
+    `changed` what differs from the scene asked about before, `facts` HTML. What comes from the model is escaped.
+    """
+    colours = shared_colours(said, meant)
+    parts = [f"<p class='asked'>{escape(asked)}</p>"]
+    if changed:
+        parts.append(f"<p class='changed'>Changed: {escape('; '.join(changed))}</p>")
+    if verdict:
+        parts.append(f"<p class='verdict'><b aria-hidden='true'>{verdict.sign}</b> {escape(verdict.words)}</p>")
+    parts.append(f"<div class='sides'>{_side('Answer', said, colours)}{_side('Truth', meant, colours)}</div>")
+    if meant is not None:
+        parts.append(lanes(said.events, meant.events, duration, colours=colours))
+    return f"<div class='compared'>{''.join(parts)}{picture}{facts}</div>"
+
+
+def shared_colours(said: Any, meant: Any | None) -> dict[str, str]:
+    """One colour a label for both: the truth's first, so that they stay while the answer is being written."""
+    return theme.colours(label for answer in (meant, said) if answer is not None
+                         for label in theme.answer_colours(answer))
+
+
+def _side(name: str, answer: Any | None, colours: Mapping[str, str]) -> str:
+    if answer is None:
+        return ""
+    words = text.chips(answer, colours=colours) if answer.text else "<p class='waiting'>…</p>"
+    return f"<section><h3>{name}</h3>{words}</section>"
+
+
+def lanes(said: Sequence[Any], meant: Sequence[Any], duration: float, *, colours: Mapping[str, str]) -> str:
+    """HTML of bars over 0…`duration` seconds: a lane a label, in it a track a sense, the true bar over the answered."""
+    if not said and not meant or duration <= 0:
+        return ""
+    labels: dict[str, str] = {}
+    for event in (*meant, *said):
+        labels.setdefault(theme.key(event.label), event.label)
+    rows = []
+    for name, label in labels.items():
+        tracks = []
+        for sense, word in SENSES.items():
+            true, answered = (
+                [event for event in events if theme.key(event.label) == name and event.modality in (sense, "both")]
+                for events in (meant, said)
+            )
+            if true or answered:
+                told = f"{label}, {word}: truth {_times(true)}; answer {_times(answered)}"
+                bars = _bars("true", sense, true, duration) + _bars("said", sense, answered, duration)
+                tracks.append(f"<div class='track' role='img' aria-label='{escape(told)}' title='{escape(told)}'>"
+                              f"<span>{GLYPHS[sense]} {word}</span><div>{bars}</div></div>")
+        hue = theme.colour(colours, label)
+        rows.append(f"<div class='lane' style='--c:{hue}'><p><i></i>{escape(label)}</p>{''.join(tracks)}</div>")
+    ticks = "".join(f"<span style='left:{100 * at / duration:g}%'>{at} s</span>"
+                    for at in range(0, int(duration) + 1, STEP))
+    return (f"<div class='lanes'>{''.join(rows)}<div class='axis' aria-hidden='true'>{ticks}</div>"
+            "<p class='key'>Thin: the truth. Thick: the answer.</p></div>")
+
+
+def _bars(kind: str, sense: str, events: Sequence[Any], duration: float) -> str:
+    bars = ""
+    for event in events:
+        start, end = (100 * min(max(time, 0.0), duration) / duration for time in (event.start, event.end))
+        bars += f"<i class='{kind} {sense}' style='left:{start:g}%;width:{max(end - start, 0.6):g}%'></i>"
+    return bars
+
+
+def _times(events: Sequence[Any]) -> str:
+    return ", ".join(f"{event.start:g}–{event.end:g} s" for event in events) or "never"
+
+
+def boxes(frame: np.ndarray, said: Any, meant: Any | None, cut: Sequence[Any] = ()) -> str:
+    """An <img> of `frame` (height, width, 3) with the answer's masks `cut`, boxes and points, and over them the true
+    box, white and named as such."""
+    colours, true = shared_colours(said, meant), ()
+    if meant is not None:
+        true = [replace(box, label=f"truth: {box.label}") for box in meant.boxes]
+        colours |= {box.label: TRUTH for box in true}
+    answered = [replace(box, label=box.label or "answer") for box in said.boxes]
+    colours |= {"answer": theme.colour(colours, "")}
+    picture = masks.overlay(frame, cut, [*answered, *true], said.points, colours=colours)
+    file = BytesIO()
+    picture.save(file, "JPEG", quality=88)
+    words = "; ".join(f"{box.label}: {box.x1:.0f}, {box.y1:.0f} to {box.x2:.0f}, {box.y2:.0f}" for box in [*answered, *true])
+    return f"<img alt='{escape(words or 'The picture asked about')}' src='data:image/jpeg;base64,{b64encode(file.getvalue()).decode()}'>"

@@ -1,0 +1,179 @@
+"""Two runs: where their routing differs, on a scale centred at zero, and where their words do."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from difflib import SequenceMatcher
+from html import escape
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+
+from visualize import theme, trace as read
+
+LIMIT = 0.25  # of a weight's range 0…1; a difference beyond it has the colour of the end and is counted
+
+
+def by_group(one: Any, other: Any, *, limit: float = LIMIT, dark: bool = False) -> go.Figure:
+    """Sites × token groups of one tower, a panel a head: the mean weight in `other` minus that in `one`.
+
+    Columns are the modalities that both traces have. Blue and − is less in `other`, brick and + is more; the scale is
+    ±`limit` (of 1), fixed, and written under the title. Sites are matched by layer and module; those of one run only
+    are left out and counted. Nothing in common: a figure with a sentence.
+    """
+    rows, columns, values, left_out = _paired(one, other)
+    if values is None:
+        return theme.sentence("These two runs have no site and no kind of token in common.", dark)
+    tone = theme.ink(dark)
+    heads = values.shape[2]
+    labels = [read.MODALITIES.get(name, name) for name in columns]
+    names = [[f"layer {layer} · {module} · {label}" for label in labels] for layer, module in rows]
+    row = float(np.clip(420 / len(rows), 2.5, 16))
+    figure = go.Figure(layout=theme.layout(dark))
+    wide = (1 - 0.03 * (heads - 1)) / heads
+    ticks = read.runs([layer for layer, _ in rows])
+    apart = 14 / row
+    marks: list[tuple[float, int]] = []
+    for start, stop in ticks:
+        if not marks or (start + stop - 1) / 2 - marks[-1][0] >= apart:
+            marks.append(((start + stop - 1) / 2, rows[start][0]))
+    for k in range(heads):
+        axis = str(k + 1) if k else ""
+        _heat(figure, values[..., k], names, k, limit, axis, dark, digits=row >= 11)
+        figure.layout[f"yaxis{axis}"] = theme.layer_axis([at for at, _ in marks], [n for _, n in marks], len(rows), tone) | {
+            "anchor": f"x{axis}"
+        } | ({} if k == 0 else {"showticklabels": False, "title": None})  # fmt: skip
+        left = k * (wide + 0.03)
+        figure.layout[f"xaxis{axis}"] = _top_axis(labels, tone) | {"domain": [left, left + wide], "anchor": f"y{axis}"}
+        _head_title(figure, k, left, values[..., k], tone)
+    return _finish(figure, row * len(rows), limit, values, left_out, tone)
+
+
+def by_module(one: Any, other: Any, *, limit: float = LIMIT, dark: bool = False) -> go.Figure:
+    """Layers × modules, a panel a head: the mean over all tokens in `other` minus that in `one`; as `by_group`."""
+    rows, _, values, left_out = _paired(one, other, groups=False)
+    if values is None:
+        return theme.sentence("These two runs have no site in common.", dark)
+    tone = theme.ink(dark)
+    heads = values.shape[2]
+    sites = [read.Site("", layer, module) for layer, module in rows]
+    holder = read.Trace(values, tuple(sites), ())
+    columns = read.modules(holder)
+    layers, grid = read.by_cell(holder, values[:, 0], columns)  # (layers, modules, heads)
+    names = [[f"layer {layer} · {column}" for column in columns] for layer in layers]
+    row = int(np.clip(330 / len(layers), 11, 26))
+    figure = go.Figure(layout=theme.layout(dark))
+    wide = (1 - 0.03 * (heads - 1)) / heads
+    shown = range(0, len(layers), max(1, round(16 / row)))
+    for k in range(heads):
+        axis = str(k + 1) if k else ""
+        _heat(figure, grid[..., k], names, k, limit, axis, dark, digits=True)
+        figure.layout[f"yaxis{axis}"] = theme.layer_axis(list(shown), [layers[i] for i in shown], len(layers), tone) | {
+            "anchor": f"x{axis}"
+        } | ({} if k == 0 else {"showticklabels": False, "title": None})  # fmt: skip
+        left = k * (wide + 0.03)
+        labels = [column.removesuffix("_proj") for column in columns]
+        figure.layout[f"xaxis{axis}"] = _top_axis(labels, tone) | {"domain": [left, left + wide], "anchor": f"y{axis}"}
+        _head_title(figure, k, left, values[..., k], tone)
+    return _finish(figure, row * len(layers), limit, values, left_out, tone)
+
+
+def _paired(
+    one: Any, other: Any, *, groups: bool = True
+) -> tuple[list[tuple[int, str]], list[str], np.ndarray | None, int]:
+    """Sites in common, groups in common, differences (sites, groups, heads) float32 or None, sites left out."""
+    places = [{(site.layer, site.module): i for i, site in enumerate(trace.sites)} for trace in (one, other)]
+    rows = sorted((key for key in places[0] if key in places[1]), key=lambda key: key[0])
+    left_out = len(places[0].keys() ^ places[1].keys())
+    masks = [read.token_groups(trace) if groups else {"": np.ones(len(trace.tokens), bool)} for trace in (one, other)]
+    columns = [name for name in masks[0] if name in masks[1] and masks[0][name].any() and masks[1][name].any()]
+    if not rows or not columns or one.weights.shape[2] != other.weights.shape[2]:
+        return rows, columns, None, left_out
+    means = [
+        np.stack([trace.weights[[place[key] for key in rows]][:, mask[name]].mean(1, dtype=np.float32) for name in columns], 1)
+        for trace, place, mask in zip((one, other), places, masks)
+    ]
+    return rows, columns, means[1] - means[0], left_out
+
+
+def _heat(
+    figure: go.Figure, values: np.ndarray, names: list[list[str]], head: int, limit: float, axis: str, dark: bool,
+    *, digits: bool,
+) -> None:  # fmt: skip
+    points = np.round(100 * values, 1)
+    figure.add_heatmap(
+        z=points, zmin=-100 * limit, zmax=100 * limit, zmid=0, colorscale=theme.diverging_scale(dark), showscale=False,
+        xgap=1, ygap=1 if digits else 0, hoverongaps=False, customdata=names,
+        text=[[_signed(point) for point in line] for line in points] if digits else None,
+        texttemplate="%{text}" if digits else None, textfont={"size": 9},
+        hovertemplate=f"%{{customdata}}<br><b>{theme.head_name(head)} %{{z:+.1f}} points</b><extra></extra>",
+        xaxis=f"x{axis}", yaxis=f"y{axis}",
+    )  # fmt: skip
+
+
+def _signed(points: float) -> str:
+    """Whole points with their sign; nothing where they round to zero, or where there is no site."""
+    return "" if np.isnan(points) or round(points) == 0 else f"{round(points):+d}".replace("-", "−")
+
+
+def _top_axis(labels: Sequence[str], tone: dict[str, str]) -> dict[str, Any]:
+    return {
+        "side": "top", "range": [-0.5, len(labels) - 0.5], "tickvals": list(range(len(labels))), "ticktext": list(labels),
+        "tickfont": {"size": 10, "color": tone["quiet"]}, "tickangle": 0, "ticks": "", "showgrid": False, "zeroline": False,
+    }  # fmt: skip
+
+
+def _head_title(figure: go.Figure, head: int, left: float, values: np.ndarray, tone: dict[str, str]) -> None:
+    change = f"{100 * float(np.abs(values).mean()):.1f}"
+    figure.add_annotation(
+        text=f"<span style='color:{theme.head_colour(head)}'>■</span> <b>{theme.head_name(head)}</b>"
+        f"  <span style='color:{tone['quiet']}'>moved {change} on average</span>",
+        x=left, xref="paper", xanchor="left", y=1, yref="paper", yanchor="bottom", yshift=20, showarrow=False,
+        font={"size": 12},
+    )  # fmt: skip
+
+
+def _finish(
+    figure: go.Figure, height: float, limit: float, values: np.ndarray, left_out: int, tone: dict[str, str]
+) -> go.Figure:
+    beyond = int((np.abs(values) > limit).sum())
+    less, more = (f"<span style='color:{hue}'>■</span>" for hue in (theme.LESS, theme.MORE))
+    lines = [f"Second run minus first, in points of per cent. {less} − less, {more} + more; "
+             f"the scale is ±{100 * limit:.0f} points" + (f", {beyond} beyond it" if beyond else "") + "."]  # fmt: skip
+    if left_out:
+        lines.append(f"{left_out} sites are adapted in one of the two runs only and are left out.")
+    top = 52 + 14 * len(lines)
+    theme.small_print(figure, lines, top - 4, tone)
+    return figure.update_layout(height=int(top + height + 12), margin={"l": 44, "r": 8, "t": top, "b": 12})
+
+
+STYLE = """<style>
+.crab-diff { line-height: 1.9; white-space: pre-wrap; overflow-wrap: anywhere; }
+.crab-diff ins, .crab-diff del { padding: .05em .25em; border-radius: .25em; }
+.crab-diff ins { text-decoration: underline; text-decoration-thickness: 2px; text-underline-offset: .2em;
+  background: color-mix(in srgb, MORE 22%, transparent); }
+.crab-diff del { text-decoration: line-through; background: color-mix(in srgb, LESS 22%, transparent); }
+.crab-diff small { font-weight: 700; }
+</style>""".replace("MORE", theme.MORE).replace("LESS", theme.LESS)
+
+
+def words(one: str, other: str) -> str:
+    """HTML of how `other` reads differently from `one`, word by word: <del> with a −, <ins> with a +, escaped.
+
+    Signs, the line through and the line under carry what the colours do. Two equal answers: a sentence above the text.
+    """
+    first, second = (re.findall(r"\s+|[^\W_]+|[\W_]", text) for text in (one, other))
+    parts = []
+    for kind, a, b, c, d in SequenceMatcher(None, first, second, autojunk=False).get_opcodes():
+        gone, new = escape("".join(first[a:b])), escape("".join(second[c:d]))
+        if kind == "equal":
+            parts.append(gone)
+            continue
+        if gone:
+            parts.append(f"<del><small>−</small>{gone}</del>")
+        if new:
+            parts.append(f"<ins><small>+</small>{new}</ins>")
+    same = "<p>Both answers are the same, word for word.</p>" if one == other else ""
+    return f'{STYLE}<div class="crab-diff">{same}{"".join(parts)}</div>'
