@@ -68,6 +68,7 @@ WORDS = {
 EMPTY = """<div class='empty'>The answer appears here as it is written, with bars over the clip’s seconds, the thing
 that sounds marked on its picture, and the router weights behind every word.</div>"""
 WAITING = "<div class='waiting' role='status'>Looking and listening</div>"
+DRAWING = "<div class='waiting' role='status'>Drawing the scene</div>"
 SWITCH = """<details><summary>Ask the 7B model instead</summary>
 <p>Start the page with the released weights, each by hub id or folder: about 20 GB in all, so on a GPU.</p>
 <pre>CRAB_MODEL=Qwen/Qwen2.5-Omni-7B \\
@@ -437,7 +438,7 @@ def actor_row(number: int, row: compose.Row) -> SimpleNamespace:
         r.actor = gr.Dropdown([("Nobody", ""), *compose.names()], value=row.actor, label=f"Actor {number + 1}",
                               min_width=150, scale=3)
         with gr.Row(visible=bool(row.actor), elem_classes="doing") as r.doing:
-            r.place = gr.Slider(0, 100, row.place, step=1, label="Left to right", buttons=[], min_width=120)
+            r.place = gr.Slider(0, 100, row.place, step=1, label="Place", buttons=[], min_width=120)
             r.size = gr.Slider(compose.SMALLEST, compose.LARGEST, row.size, step=1, label="Size", buttons=[],
                                min_width=120)
             r.seen = gr.Textbox(row.seen, label="◎ Seen, seconds", placeholder="never", lines=1, min_width=100)
@@ -457,12 +458,12 @@ def filmed(scene: Scene, shown: tuple[Scene, str] | None, folder: str) -> tuple[
         return shown
     place = Path(folder) / uuid4().hex
     place.mkdir(parents=True)
-    render.write_clip(scene, place / "scene.mp4", FILM, fps=25)
+    render.write_clip(scene, place / "scene.mp4", FILM, fps=15)
     return scene, str(place / "scene.mp4")
 
 
 def compared(last: SimpleNamespace, *, over: bool) -> str:
-    """The card's HTML: an answer to `last.question` about `last.scene` beside the truth."""
+    """A card's HTML: the answer to `last.question` beside the truth, and once it is `over`, who gave it."""
     result, question = last.result, last.question
     size = result.frame.shape[1::-1] if result.frame is not None else FILM
     said, meant = result.answer, compose.truth(question, size)
@@ -470,6 +471,11 @@ def compared(last: SimpleNamespace, *, over: bool) -> str:
     picture = "" if result.frame is None else compare.boxes(result.frame, said, meant, result.masks)
     return compare.card(said, meant, verdict, asked=compose.told(question), duration=result.clip.duration,
                         picture=picture, changed=last.changed, facts=facts(result) if over else "")
+
+
+def earlier(last: SimpleNamespace) -> SimpleNamespace:
+    """What was on the card "Now", for the card "Before": what had changed by then is an old story."""
+    return SimpleNamespace(**vars(last) | {"changed": ()})
 
 
 def composing(c: SimpleNamespace, tab: gr.Tab, answers: Any) -> None:
@@ -510,14 +516,15 @@ def composing(c: SimpleNamespace, tab: gr.Tab, answers: Any) -> None:
 
     def on_ask(last: SimpleNamespace | None, shown: tuple[Scene, str] | None, asked: str | None, own: str,
                *form: Any) -> Iterator[dict[Any, Any]]:
-        kept = {c.earlier: gr.update(visible=True), c.before: compared(last, over=True)} if last else {}
-        yield kept | {c.now: WAITING} | turn(c, busy=True)
+        kept = {c.earlier: gr.update(visible=True), c.before: compared(earlier(last), over=True)} if last else {}
+        yield kept | {c.now: DRAWING} | turn(c, busy=True)
         try:
             with sentences():
                 scene = compose.of_form(*form)
                 question = compose.chosen(scene, asked or "", own)
                 shown = filmed(scene, shown, c.film.GRADIO_CACHE)
-                yield {c.shown: shown, c.film: gr.update(value=shown[1], visible=True), c.problem: gr.update(visible=False)}
+                yield {c.shown: shown, c.film: gr.update(value=shown[1], visible=True), c.now: WAITING,
+                       c.problem: gr.update(visible=False)}
                 clip, task = open_clip(shown[1]), TASKS[question.dataset]
                 clip = replace(clip, frame=question.time) if "image" in task.media else clip
                 changed = compose.changes(last.scene, scene) if last else ()

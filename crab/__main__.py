@@ -1,4 +1,6 @@
-"""The command line: `python -m crab ask|weights|data|scenes|evaluate|train`. One function a sub-command; the work is elsewhere.
+"""The command line: `python -m crab ask|weights|data|scenes|evaluate|route|atlas|train`.
+
+One function a sub-command; the work is elsewhere.
 
 Exit status: 0 well, 1 where `data check` found faults, 2 for anything else that the person can put right, with a
 sentence on standard error.
@@ -106,6 +108,34 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--max-new-tokens", type=_positive, default=512, metavar="N")
     _model_arguments(evaluate)
     evaluate.set_defaults(run=run_evaluate)
+
+    route = commands.add_parser("route", help="ask once and write the router weights; change them and see")
+    route.add_argument("media", metavar="MEDIA", help="a video, sound or picture file")
+    route.add_argument("media2", nargs="?", metavar="MEDIA2", help="the second clip, for matching")
+    route.add_argument("--frame", type=int, metavar="N", help="the second of the clip that a picture is of")
+    route.add_argument("--task", required=True, metavar="T", help="a dataset's name, e.g. avqa, ave, s4")
+    route.add_argument("--question", default="", metavar="Q", help="where the task needs one")
+    change = route.add_mutually_exclusive_group()
+    change.add_argument("--mute", nargs="+", type=_positive, metavar="H", help="these heads, from 1 on, add nothing")
+    change.add_argument("--force", type=_positive, metavar="H", help="this head has every token")
+    change.add_argument("--uniform", action="store_true", help="all heads share every token equally")
+    route.add_argument("--layers", nargs="+", type=_whole, metavar="L", help="only there, from 0 on (default: all)")
+    route.add_argument("--modules", nargs="+", metavar="M", help="only there, e.g. q_proj (default: all)")
+    route.add_argument("--towers", nargs="+", choices=("language", "audio", "vision"), help="only there (default: all)")
+    route.add_argument("--out", required=True, type=_new_file, metavar="TRACE.npz", help="of the changed run if one is")
+    route.add_argument("--max-new-tokens", type=_positive, default=512, metavar="N")
+    _model_arguments(route)
+    route.set_defaults(run=run_route)
+
+    atlas = commands.add_parser("atlas", help="say whether tasks lie apart by routing, over many questions")
+    atlas.add_argument("--data", required=True, metavar="DIR", help="the folder that holds AVUIE_2")
+    atlas.add_argument("--out", required=True, type=_new_file, metavar="FILE.npz", help="write the signatures there")
+    atlas.add_argument("--count", type=_positive, metavar="N", help="records of every dataset (default: all)")
+    atlas.add_argument("--split", choices=("test", "train"), default="train", help="(default: train)")
+    atlas.add_argument("--damage", action="store_true",
+                       help="also mute each head in turn and print how much worse the answers get")
+    _model_arguments(atlas)
+    atlas.set_defaults(run=run_atlas)
 
     train = commands.add_parser("train", help="train an adapter on scenes or on published records, or go on with it")
     train.add_argument("--out", required=True, metavar="DIR", help="checkpoints and log; a run found there goes on")
@@ -264,6 +294,55 @@ def _written(rows: Iterable[dict], path: Path | None) -> list[dict]:
             file.flush()
             written.append(row)
     return written
+
+
+def run_route(args: argparse.Namespace) -> None:
+    from crab import media
+    from crab.ask import ask
+    from crab.ilora import Intervention
+    from crab.learn import transfer
+    from crab.segment import load_segmenter
+    from visualize.routing import save_npz
+
+    task = _task(args.task)
+    clip = media.open_clip(args.media, frame=args.frame)
+    other = media.open_clip(args.media2) if args.media2 else None
+    where = {name: getattr(args, name) and tuple(getattr(args, name)) for name in ("layers", "modules", "towers")}
+    heads = args.mute or ([args.force] if args.force else [])
+    what = "mute" if args.mute else "force" if args.force else "uniform" if args.uniform else None
+    if what is None and any(where.values()):
+        raise CrabError("Say what to do there: --mute, --force or --uniform.")
+    crab = _load(args)
+    if crab.adapter is None:
+        raise CrabError(f"{crab.name} has no adapter here and so no router weights: give one with --adapter.")
+    changes = [None] + ([Intervention(what, tuple(head - 1 for head in heads), **where)] if what else [])
+    results = []
+    for change in changes:
+        *_, result = ask(
+            crab, clip, task, args.question, other=other, segmenter=load_segmenter("grabcut"), intervention=change,
+            max_new_tokens=args.max_new_tokens,
+        )  # fmt: skip
+        print(result.text, *result.notes, sep="\n", end="\n\n")
+        results.append(result)
+    if len(results) == 2:
+        print(transfer.compare(*results, crab=crab))
+    print(result.knows)
+    save_npz(result.routing, args.out)
+
+
+def run_atlas(args: argparse.Namespace) -> None:
+    from crab.learn import transfer
+
+    asked = list(transfer.questions(args.data, count=args.count, split=args.split))
+    if args.damage and not all(one.target for one in asked):
+        raise CrabError(f"What is lost cannot be told without targets: {args.data} needs a train.json of every dataset.")
+    crab = _load(args)
+    atlas = transfer.atlas(crab, tqdm(asked, unit=" answers"))
+    transfer.save(atlas, args.out)
+    for by in ("family", "dataset"):
+        print(transfer.separation(atlas, by=by))
+    if args.damage:
+        print(transfer.damage_table(transfer.damage(crab, tqdm(asked, unit=" questions"))))
 
 
 def run_train(args: argparse.Namespace) -> None:

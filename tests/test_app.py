@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import wave
+from types import SimpleNamespace
 
 import gradio as gr
 import numpy as np
@@ -13,7 +15,8 @@ from PIL import Image
 
 import app
 from crab import CrabError
-from crab.scenes import render, script
+from crab.answer import parse
+from crab.scenes import compose, render, script
 from crab.segment import GrabCut
 from crab.tasks import FAMILIES, TASKS
 from visualize.routing import load_npz
@@ -158,3 +161,33 @@ def test_a_second_is_a_whole_number_or_nothing():
 def test_every_example_that_ships_is_there():
     for example in app.listed_examples():
         assert example.file.is_file() and example.task.name in TASKS
+
+
+def test_a_row_of_the_composer_has_the_fields_of_a_row_in_their_order():
+    row = compose.Row("dog", 20, 40, "0-10", "2-6", 7)
+    with gr.Blocks():
+        r = app.actor_row(0, row)
+    assert tuple(field.value for field in app.row_fields(r)) == dataclasses.astuple(row)
+
+
+def test_a_film_is_made_once_for_a_scene_and_anew_for_another(tmp_path):
+    scene, other = (compose.compose("room", [compose.Row("dog", heard=heard)], 1) for heard in ("", "0-3"))
+    shown = app.filmed(scene, None, str(tmp_path))
+    assert app.filmed(scene, shown, str(tmp_path)) is shown
+    assert app.filmed(other, shown, str(tmp_path))[1] != shown[1]
+    clip = app.open_clip(shown[1])
+    assert (clip.width, clip.height) == app.FILM and clip.duration == pytest.approx(10, abs=0.2) and clip.audio
+
+
+def test_the_card_holds_the_answer_beside_the_truth_and_judges_when_it_is_over():
+    scene = compose.compose("room", [compose.Row("dog", heard="2-6")], 1)
+    question = next(q for q in compose.asked(scene).values() if q.question.startswith("How many objects are sounding"))
+    clip = app.Clip("scene.mp4", duration=10.0)
+    for done in (False, True):
+        answer = parse("<answer> two </answer>", TASKS["avqa"])
+        result = app.Result(clip, TASKS["avqa"], question.question, "crab-mini", "", answer.text, answer, done=done)
+        last = SimpleNamespace(scene=scene, question=question, result=result, changed=["dog heard never → 2-6"])
+        html = app.compared(last, over=done)
+        assert "two" in html and "one" in html and "dog heard" in html
+        assert ("Wrong: it is one, not two." in html) == done
+        assert "dog heard" not in app.compared(app.earlier(last), over=done)

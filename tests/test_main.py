@@ -82,8 +82,10 @@ def test_weights_inspect_names_what_does_not_fit(golden, tmp_path, capsys):
     (["ask", "a.mp4", "--task", "ave", "--routing", "/nowhere/x.npz"], "/nowhere/x.npz cannot be written"),
     (["ask", "a.mp4", "--task", "ave", "--routing", "."], ". cannot be written"),
     (["ask", "a.mp4", "--task", "ave", "--max-new-tokens", "0"], "0 is not a whole number above 0"),
-    (["evaluate", "--scenes", "1", "--tasks", "ave", "--predictions", "/nowhere/p.jsonl"], "cannot be written"),
-    (["evaluate", "--scenes", "-1", "--tasks", "ave", "--predictions", "p.jsonl"], "-1 is not a whole number above 0"),
+    (["evaluate", "--data", ".", "--tasks", "ave", "--predictions", "/nowhere/p.jsonl"], "cannot be written"),
+    (["scenes", "make", "out", "--seed", "-1", "--count", "1"], "-1 is not a whole number"),
+    (["scenes", "make", "out", "--seed", "0", "--count", "0"], "0 is not a whole number above 0"),
+    (["scenes", "show", "--seed", "0", "--out", "/nowhere/a.mp4"], "/nowhere/a.mp4 cannot be written"),
 ])  # fmt: skip
 def test_an_argument_that_cannot_be_used_is_told_before_anything_is_loaded(command, sentence, capsys):
     with pytest.raises(SystemExit) as left:
@@ -91,10 +93,28 @@ def test_an_argument_that_cannot_be_used_is_told_before_anything_is_loaded(comma
     assert left.value.code == 2 and sentence in capsys.readouterr().err
 
 
-def test_scenes_are_asked_only_what_they_know(tmp_path, capsys):
-    command = ["evaluate", "--scenes", "1", "--tasks", "ave", "unav", "--predictions", str(tmp_path / "p.jsonl")]
-    assert main(command) == 2
-    assert "Drawn scenes are not asked unav" in capsys.readouterr().err
+def test_scenes_make_writes_a_folder_that_data_check_knows(tmp_path, capsys):
+    command = ["scenes", "make", str(tmp_path), "--seed", "5", "--count", "1", "--size", "56", "--datasets"]
+    assert main([*command, "avcap", "meld", "--split", "test"]) == 0
+    assert capsys.readouterr().out.splitlines() == ["avcap/train.json: 1 records", "meld/test.json: 1 records"]
+    assert main(["data", "check", str(tmp_path)]) == 1
+    told = capsys.readouterr().out
+    assert "avcap/train.json: 1 records, 0 faults" in told and "meld/test.json: 1 records, 0 faults" in told
+    assert main([*command, "sing"]) == 2
+    assert "There is no task 'sing'" in capsys.readouterr().err
+
+
+def test_scenes_show_writes_a_film_and_says_what_is_true_of_it(tmp_path, capsys, monkeypatch):
+    from crab import media
+
+    monkeypatch.chdir(tmp_path)
+    assert main(["scenes", "show", "--seed", "7", "--kind", "emotion"]) == 0
+    told = capsys.readouterr().out
+    assert told.startswith("scene-7.mp4\n") and "<answer>" in told
+    clip = media.open_clip("scene-7.mp4")
+    assert clip.audio and clip.duration == pytest.approx(10, abs=0.1)
+    assert main(["scenes", "show", "--seed", "7", "--out", "a.gif"]) == 2
+    assert "scenes are written as .mp4" in capsys.readouterr().err
 
 
 def test_a_folder_that_cannot_be_made_is_a_sentence(tmp_path, capsys):

@@ -16,9 +16,10 @@ from typing import Any
 import numpy as np
 
 from visualize import masks, text, theme
-from visualize.timeline import GLYPHS, SENSES
 
 TRUTH = "#FFFFFF"  # on pictures
+# What a track is called; an event that is not told apart by sense has one of its own, and says nothing about either.
+SENSES = {"both": "♪◎ event", "audio": "♪ heard", "visual": "◎ seen"}
 STEP = 2  # seconds between two ticks of the axis
 
 
@@ -67,14 +68,14 @@ def lanes(said: Sequence[Any], meant: Sequence[Any], duration: float, *, colours
         tracks = []
         for sense, word in SENSES.items():
             true, answered = (
-                [event for event in events if theme.key(event.label) == name and event.modality in (sense, "both")]
+                [event for event in events if theme.key(event.label) == name and event.modality == sense]
                 for events in (meant, said)
             )
             if true or answered:
                 told = f"{label}, {word}: truth {_times(true)}; answer {_times(answered)}"
                 bars = _bars("true", sense, true, duration) + _bars("said", sense, answered, duration)
                 tracks.append(f"<div class='track' role='img' aria-label='{escape(told)}' title='{escape(told)}'>"
-                              f"<span>{GLYPHS[sense]} {word}</span><div>{bars}</div></div>")
+                              f"<span>{word}</span><div>{bars}</div></div>")
         hue = theme.colour(colours, label)
         rows.append(f"<div class='lane' style='--c:{hue}'><p><i></i>{escape(label)}</p>{''.join(tracks)}</div>")
     ticks = "".join(f"<span style='left:{100 * at / duration:g}%'>{at} s</span>"

@@ -98,6 +98,12 @@ def _paired(
     return rows, columns, means[1] - means[0], left_out
 
 
+def paired(one: Any, other: Any) -> tuple[list[tuple[int, str]], np.ndarray | None]:
+    """(layer, module) of the sites both have, and the means of `other` minus those of `one`, (sites, 1, heads) or None."""
+    rows, _, values, _ = _paired(one, other, groups=False)
+    return rows, values
+
+
 def _heat(
     figure: go.Figure, values: np.ndarray, names: list[list[str]], head: int, limit: float, axis: str, dark: bool,
     *, digits: bool,

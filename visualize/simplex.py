@@ -275,11 +275,11 @@ def triangle_source(dark: bool) -> str:
 # --- by modality ---
 
 
-def modalities(trace: Any, *, only: str | None = None, dark: bool = False) -> go.Figure:
+def modalities(trace: Any, *, only: str | None = None, limits: tuple[float, float] = (0.0, 1.0), dark: bool = False) -> go.Figure:
     """Mean share of each head by layer, a small panel a modality (or `only` one, large): text, sound, video, answer.
 
     The mean is over the modality's tokens and the layer's modules; hovering also gives the quartiles over them. Heads
-    differ by dash and marker beside hue; the dotted line is all heads alike; the scale is 0…100 %.
+    differ by dash and marker beside hue; the dotted line is all heads alike; the scale is `limits`, and another than 0…1 is said.
     """
     groups = {name: mask for name, mask in read.token_groups(trace).items() if only in (None, name)}
     if not trace.weights.size or not groups:
@@ -288,6 +288,9 @@ def modalities(trace: Any, *, only: str | None = None, dark: bool = False) -> go
     heads = trace.weights.shape[2]
     layers = sorted({site.layer for site in trace.sites})
     of_layer = np.array([site.layer for site in trace.sites])
+    low, high = (100 * limit for limit in limits)
+    scale_ticks = [low, (low + high) / 2, high]
+    cut = "" if tuple(limits) == (0.0, 1.0) else f"; <b>scale cut to {low:.0f}–{high:.0f} %</b>"
     figure = go.Figure(layout=theme.layout(dark))
     across = min(2, len(groups))
     down = -(-len(groups) // across)
@@ -315,14 +318,14 @@ def modalities(trace: Any, *, only: str | None = None, dark: bool = False) -> go
             line={"color": tone["quiet"], "width": 1, "dash": "dot"}, layer="below",
         )  # fmt: skip
         figure.add_annotation(
-            text=f"<b>{read.MODALITIES.get(name, name)}</b>  <span style='color:{tone['quiet']}'>{int(mask.sum())} tokens</span>",
+            text=f"<b>{read.MODALITIES.get(name, name)}</b>  <span style='color:{tone['quiet']}'>{int(mask.sum())} tokens{cut}</span>",
             x=left, xref="paper", xanchor="left", y=top, yref="paper", yanchor="bottom", yshift=4, showarrow=False,
         )  # fmt: skip
         step = max(1, len(layers) // 7)
         small = {"ticks": "", "zeroline": False, "tickfont": {"size": 10, "color": tone["quiet"]}}
         figure.layout[f"yaxis{axis}"] = small | {
-            "domain": [max(0, top - panel / total), top], "range": [0, 100], "tickvals": [0, 50, 100],
-            "ticktext": ["0 %", "50 %", "100 %"], "gridcolor": tone["line"], "anchor": f"x{axis}", "fixedrange": True,
+            "domain": [max(0, top - panel / total), top], "range": [low, high],
+            "tickvals": scale_ticks, "ticktext": [f"{tick:.0f} %" for tick in scale_ticks], "gridcolor": tone["line"], "anchor": f"x{axis}", "fixedrange": True,
         }  # fmt: skip
         figure.layout[f"xaxis{axis}"] = small | {
             "domain": [left, left + wide], "range": [layers[0] - 0.4, layers[-1] + 0.4], "tickvals": layers[::step],

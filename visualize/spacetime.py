@@ -72,8 +72,7 @@ def frame_overlay(
     if grid is None or not trace.weights.size:
         return None
     height, width = size
-    weights = trace.weights if sites is None else trace.weights[np.asarray(sites)]
-    shares = weights[:, grid.ravel()].mean(0, dtype=np.float32).reshape(*grid.shape, -1)  # (rows, cols, heads)
+    shares = _over(trace, sites)[grid.ravel()].reshape(*grid.shape, -1)  # (rows, cols, heads)
     if head is None:
         strength = read.distance(shares) ** theme.MIX_POWER
         # Colours at full strength: opacity alone says how far from alike, once.
@@ -111,13 +110,14 @@ def frame_overlay(
 
 
 def curves(
-    trace: Any, duration: float, *, source: int = 0, playhead: float | None = None, chosen: int | None = None,
-    dark: bool = False,
+    trace: Any, duration: float, *, sites: np.ndarray | Sequence[int] | None = None, source: int = 0,
+    playhead: float | None = None, chosen: int | None = None, limits: tuple[float, float] = (0.0, 1.0), dark: bool = False,
 ) -> go.Figure:  # fmt: skip
     """Mean weight of each head along the clip's seconds: sound, pictures; and apart, along the answer's tokens.
 
-    The mean is over all sites, and over a picture's cells; a sound of more than 360 tokens is averaged in columns, and
-    the figure says so. Heads differ by dash and marker beside hue; the scale is 0…100 %. `playhead` in seconds, `chosen`
+    The mean is over `sites` (mask or indices; all if None), and over a picture's cells; a sound of more than 360 tokens
+    is averaged in columns, and the figure says so. Heads differ by dash and marker beside hue; the scale is `limits`,
+    and another than 0…1 is said. `playhead` in seconds, `chosen`
     a position of the trace. Nothing that has a time, and no answer: a figure with a sentence.
     """
     rows = [
@@ -128,8 +128,10 @@ def curves(
         return theme.sentence("No sound, no pictures and no answer: nothing here has a time.", dark)
     tone = theme.ink(dark)
     duration = duration or 1.0
-    mean = trace.weights.mean(0, dtype=np.float32)  # (tokens, heads)
+    mean = _over(trace, sites)
     heads = mean.shape[1]
+    low, high = (100 * limit for limit in limits)
+    scale_ticks = [low, (low + high) / 2, high]
     figure = go.Figure(layout=theme.layout(dark))
     panel, heading, foot = 96, 22, 26
     timed = [name for name, _ in rows if name != "generated"]
@@ -166,7 +168,8 @@ def curves(
             )  # fmt: skip
         small = {"ticks": "", "zeroline": False, "tickfont": {"size": 10, "color": tone["quiet"]}, "fixedrange": True}
         figure.layout[f"yaxis{axis}"] = small | {
-            "domain": domain, "range": [0, 100], "tickvals": [0, 50, 100], "ticktext": ["0 %", "50 %", "100 %"],
+            "domain": domain, "range": [low, high], "tickvals": scale_ticks,
+            "ticktext": [f"{tick:.0f} %" for tick in scale_ticks],
             "gridcolor": tone["line"], "anchor": f"x{axis}",
         }  # fmt: skip
         figure.layout[f"xaxis{axis}"] = small | (
@@ -176,6 +179,8 @@ def curves(
         ) | {"anchor": f"y{axis}"}  # fmt: skip
         note = f"{len(group)} tokens" if len(x) in (len(group), 1) or name != "audio" else (
             f"{len(group)} tokens in {len(x)} columns")  # fmt: skip
+        if place == 0 and tuple(limits) != (0.0, 1.0):
+            note += f"; <b>scale cut to {low:.0f}–{high:.0f} %</b>"
         figure.add_annotation(
             text=f"<b>{read.MODALITIES[name]}</b>  <span style='color:{tone['quiet']}'>{note}</span>", x=0, xref="paper",
             xanchor="left", y=domain[1], yref="paper", yanchor="bottom", yshift=3, showarrow=False,
@@ -202,12 +207,13 @@ def curves(
 
 def spectrogram(
     samples: np.ndarray, trace: Any, *, duration: float | None = None, start: float = 0.0, source: int = 0,
-    playhead: float | None = None, chosen: int | None = None, dark: bool = False,
+    sites: np.ndarray | Sequence[int] | None = None, playhead: float | None = None, chosen: int | None = None,
+    dark: bool = False,
 ) -> go.Figure:  # fmt: skip
     """Log-mel spectrogram of `samples` (16 kHz mono, from second `start`) and under it which heads its tokens took.
 
     The grey scale is fixed at −90…−10 dB of a full-scale sine. Below, on the same seconds: the mix of heads (its digit
-    is in the hover) and a strip a head, on the scale 0…1; what no token heard is blank. `duration`: seconds of the axis,
+    is in the hover) and a strip a head, on the scale 0…1; what no token heard is blank. Means are over `sites` (all if None). `duration`: seconds of the axis,
     by default those of the samples. No samples and no sound tokens: a figure with a sentence. At most 150 kB of JSON.
     """
     heard = [i for i, token in enumerate(trace.tokens) if token.modality == "audio" and token.source == source]
@@ -235,7 +241,7 @@ def spectrogram(
     }  # fmt: skip
     figure.layout.xaxis = _seconds(duration, tone, labels=True) | {"anchor": "y"}
 
-    mean = trace.weights.mean(0, dtype=np.float32)
+    mean = _over(trace, sites)
     x, shares, who = _sampled(trace, heard, mean, duration, gaps=True) if heard else (np.zeros(0), mean[:0], [])
     figure.layout.xaxis2 = _seconds(duration, tone, labels=False) | {"matches": "x", "anchor": f"y{heads + 2}"}
     names = [f"{'' if i < 0 else read.token_name(trace.tokens[i])}" for i in who]
@@ -273,6 +279,11 @@ def spectrogram(
         )  # fmt: skip
     figure.layout.shapes = _moving(trace, chosen, playhead, tone, floor=0.0)
     return figure.update_layout(height=total + 18, margin={"l": LEFT, "r": RIGHT, "t": 8, "b": 10}, hovermode="closest")
+
+
+def _over(trace: Any, sites: np.ndarray | Sequence[int] | None) -> np.ndarray:
+    """Mean over `sites`: (tokens, heads) float32."""
+    return (trace.weights if sites is None else trace.weights[np.asarray(sites)]).mean(0, dtype=np.float32)
 
 
 def _sampled(

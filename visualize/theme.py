@@ -30,6 +30,8 @@ HEADS = ("#7B45D6", "#0B9C94", "#C99A00")  # violet teal gold
 FAMILIES = ("#4FA6FE", "#9D3552", "#F28845", "#1F689D", "#AD8AA2", "#D74404", "#BA15EC")
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "triangle-down", "star")  # Plotly's, one a family
 LESS, MORE = "#2F6FC0", "#B5452F"  # blue, brick
+MIX_POWER = 0.6  # of the distance from all alike, in `mix`
+CENTRE = ("#F1F2F4", "#262C38")  # all heads alike, on a light ground and on a dark one
 NEUTRAL = "#7A828C"  # something without a label
 
 # The second cue beside a head's hue, wherever heads are drawn as lines.
@@ -220,12 +222,9 @@ def mix(weights: np.ndarray, dark: bool) -> np.ndarray:
     total = excess.sum(-1, keepdims=True)
     hue = np.where(total > 1e-9, excess / np.maximum(total, 1e-9), 1 / heads) @ corners
     strength = np.clip((heads * shares.max(-1, keepdims=True) - 1) / max(heads - 1, 1), 0, 1) ** MIX_POWER
-    centre = _oklab(np.array(rgb("#262C38" if dark else "#F1F2F4")) / 255)
+    centre = _oklab(np.array(rgb(CENTRE[dark])) / 255)
     lab = centre + strength * (hue - centre)
     return _bytes((lab @ np.linalg.inv(_TO_LAB).T) ** 3 @ np.linalg.inv(_TO_LMS).T)
-
-
-MIX_POWER = 0.6
 
 
 def hexes(colours: np.ndarray) -> list[str]:

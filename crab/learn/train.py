@@ -90,7 +90,7 @@ _CLIPS = {
 }  # fmt: skip
 STAGES = {
     "senses": Stage(steps=2000, kinds={"hear": 8, "look": 32}, rate=1e-3, warmup=50),
-    "practice": Stage(steps=1200, kinds={"picture": 10, "sound": 4}, rate=1e-3),
+    "practice": Stage(steps=900, kinds={"picture": 10, "sound": 4}, rate=1e-3),
     "clips": Stage(steps=1500, kinds=_CLIPS, rate=8e-4),
     "adapter": Stage(steps=120, kinds=_CLIPS, rate=1e-3, warmup=20),
 }
@@ -102,7 +102,7 @@ ADAPTER = dict(r=8, alpha=16, heads=3, dropout=0.1)
 
 
 def train_base(out: str | Path, name: str, *, seed: int = 0) -> None:
-    """Run stage `name` of the base in folder `out`: all weights of the towers (senses) or of the whole thinker.
+    """Run stage `name` of the base in folder `out`: all weights of the encoders (senses) or of the language model.
 
     Writes `<stage>/weights.safetensors`, `<stage>/checkpoint-N` on the way, and rows to `log.jsonl`. A stage that is
     finished is left alone, one begun goes on. Raises CrabError if the stage before is not finished.
@@ -114,10 +114,12 @@ def train_base(out: str | Path, name: str, *, seed: int = 0) -> None:
     reader = _reader(out)
     earlier = BASE[: BASE.index(name)][-1:]
     thinker = _thinker(out, reader, *earlier, seed=seed)
+    # The encoders learn first and then stay as they are: what a language model that knows nothing yet sends back to
+    # them destroys within a hundred steps what they have learned to see.
+    thinker.requires_grad_(name != "senses")
+    for tower in (thinker.model.audio_tower, thinker.model.visual):
+        tower.requires_grad_(name == "senses")
     if name == "senses":
-        thinker.requires_grad_(False)
-        for tower in (thinker.model.audio_tower, thinker.model.visual):
-            tower.requires_grad_(True)
         model = Sensing(senses.Senses(thinker), tuple(dict(STAGES[name].cycle)))
     else:
         model = Answering(thinker, ten=ten_of(reader.tokenizer))

@@ -329,7 +329,8 @@ def _judge_events(said: Answer, meant: Answer) -> Verdict:
     claimed, true = _by_thing(said), _by_thing(meant)
     hits = sum(temporal_iou(claimed.get(thing, []), spans) >= NEAR_ENOUGH for thing, spans in true.items())
     extra = sum(thing not in true for thing in claimed)
-    words = f"{hits} of {len(true)} found, at about the right time" + (f", and {extra} that is not there." if extra else ".")
+    words = f"{hits} of {len(true)} found, at about the right time"
+    words += f", and {extra} that {'is' if extra == 1 else 'are'} not there." if extra else "."
     if hits == len(true) and not extra:
         return Verdict(True, "✓", f"Right: {words}")
     return Verdict(None, "≈", f"Partly right: {words}") if hits else Verdict(False, "✗", f"Wrong: {words}")

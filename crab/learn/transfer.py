@@ -1,0 +1,564 @@
+"""How tasks share and part ways: routing signatures of many runs, and what changes when the routing is changed.
+
+A signature is what the routers decided on average in one run. The atlas keeps those of many, and plain functions look
+at it: means, similarity, a projection, and whether a run's nearest neighbour is of its own kind. That is coincidence.
+Cause is the other half: `compare` tells two answers apart, `damage` how much worse answers get without a head.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import numpy as np
+import torch
+from scipy.cluster import hierarchy
+from scipy.spatial.distance import squareform
+
+from crab import CrabError, answer, avuie
+from crab.answer import Answer, Event
+from crab.ask import Result, ask
+from crab.ilora.trace import Intervention, Site
+from crab.learn.metrics import accuracy, box_iou, jaccard, temporal_iou
+from crab.media import Clip
+from crab.model import Crab
+from crab.tasks import TASKS, Task
+
+LONGEST = 160  # tokens of an answer, where many are asked
+NORMAL_95 = 1.96  # standard deviations to either side: 95 %, as every interval here
+
+View = Literal["layers_answer", "layers_all", "sites_answer", "sites_all"]
+VIEWS: tuple[View, ...] = ("layers_answer", "layers_all", "sites_answer", "sites_all")
+
+
+# --- questions ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One question of many. `scene` names what it is about, alike for all questions about one scene."""
+
+    task: Task
+    clip: Clip
+    question: str = ""
+    other: Clip | None = None
+    scene: str = ""
+    target: str = ""  # the whole text to answer; "" where it is not known
+
+
+def questions(root: str | Path, *, count: int | None = None, split: str = "train") -> Iterator[Asked]:
+    """The first `count` records (by default all) of every dataset under `root`, their clips opened one by one.
+
+    Training records hold whole targets, test records do not; of a dataset that has no such split the other is taken.
+    Raises CrabError where there is no record at all, and as reading records and opening clips do.
+    """
+    records = [record for name in TASKS for record in islice(_records(root, name, split), count)]
+    if not records:
+        raise CrabError(f"There is no record under {root}: give the folder that holds AVUIE_2.")
+    for record in records:
+        clip, other = record.open()
+        yield Asked(record.task, clip, record.question, other, _scene(record), record.target)
+
+
+def _records(root: str | Path, dataset: str, split: str) -> Iterator[avuie.Record]:
+    for name in (split, *avuie.FIELDS):
+        try:
+            return avuie.read(root, dataset, split=name)
+        except CrabError:  # there is no such file
+            pass
+    return iter(())
+
+
+def _scene(record: avuie.Record) -> str:
+    """Of the folders that `scenes make` writes, the scene's name; of others the file's."""
+    path = record.video or record.image
+    found = re.findall(r"\b(?:objects|action|emotion|pair)-\d+", str(path))
+    return found[-1] if found else path.stem
+
+
+# --- one run --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Signature:
+    """A run's routing on average, each (layers or sites, heads) float32.
+
+    Layers are the language model's, over all their modules; only it reads the answer. `sites` are its sites, then
+    those of the encoders. The token written last is never read, so an answer of one token has none of its own: there,
+    `answer` stands for the position that wrote it.
+    """
+
+    layers: tuple[int, ...]
+    sites: tuple[Site, ...]
+    layers_answer: np.ndarray
+    layers_all: np.ndarray
+    sites_answer: np.ndarray  # of the language model only
+    sites_all: np.ndarray
+
+
+def signature(result: Result) -> Signature:
+    """What was decided on average in a run. Raises ValueError for one that was not traced."""
+    if not result.routing:
+        raise ValueError("a run without a trace has no signature")
+    language = result.routing["language"]
+    towers = ["language", *sorted(result.routing.keys() - {"language"})]
+    said = np.array([token.modality == "generated" for token in language.tokens])
+    if not said.any():
+        said[-1] = True
+    everything = [trace.mean(np.ones(len(trace.tokens), bool)) for trace in (result.routing[t] for t in towers)]
+    numbers = np.array([site.layer for site in language.sites])
+    layers = np.unique(numbers)
+    by_site = {"answer": language.mean(said), "all": everything[0]}
+    by_layer = {name: np.stack([of[numbers == n].mean(axis=0) for n in layers]) for name, of in by_site.items()}
+    return Signature(
+        layers=tuple(layers.tolist()),
+        sites=tuple(Site(*site) for tower in towers for site in result.routing[tower].sites),
+        layers_answer=by_layer["answer"],
+        layers_all=by_layer["all"],
+        sites_answer=by_site["answer"],
+        sites_all=np.concatenate(everything),
+    )
+
+
+# --- many runs ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Atlas:
+    """The signatures of many runs of one model, (runs, layers or sites, heads) float16 each, and what the runs were."""
+
+    model: str
+    datasets: tuple[str, ...]  # of every run
+    families: tuple[str, ...]
+    scenes: tuple[str, ...]
+    layers: tuple[int, ...]
+    sites: tuple[Site, ...]
+    layers_answer: np.ndarray
+    layers_all: np.ndarray
+    sites_answer: np.ndarray
+    sites_all: np.ndarray
+
+    def vectors(self, view: View) -> np.ndarray:
+        """One row a run, (runs, features) float32."""
+        weights = getattr(self, view)
+        return weights.reshape(len(weights), -1).astype(np.float32)
+
+    def kinds(self, by: Literal["dataset", "family"]) -> np.ndarray:
+        """Dataset or family of every run, (runs,) of text."""
+        return np.array(self.datasets if by == "dataset" else self.families)
+
+
+def atlas(crab: Crab, asked: Iterable[Asked], *, max_new_tokens: int = LONGEST) -> Atlas:
+    """Ask every question with its routing traced, and keep the signatures.
+
+    Raises CrabError for a model without an adapter, and as asking does.
+    """
+    if crab.adapter is None:
+        raise CrabError(f"{crab.name} has no adapter and so no routing: give one.")
+    runs, found = [], []
+    for one in asked:
+        *_, result = ask(
+            crab, one.clip, one.task, one.question, other=one.other, max_new_tokens=max_new_tokens
+        )
+        runs.append(one)
+        found.append(signature(result))
+    if not runs:
+        raise CrabError("There is no question to ask.")
+    return Atlas(
+        model=crab.name,
+        datasets=tuple(one.task.name for one in runs),
+        families=tuple(one.task.family for one in runs),
+        scenes=tuple(one.scene for one in runs),
+        layers=found[0].layers,
+        sites=found[0].sites,
+        **{view: np.stack([getattr(one, view) for one in found]).astype(np.float16) for view in VIEWS},
+    )
+
+
+def save(atlas: Atlas, path: str | Path) -> None:
+    """Write one compressed file that NumPy alone can read: the four arrays, and `about`, the rest as JSON."""
+    about = {
+        "version": 1, "model": atlas.model, "datasets": atlas.datasets, "families": atlas.families,
+        "scenes": atlas.scenes, "layers": atlas.layers, "sites": [list(site) for site in atlas.sites],
+    }  # fmt: skip
+    with open(path, "wb") as file:  # a name given to NumPy would get .npz appended
+        arrays = {view: getattr(atlas, view) for view in VIEWS}
+        np.savez_compressed(file, about=np.array(json.dumps(about, ensure_ascii=False)), **arrays)
+
+
+def load(path: str | Path) -> Atlas:
+    """Read what `save` wrote. Raises CrabError for a file that is none of its."""
+    try:
+        with np.load(path) as file:
+            about = json.loads(str(file["about"]))
+            arrays = {view: file[view] for view in VIEWS}
+    except (ValueError, KeyError, EOFError) as error:
+        raise CrabError(f"{path} is no atlas: make one with python -m crab atlas.") from error
+    return Atlas(
+        model=about["model"],
+        sites=tuple(Site(*site) for site in about["sites"]),
+        **{name: tuple(about[name]) for name in ("datasets", "families", "scenes", "layers")},
+        **arrays,
+    )
+
+
+class Mean(NamedTuple):
+    """A mean signature with the ends of its 95 % interval, (layers or sites, heads) each."""
+
+    mean: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    runs: int
+
+
+def means(
+    atlas: Atlas, *, view: View = "layers_answer", by: Literal["dataset", "family"] = "dataset", samples: int = 1000
+) -> dict[str, Mean]:
+    """Mean signature of every dataset (or family), in the atlas' order, with bootstrap intervals over its runs."""
+    kinds, weights = atlas.kinds(by), getattr(atlas, view).astype(np.float32)
+    rng = np.random.default_rng(0)
+    found = {}
+    for kind in dict.fromkeys(kinds.tolist()):
+        of = weights[kinds == kind]
+        shares = rng.multinomial(len(of), np.full(len(of), 1 / len(of)), size=samples) / len(of)  # (samples, runs)
+        low, high = np.percentile(np.tensordot(shares, of, 1), (2.5, 97.5), axis=0)
+        found[kind] = Mean(of.mean(axis=0), low, high, len(of))
+    return found
+
+
+class Similarity(NamedTuple):
+    names: tuple[str, ...]
+    matrix: np.ndarray  # (names, names), -1 to 1
+
+
+def similarity(
+    atlas: Atlas, *, view: View = "layers_answer", by: Literal["dataset", "family"] = "dataset"
+) -> Similarity:
+    """Cosine between the mean signatures of datasets (or families), each less the mean of all of them.
+
+    1: their routing departs from what all have in common in the same way; -1: in opposite ways. A signature that does
+    not depart at all is like no other, 0.
+    """
+    found = means(atlas, view=view, by=by, samples=1)
+    rows = np.stack([mean.mean.ravel() for mean in found.values()])
+    rows = rows - rows.mean(axis=0)
+    norms = np.linalg.norm(rows, axis=1, keepdims=True)
+    rows = np.divide(rows, norms, out=np.zeros_like(rows), where=norms > 1e-12)
+    matrix = np.clip(rows @ rows.T, -1, 1)
+    np.fill_diagonal(matrix, 1)
+    return Similarity(tuple(found), matrix)
+
+
+class Dendrogram(NamedTuple):
+    order: tuple[int, ...]  # of the names, from the top, neighbours alike
+    links: np.ndarray  # (names - 1, 4), as SciPy has them: what is joined with what, at which distance, how many
+
+
+def dendrogram(similar: Similarity) -> Dendrogram:
+    """Who is like whom: average linkage of the distances 1 - similarity."""
+    if len(similar.names) < 2:
+        return Dendrogram(tuple(range(len(similar.names))), np.zeros((0, 4)))
+    distances = squareform(1 - similar.matrix, checks=False)
+    links = hierarchy.linkage(distances, "average", optimal_ordering=True)
+    return Dendrogram(tuple(hierarchy.leaves_list(links).tolist()), links)
+
+
+@dataclass(frozen=True)
+class Projection:
+    """A plane through the signatures (PCA), in which they lie widest apart."""
+
+    view: View
+    sites: tuple[Site, ...]  # of the model whose runs these are
+    points: np.ndarray  # (runs, 2)
+    explained: np.ndarray  # (2,) shares of the variance
+    centre: np.ndarray  # (features,)
+    axes: np.ndarray  # (2, features)
+
+    def place(self, one: Signature) -> np.ndarray:
+        """Where another run lies, (2,). Raises ValueError for a signature of another model."""
+        if one.sites != self.sites:
+            raise ValueError("a signature of another model has no place here")
+        return self.axes @ (getattr(one, self.view).ravel() - self.centre)
+
+
+def project(atlas: Atlas, *, view: View = "layers_answer") -> Projection:
+    """Every run as a point in the plane."""
+    rows = atlas.vectors(view)
+    centre = rows.mean(axis=0)
+    _, widths, axes = np.linalg.svd(rows - centre, full_matrices=False)
+    axes = np.pad(axes[:2], ((0, 2 - len(axes[:2])), (0, 0)))
+    largest = axes[np.arange(2), np.abs(axes).argmax(axis=1)]
+    axes *= np.where(largest < 0, -1, 1)[:, None]  # the same way round on every machine
+    variance = np.pad(widths**2, (0, 2))
+    explained = variance[:2] / max(variance.sum(), 1e-12)
+    return Projection(view, atlas.sites, (rows - centre) @ axes.T, explained, centre, axes)
+
+
+@dataclass(frozen=True)
+class Separation:
+    """How often a run's nearest neighbour is of its own kind."""
+
+    by: str
+    accuracy: float
+    low: float  # of the 95 % interval
+    high: float
+    chance: float  # how often a neighbour drawn at random would be
+    runs: int
+    scenes: int
+
+    def __str__(self) -> str:
+        verdict = "better than chance" if self.low > self.chance else "not shown to be better than chance"
+        return (
+            f"{self.by}: the nearest run of another scene is of the same {self.by} for {self.accuracy:.2f} of "
+            f"{self.runs} runs (95 % interval {self.low:.2f} to {self.high:.2f} over {self.scenes} scenes); "
+            f"chance {self.chance:.2f}: {verdict}"
+        )
+
+
+def separation(
+    atlas: Atlas, *, by: Literal["dataset", "family"] = "family", view: View = "layers_answer"
+) -> Separation:
+    """Leave-one-out nearest neighbour over runs, by Euclidean distance of signatures.
+
+    Runs about the same scene are left out with the run, because they hear and see the same. Wilson's interval, in which
+    each scene counts once: its runs are not independent. Raises CrabError for an atlas of a single scene.
+    """
+    kinds, scenes, rows = atlas.kinds(by), np.array(atlas.scenes), atlas.vectors(view)
+    squares = (rows.astype(np.float64) ** 2).sum(axis=1)
+    distances = squares[:, None] + squares - 2 * rows.astype(np.float64) @ rows.T
+    others = scenes[:, None] != scenes  # (runs, runs)
+    if not others.any():
+        raise CrabError("An atlas of one scene cannot tell whether its runs lie apart by task: ask about more scenes.")
+    nearest = np.where(others, distances, np.inf).argmin(axis=1)
+    same = kinds[:, None] == kinds
+    hits = same[np.arange(len(kinds)), nearest]
+    chance = float(((same & others).sum(axis=1) / np.maximum(others.sum(axis=1), 1)).mean())
+    n = len(set(atlas.scenes))
+    low, high = _wilson(float(hits.mean()), n)
+    return Separation(by, float(hits.mean()), low, high, chance, len(kinds), n)
+
+
+def _wilson(share: float, n: int) -> tuple[float, float]:
+    """The 95 % interval of a share seen in `n` independent trials (Wilson, JASA 1927)."""
+    z = NORMAL_95
+    middle = (share + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * np.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    return float(max(middle - half, 0.0)), float(min(middle + half, 1.0))
+
+
+# --- two runs -------------------------------------------------------------------------------------------------------
+
+
+class Edit(NamedTuple):
+    """A stretch of words: "equal", "replace", "delete" or "insert", as difflib has them."""
+
+    kind: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What differs between two answers. An IoU is 0 where only one has any, None where neither does."""
+
+    same: bool  # token by token
+    words: tuple[Edit, ...]  # the first text turned into the second
+    choices: tuple[str | None, str | None]
+    events: float | None  # mean over labels and modalities of their temporal IoU
+    boxes: float | None  # IoU of the first box of either
+    masks: float | None  # IoU of the first mask of either
+    first: int | None  # number of the first token that differs, from 0; None where none does
+    kl: float | None  # nats from the first answer's distribution of that token to the second's; None without a model
+
+    def __str__(self) -> str:
+        """Lines for people."""
+        if self.same:
+            return "The same answer, token by token."
+        lines = [f"{edit.kind}: {edit.before!r} -> {edit.after!r}" for edit in self.words if edit.kind != "equal"]
+        lines.append(f"first different token: number {self.first + 1}")
+        lines[-1] += "" if self.kl is None else f", KL {self.kl:.4f} nats"
+        if self.choices[0] != self.choices[1]:
+            lines.append(f"choice: {self.choices[0]} -> {self.choices[1]}")
+        ious = {"events": self.events, "boxes": self.boxes, "masks": self.masks}
+        lines += [f"IoU of the {name}: {iou:.2f}" for name, iou in ious.items() if iou is not None]
+        return "\n".join(lines)
+
+
+def compare(before: Result, after: Result, *, crab: Crab | None = None) -> Comparison:
+    """Tell two answers apart, of two runs of one question with and without an intervention, or of any two.
+
+    With `crab`, the model that gave both, the distributions of the first token that differs are computed anew, each
+    with its own run's intervention after what both have written until there (two passes); not so for a clip that was
+    asked in windows, where `kl` stays None.
+    """
+    ids = before.token_ids, after.token_ids
+    first = next((i for i in range(min(map(len, ids))) if ids[0][i] != ids[1][i]), min(map(len, ids)))
+    same = ids[0] == ids[1]
+    kl = None
+    if crab is not None and not same:
+        logits = [_next(crab, result, ids[0][:first]) for result in (before, after)]
+        kl = None if any(of is None for of in logits) else _kl(*logits)
+    boxes = [_corners(result.answer) for result in (before, after)]
+    masks = [result.masks[0].mask if result.masks else None for result in (before, after)]
+    return Comparison(
+        same=same,
+        words=_edits(before.text, after.text),
+        choices=(before.answer.choice, after.answer.choice),
+        events=events_iou(before.answer.events, after.answer.events),
+        boxes=_iou(box_iou, *boxes),
+        masks=_iou(jaccard, *masks),
+        first=None if same else first,
+        kl=kl,
+    )
+
+
+def events_iou(a: Sequence[Event], b: Sequence[Event]) -> float | None:
+    """Mean over the labels and modalities of either of their temporal IoU; None where there are no events."""
+    kinds = {(event.label, event.modality) for event in (*a, *b)}
+    spans = [[[(e.start, e.end) for e in of if (e.label, e.modality) == kind] for of in (a, b)] for kind in kinds]
+    return float(np.mean([temporal_iou(*pair) for pair in spans])) if kinds else None
+
+
+def _edits(before: str, after: str) -> tuple[Edit, ...]:
+    a, b = before.split(), after.split()
+    codes = difflib.SequenceMatcher(None, a, b, autojunk=False).get_opcodes()
+    return tuple(Edit(kind, " ".join(a[i:j]), " ".join(b[k:m])) for kind, i, j, k, m in codes)
+
+
+def _iou(measure: Callable, a, b) -> float | None:
+    if a is None and b is None:
+        return None
+    if a is None or b is None or np.shape(a) != np.shape(b):
+        return 0.0
+    return measure(a, b)
+
+
+def _corners(said: Answer) -> tuple[float, float, float, float] | None:
+    return next(((box.x1, box.y1, box.x2, box.y2) for box in said.boxes), None)
+
+
+def _next(crab: Crab, result: Result, written: Sequence[int]) -> torch.Tensor | None:
+    """Logits of the token after `written`, (vocabulary,); None of a run in windows."""
+    prompt = crab.prompt(result.clip, result.task, result.question, other=result.other)
+    if len(prompt.map.tokens) != result.prompt_tokens:
+        return None
+    return crab.logits(prompt, written, intervention=result.intervention)[-1]
+
+
+def _kl(a: torch.Tensor, b: torch.Tensor) -> float:
+    p, q = (logits.double().log_softmax(dim=-1) for logits in (a, b))
+    return max(float((p.exp() * (p - q)).sum()), 0.0)
+
+
+# --- damage ---------------------------------------------------------------------------------------------------------
+
+
+def nearness(result: Result, asked: Asked) -> float:
+    """How near an answer is to its target, 0 to 1.
+
+    Choices and matches right or wrong; events by `events_iou`; boxes by IoU; what does not exist by saying so; captions
+    by their words (F1). An answer that cannot be read is 0.
+    """
+    height, width = result.frame.shape[:2] if result.frame is not None else (asked.clip.height, asked.clip.width)
+    duration = asked.clip.duration or answer.CLOCK
+    true = answer.parse(asked.target, asked.task, duration=duration, size=(width, height))
+    said = result.answer
+    if true.exists is False:
+        return float(said.exists is False)
+    if true.boxes:
+        boxes = _corners(said), _corners(true)
+        return box_iou(*boxes) if boxes[0] else 0.0
+    if true.events:
+        return events_iou(said.events, true.events)
+    if true.choice is not None:
+        return accuracy([said.choice], [true.choice])
+    return _overlap(said.text, true.text)
+
+
+def _overlap(said: str, meant: str) -> float:
+    a, b = (Counter(re.findall(r"\w+", text.lower())) for text in (said, meant))
+    return 2 * (a & b).total() / max(a.total() + b.total(), 1)
+
+
+@dataclass(frozen=True)
+class Damage:
+    """Scores of the same questions, the routing as it is and changed."""
+
+    changes: tuple[str, ...]  # "head 1 muted", ..., "all heads alike"
+    families: tuple[str, ...]  # of every question
+    before: np.ndarray  # (questions,)
+    after: np.ndarray  # (changes, questions)
+
+
+class DamageTable(NamedTuple):
+    """How much is lost: mean score before less mean score after, (changes, families), with its 95 % interval."""
+
+    changes: tuple[str, ...]
+    families: tuple[str, ...]
+    before: np.ndarray  # (families,) mean score of the routing as it is
+    loss: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    questions: np.ndarray  # (families,) how many
+
+    def __str__(self) -> str:
+        """A line a change and family."""
+        lines = ["mean score lost, with its 95 % interval:"]
+        for j, family in enumerate(self.families):
+            lines.append(f"{family} ({self.questions[j]} questions, score {self.before[j]:.2f})")
+            for i, change in enumerate(self.changes):
+                interval = f"({self.low[i, j]:+.3f} to {self.high[i, j]:+.3f})"
+                lines.append(f"  {change:<18}{self.loss[i, j]:+.3f}  {interval}")
+        return "\n".join(lines)
+
+
+def damage(
+    crab: Crab, asked: Iterable[Asked], *, score: Callable[[Result, Asked], float] = nearness,
+    max_new_tokens: int = LONGEST,
+) -> Damage:
+    """Ask every question as it is, with each head muted in turn, and with the router taken away (all heads alike).
+
+    Raises CrabError for a question without a target, and as asking does.
+    """
+    if crab.adapter is None:
+        raise CrabError(f"{crab.name} has no adapter and so no heads to mute: give one.")
+    changes = [Intervention("mute", (head,)) for head in range(crab.adapter.heads)] + [Intervention("uniform")]
+    families, scores = [], []
+    for one in asked:
+        if not one.target:
+            raise CrabError("What is lost cannot be told without targets, which training records hold (train.json).")
+        of = []
+        for change in (None, *changes):
+            *_, result = ask(
+                crab, one.clip, one.task, one.question, other=one.other, trace=False, max_new_tokens=max_new_tokens,
+                intervention=change,
+            )  # fmt: skip
+            of.append(score(result, one))
+        families.append(one.task.family)
+        scores.append(of)
+    before, *after = np.array(scores, dtype=float).reshape(-1, len(changes) + 1).T
+    return Damage(tuple(map(str, changes)), tuple(families), before, np.array(after))
+
+
+def damage_table(damage: Damage, *, samples: int = 1000) -> DamageTable:
+    """Head x family, with bootstrap intervals over the questions of a family."""
+    rng = np.random.default_rng(0)
+    families = tuple(dict.fromkeys(damage.families))
+    columns = []
+    for family in families:
+        mine = np.array(damage.families) == family
+        lost = damage.before[mine] - damage.after[:, mine]  # (changes, questions)
+        n = lost.shape[1]
+        shares = rng.multinomial(n, np.full(n, 1 / n), size=samples) / n  # (samples, questions)
+        low, high = np.percentile(shares @ lost.T, (2.5, 97.5), axis=0)
+        columns.append((damage.before[mine].mean(), lost.mean(axis=1), low, high, n))
+    before, loss, low, high, n = zip(*columns)
+    stacked = (np.stack(of, axis=1) for of in (loss, low, high))
+    return DamageTable(damage.changes, families, np.array(before), *stacked, np.array(n))

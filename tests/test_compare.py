@@ -1,0 +1,61 @@
+"""An answer beside the truth, as HTML."""
+
+import numpy as np
+import pytest
+
+from crab.answer import parse
+from crab.scenes.compose import Verdict
+from crab.tasks import TASKS
+from visualize import compare, theme
+
+AVVP, ARIG = TASKS["avvp"], TASKS["arig"]
+TRUE = parse("<visual_event>dog, (0 10)</visual_event> and <audio_event>dog, (2 6)</audio_event>", AVVP)
+SAID = parse("<audio_event>dog, (3 6)</audio_event> and <audio_event>cat, (0 1)</audio_event>", AVVP)
+
+
+def card(said=SAID, meant=TRUE, verdict=None, **more):
+    return compare.card(said, meant, verdict, asked="avvp · What?", duration=10.0, **more)
+
+
+def test_both_sides_the_verdict_and_what_changed_stand_on_the_card():
+    html = card(verdict=Verdict(False, "✗", "Wrong: not so."), changed=["dog heard 2-6 → never"])
+    assert "Answer" in html and "Truth" in html
+    assert "✗" in html and "Wrong: not so." in html and "dog heard 2-6 → never" in html
+
+
+def test_while_the_answer_is_written_there_is_no_verdict():
+    assert "verdict" not in card(parse("I see", AVVP))
+
+
+def test_without_a_truth_there_is_neither_its_side_nor_bars():
+    html = card(meant=None)
+    assert "Truth" not in html and "lanes" not in html
+
+
+def test_what_the_model_writes_is_escaped():
+    assert "<script" not in card(parse("<audio_event><script>, (0 3)</audio_event>", AVVP))
+
+
+def test_true_and_answered_bars_share_a_track_and_are_told_in_words():
+    html = compare.lanes(SAID.events, TRUE.events, 10.0, colours=compare.shared_colours(SAID, TRUE))
+    assert "<i class='true audio' style='left:20%;width:40%'></i><i class='said audio' style='left:30%;width:30%'></i>" in html
+    assert "dog, ♪ heard: truth 2–6 s; answer 3–6 s" in html
+    assert "dog, ◎ seen: truth 0–10 s; answer never" in html
+    assert "cat, ♪ heard: truth never; answer 0–1 s" in html
+
+
+def test_no_times_no_bars():
+    assert compare.lanes((), (), 10.0, colours={}) == ""
+
+
+def test_colours_do_not_change_while_the_answer_is_written():
+    halfway = parse("<audio_event>cat, (0 1)</audio_event>", AVVP)
+    assert compare.shared_colours(halfway, TRUE)["dog"] == compare.shared_colours(SAID, TRUE)["dog"] == theme.LABELS[0]
+
+
+@pytest.mark.parametrize("said", ["The object is dog. <obj>(10,10)(60,60)</obj>", "<obj>(10,10)(60,60)</obj>", "no idea"])
+def test_the_true_box_is_drawn_and_named(said):
+    frame = np.zeros((48, 64, 3), np.uint8)
+    one, other = (parse(text, ARIG, size=(64, 48)) for text in (said, "The object is dog. <obj>(0,0)(112,112)</obj>"))
+    html = compare.boxes(frame, one, other)
+    assert "truth: dog: 0, 0 to 32, 24" in html and "data:image/jpeg;base64," in html

@@ -1,0 +1,206 @@
+"""Items to train on: one number is one item, of media in the model's shapes and questions that share one clip."""
+
+from functools import lru_cache
+
+import numpy as np
+import pytest
+import torch
+
+from crab.learn import items, mini, pack
+from crab.prompt import apply_plan, around_still
+from crab.scenes import questions, render, script
+from crab.tasks import FAMILIES, TASKS
+
+# Kind -> (patches of pictures, patches of videos, samples of sound, questions at most)
+CELLS = 64  # patches of a frame, or of a pair of a video's
+KINDS = {
+    "picture": (CELLS, 0, 0, 6), "sound": (0, 0, 160000, 3), "events": (0, 5 * CELLS, 160000, 4),
+    "answers": (0, 5 * CELLS, 53320, 6), "choices": (0, 5 * CELLS, 160000, 4), "box": (CELLS, 0, 80000, 1),
+    "points": (CELLS, 0, 16000, 1), "refers": (CELLS, 0, 16000, 4), "action": (0, 5 * CELLS, 160000, 1),
+    "emotion": (0, 2 * CELLS, 64000, 1), "a2v": (0, 10 * CELLS, 160000, 1), "v2a": (0, 5 * CELLS, 320000, 1),
+}  # fmt: skip
+FAMILY = {
+    "events": {"localisation", "captioning"}, "answers": {"question"}, "choices": {"question"}, "box": {"grounding"},
+    "points": {"grounding"}, "refers": {"grounding"}, "action": {"action"}, "emotion": {"emotion"},
+    "a2v": {"matching"}, "v2a": {"matching"},
+}  # fmt: skip
+
+
+@lru_cache(maxsize=None)
+def reader():
+    return mini.processor(mini.tokenizer(scenes=40))
+
+
+@lru_cache(maxsize=None)
+def item(kind, number=11):
+    return items.make_item(reader(), kind, number)
+
+
+def said(item, number):
+    """The text to answer question `number` with."""
+    return reader().tokenizer.decode(item.labels[(item.segment == number) & (item.labels != -100)])
+
+
+def asked(item, number):
+    return reader().tokenizer.decode(item.ids[(item.segment == number) & (item.labels == -100)])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_same_number_is_the_same_item_and_others_differ(kind):
+    first, again = item(kind), items.make_item(reader(), kind, 11)
+    for name in ("ids", "labels", "segment", "family"):
+        assert torch.equal(getattr(first, name), getattr(again, name))
+    assert first.inputs.keys() == again.inputs.keys()
+    assert all(torch.equal(first.inputs[name], again.inputs[name]) for name in first.inputs)
+    other = item(kind, 12)
+    media = next(name for name in first.inputs if name.startswith(("pixel", "input_features")))
+    assert first.inputs[media].shape == other.inputs[media].shape
+    assert not torch.equal(first.inputs[media], other.inputs[media])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_answers_are_labelled_and_nothing_else(kind):
+    made = item(kind)
+    assert made.ids.shape == made.labels.shape == made.segment.shape == made.family.shape
+    labelled = made.labels != -100
+    assert labelled.any() and not labelled[made.segment == 0].any()
+    assert torch.equal(made.labels[labelled], made.ids[labelled])
+    assert torch.equal(made.family >= 0, labelled)
+    for number in range(1, int(made.segment.max()) + 1):
+        own = made.segment == number
+        places = torch.nonzero(own & labelled).flatten()
+        assert len(places) > 1 and places[-1] == torch.nonzero(own).max()  # up to the end of the segment
+        assert (places.diff() == 1).all()
+        assert said(made, number).endswith(reader().tokenizer.eos_token)
+        assert asked(made, number).endswith("assistant\n")
+        assert made.family[places].unique().numel() == 1
+
+
+@pytest.mark.parametrize("kind", FAMILY)
+def test_answers_know_their_family(kind):
+    families = {list(FAMILIES)[f] for number in (11, 12, 13) for f in item(kind, number).family.unique().tolist() if f >= 0}
+    assert families == FAMILY[kind] if kind != "events" else "localisation" in families <= FAMILY[kind]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_media_have_the_shapes_the_model_reads(kind):
+    pictures, videos, samples, _ = KINDS[kind]
+    made = item(kind).inputs
+    assert made.get("pixel_values", torch.empty(0)).shape[0] == pictures
+    assert made.get("pixel_values_videos", torch.empty(0)).shape[0] == videos
+    if pictures:
+        assert made["image_grid_thw"].tolist() == [[1, 8, 8]]
+    if videos:
+        assert made["video_grid_thw"].tolist() == [[videos // CELLS, 8, 8]]
+        assert made["video_second_per_grid"].tolist() == [2.0]
+    if samples:
+        mel = int(made["feature_attention_mask"].sum())
+        assert mel == -(-samples // 160)
+        assert made["input_features"].shape[:2] == (1, 128) and made["input_features"].shape[2] >= mel
+    else:
+        assert "input_features" not in made
+    tokens, ids = reader().tokenizer, made["input_ids"][0].tolist()
+    count = lambda name: ids.count(tokens.convert_tokens_to_ids(mini.SPECIAL[name]))  # noqa: E731
+    assert (count("image"), count("video")) == (pictures // 4, videos // 4)
+    assert count("audio") == (((-(-samples // 160) - 1) // 2 + 1 - 2) // 2 + 1 if samples else 0)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_questions_share_one_clip(kind):
+    most = KINDS[kind][3]
+    counts = []
+    for number in range(11, 17):
+        made = item(kind, number)
+        clip = made.inputs["input_ids"][0]
+        assert torch.equal(made.ids[: len(clip)], clip) and (made.segment == 0).sum() == len(clip)
+        assert (made.segment.diff() >= 0).all() and set(made.segment.diff().tolist()) <= {0, 1}
+        counts.append(int(made.segment.max()))
+        told = [(asked(made, n), said(made, n)) for n in range(1, counts[-1] + 1)]
+        assert len(set(told)) == len(told)
+    assert max(counts) <= most and (most == 1 or max(counts) > 1)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_items_of_a_kind_go_into_one_batch(kind):
+    batch = pack.batch([item(kind, 11), item(kind, 12)])
+    longest = max(len(item(kind, number).ids) for number in (11, 12))
+    assert batch["input_ids"].shape == batch["labels"].shape == batch["segment"].shape == (2, longest)
+    assert torch.equal(batch["segment"] == -1, torch.stack([
+        torch.arange(longest) >= len(item(kind, number).ids) for number in (11, 12)]))
+    assert batch["clip_ids"].shape[0] == 2
+
+
+def test_a_scene_with_nothing_to_point_at_gives_way_to_another():
+    bare = next(n for n in range(200) if not any(
+        q.dataset == "arig" for q in questions.ask(script.write(n), np.random.default_rng([n, *b"box"]))))
+    assert torch.equal(item("box", bare).ids, item("box", bare + 7_000_003).ids)
+
+
+# ---- what the model sees and hears is the scene that is asked about ----------
+
+
+@pytest.mark.parametrize("kind", ["box", "points", "refers"])
+def test_a_still_is_a_picture_and_the_sound_around_it(kind):
+    dataset = {"box": "arig", "points": "s4", "refers": "ref_avs"}[kind]
+    for second in (0.5, 3.5, 9.5):
+        scene, task = script.write(4), TASKS[dataset]
+        media = items._still(scene, task, second)
+        assert np.array_equal(media.picture, render.frame(scene, second, (112, 112)))
+        assert media.picture_time == second
+        start, _, index = around_still(second, 10.0, task.sound)
+        [stretch] = media.stretches
+        at = int(stretch.start * 16000)
+        assert np.array_equal(media.sound, render.sound(scene)[at : at + stretch.samples])
+        assert stretch.start == (start if dataset == "arig" else int(second))
+
+
+@pytest.mark.parametrize("dataset", ["ave", "avqa", "ks", "meld"])
+def test_a_clip_is_its_frames_and_the_planned_sound(dataset):
+    scene, task = script.write(6), TASKS[dataset]
+    media = items._clip(scene, task)
+    assert len(media.times) == len(media.videos[0]) == len(media.sources) == task.frames
+    for time, frame in zip(media.times[::3], media.videos[0][::3]):
+        assert np.array_equal(frame, render.frame(scene, time, (112, 112)))
+    assert media.times[0] == 0 and media.times[-1] == pytest.approx(249 / 25)
+    assert np.array_equal(media.sound, apply_plan(render.sound(scene), task.sound)[0])
+    assert sum(stretch.samples for stretch in media.stretches) == len(media.sound)
+
+
+@pytest.mark.parametrize("kind", ["a2v", "v2a"])
+def test_a_pair_shows_both_and_its_answer_is_the_one_that_matches(kind, monkeypatch):
+    """What the model gets is caught on its way: the single medium is of the scene that the answer names."""
+    caught = {}
+    monkeypatch.setattr(items, "pack", lambda processor, media, asked: caught.update(media=media, asked=asked))
+    answers = set()
+    for number in range(8):
+        items.make_item(None, kind, number)
+        media, [question] = caught["media"], caught["asked"]
+        pair = script.write_pair(number)
+        named = {"one": 0, "two": 1}[question.answer]
+        match, both = [pair[named]], list(pair)
+        shown, heard = (both, match) if kind == "a2v" else (match, both)
+        assert len(media.videos) == len(shown)
+        for video, scene in zip(media.videos, shown):
+            assert np.array_equal(video[4], render.frame(scene, media.times[4], (112, 112)))
+        assert np.array_equal(media.sound, np.concatenate([render.sound(scene) for scene in heard]))
+        assert [stretch.source for stretch in media.stretches] == list(range(len(heard)))
+        assert media.sources == tuple(i for i in range(len(shown)) for _ in range(10))
+        answers.add(question.answer)
+    assert answers == {"one", "two"}
+
+
+def test_an_item_s_words_are_the_questions_of_its_scene():
+    scene = script.write(11)
+    rng = np.random.default_rng([11, *b"answers"])
+    targets = {q.target for q in questions.ask(scene, rng) if q.dataset == "avqa"}
+    made = item("answers")
+    told = {said(made, n).removesuffix(reader().tokenizer.eos_token) for n in range(1, int(made.segment.max()) + 1)}
+    assert told <= targets
+
+
+def test_items_can_be_learned_from():
+    thinker = mini.fresh(reader().tokenizer).eval()
+    for kind in ("refers", "v2a"):
+        with torch.no_grad():
+            losses, families = pack.answer_losses(thinker, pack.batch([item(kind)]), ten=pack.ten_of(reader().tokenizer))
+        assert torch.isfinite(losses).all() and len(losses) == len(families) == int((item(kind).labels != -100).sum())

@@ -1,0 +1,291 @@
+"""Signatures, the atlas, the difference between two answers and the damage table: on planted data, and on real runs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from crab import CrabError, answer, avuie, media
+from crab.__main__ import main
+from crab.answer import Box, Event
+from crab.ask import Result, ask
+from crab.ilora import Intervention, RoutingTrace, Site
+from crab.learn import transfer
+from crab.learn.transfer import Asked, Atlas, Edit
+from crab.prompt import Token
+from crab.segment import Mask
+from crab.tasks import TASKS
+
+SITES = tuple(Site("language", layer, module) for layer in (0, 1) for module in ("q_proj", "v_proj"))
+
+
+@pytest.fixture(scope="module")
+def clip(golden):
+    return media.open_clip(golden / "media" / "a.mp4")
+
+
+@pytest.fixture(scope="module")
+def run(tiny, clip):
+    """Ask the tiny model about a clip, to the end."""
+
+    def asked(dataset="ave", **how) -> Result:
+        *_, result = ask(tiny, clip, TASKS[dataset], max_new_tokens=6, **how)
+        return result
+
+    return asked
+
+
+@pytest.fixture(scope="module")
+def own(run):
+    return run()
+
+
+@pytest.fixture(scope="module")
+def forced(run):
+    return run(intervention=Intervention("force", (0,)))
+
+
+def result_of(text: str, dataset: str, **fields) -> Result:
+    task = TASKS[dataset]
+    clip = media.Clip("clip.mp4", duration=10.0, width=224, height=224)
+    return replace(Result(clip, task, "", "m", "", text=text, answer=answer.parse(text, task)), **fields)
+
+
+def planted(runs: int = 12, spread: float = 0.02, apart: float = 0.3) -> Atlas:
+    """Runs of three datasets; two, of one family, are routed alike, the third elsewhere."""
+    rng = np.random.default_rng(0)
+    names = ["ave", "unav", "avqa"] * runs
+    centre = {"ave": [0.6, 0.2, 0.2], "unav": [0.58, 0.22, 0.2], "avqa": [0.6 - apart, 0.2 + apart, 0.2]}
+    weights = np.array([[centre[name]] * 4 for name in names]) + rng.normal(0, spread, (len(names), 4, 3))
+    views = {view: weights[:, : 2 if "layers" in view else 4].astype(np.float16) for view in transfer.VIEWS}
+    return Atlas(
+        "m", tuple(names), tuple(TASKS[name].family for name in names), tuple(str(i // 3) for i in range(len(names))),
+        (0, 1), SITES, **views,
+    )  # fmt: skip
+
+
+# Signatures
+
+
+def test_a_signature_is_the_mean_over_layers_and_over_sites():
+    weights = np.random.default_rng(0).dirichlet(np.ones(3), (4, 5)).astype(np.float32)
+    tokens = (*[Token("text")] * 3, *[Token("generated")] * 2)
+    seen = RoutingTrace(weights[:1, :2], (Site("vision", 0, "up_proj"),), (Token("video"),) * 2)
+    routing = {"vision": seen, "language": RoutingTrace(weights, SITES, tokens)}
+    found = transfer.signature(result_of("", "ave", routing=routing))
+    assert found.layers == (0, 1) and found.sites == (*SITES, Site("vision", 0, "up_proj"))
+    np.testing.assert_allclose(found.layers_answer[1], weights[2:, 3:].mean(axis=(0, 1)), rtol=1e-5)
+    np.testing.assert_allclose(found.layers_all[0], weights[:2].mean(axis=(0, 1)), rtol=1e-5)
+    np.testing.assert_allclose(found.sites_answer, weights[:, 3:].mean(axis=1), rtol=1e-5)
+    np.testing.assert_allclose(found.sites_all[4], weights[0, :2].mean(axis=0), rtol=1e-5)
+
+
+def test_an_answer_of_one_token_is_known_by_the_position_that_wrote_it(own):
+    with pytest.raises(ValueError, match="without a trace"):
+        transfer.signature(replace(own, routing=None))
+    prompt = own.prompt_tokens
+    language = own.routing["language"]
+    short = RoutingTrace(language.weights[:, :prompt], language.sites, language.tokens[:prompt])
+    found = transfer.signature(replace(own, routing={**own.routing, "language": short}))
+    np.testing.assert_array_equal(found.sites_answer, language.weights[:, prompt - 1])
+
+
+# The atlas
+
+
+def test_an_atlas_is_made_kept_and_read_back(tiny, golden, tmp_path):
+    asked = list(transfer.questions(golden, count=1))
+    assert [one.task.name for one in asked] == [name for name in TASKS if (golden / "AVUIE_2" / name).is_dir()]
+    atlas = transfer.atlas(tiny, asked[:3], max_new_tokens=3)
+    transfer.save(atlas, tmp_path / "atlas.npz")
+    again = transfer.load(tmp_path / "atlas.npz")
+    assert (again.model, again.datasets, again.sites) == (tiny.name, ("ave", "avqa", "meld"), atlas.sites)
+    assert all(np.array_equal(getattr(again, view), getattr(atlas, view)) for view in transfer.VIEWS)
+    assert again.layers_answer.dtype == np.float16 and len(again.sites) == again.sites_all.shape[1] == 33
+    (tmp_path / "none.npz").write_bytes(b"nothing")
+    with pytest.raises(CrabError, match="is no atlas"):
+        transfer.load(tmp_path / "none.npz")
+    with pytest.raises(CrabError, match="no record"):
+        list(transfer.questions(tmp_path))
+
+
+def test_a_few_hundred_runs_are_below_a_megabyte(tmp_path):
+    rng = np.random.default_rng(0)
+    sites = tuple(Site("language", i, "q_proj") for i in range(66))  # as many as crab-mini has
+    views = {view: rng.dirichlet(np.ones(3), (400, 6 if "layers" in view else 66)).astype(np.float16)
+             for view in transfer.VIEWS}  # fmt: skip
+    atlas = Atlas("m", ("ave",) * 400, ("localisation",) * 400, ("objects-1",) * 400, tuple(range(6)), sites, **views)
+    transfer.save(atlas, tmp_path / "a.npz")
+    assert (tmp_path / "a.npz").stat().st_size < 1_000_000
+
+
+@pytest.mark.parametrize(("path", "scene"), [
+    ("ave/video/objects-17.mp4", "objects-17"), ("a2v/video/pair-17-2.mp4", "pair-17"),
+    ("s4/frames/objects-17/3.jpg", "objects-17"), ("ave/video/4f_x.mp4", "4f_x"),
+])  # fmt: skip
+def test_a_scene_is_known_by_its_files(path, scene):
+    from pathlib import Path
+
+    which = {"image": Path(path)} if path.endswith("jpg") else {"video": Path(path)}
+    assert transfer._scene(avuie.Record(TASKS["ave"], 0, {}, "", "", **which)) == scene
+
+
+def test_means_have_intervals_that_hold_them_and_shrink_with_runs():
+    few, many = (transfer.means(planted(runs))["avqa"] for runs in (5, 80))
+    for mean in (few, many):
+        assert mean.mean.shape == (2, 3) and (mean.low <= mean.mean).all() and (mean.mean <= mean.high).all()
+    assert (many.high - many.low).mean() < (few.high - few.low).mean() / 2 and many.runs == 80
+
+
+def test_similar_tasks_are_similar_and_neighbours():
+    similar = transfer.similarity(planted())
+    assert similar.names == ("ave", "unav", "avqa")
+    assert similar.matrix[0, 1] > 0.5 > -0.5 > similar.matrix[0, 2]
+    np.testing.assert_allclose(similar.matrix, similar.matrix.T)
+    found = transfer.dendrogram(similar)
+    assert abs(found.order.index(0) - found.order.index(1)) == 1 and found.links.shape == (2, 4)
+
+
+def test_the_projection_lays_what_is_apart_apart_and_places_another_run():
+    atlas = planted()
+    found = transfer.project(atlas, view="sites_all")
+    x = found.points[:, 0]
+    other = atlas.kinds("dataset") == "avqa"
+    assert x[other].min() > x[~other].max() or x[other].max() < x[~other].min()
+    assert found.explained[0] > 0.8
+    first = transfer.Signature(atlas.layers, atlas.sites, *(getattr(atlas, view)[0] for view in transfer.VIEWS))
+    np.testing.assert_allclose(found.place(first), found.points[0], atol=1e-4)
+    with pytest.raises(ValueError, match="another model"):
+        found.place(replace(first, sites=SITES[:1]))
+
+
+def test_separation_tells_structure_from_noise():
+    family = transfer.separation(planted(40))
+    assert family.accuracy == 1.0 and family.low > 0.85 > family.chance and "better than chance" in str(family)
+    assert family.chance == pytest.approx((2 / 3 * 2 / 3) + (1 / 3 * 1 / 3), abs=0.01)
+    dataset = transfer.separation(planted(40, spread=0.1, apart=0), by="dataset")
+    assert dataset.low < 1 / 3 < dataset.high and "not shown to be better than chance" in str(dataset)
+
+
+def test_runs_about_the_same_scene_do_not_count_as_neighbours():
+    atlas = planted(2)
+    twins = replace(atlas, scenes=("a",) * 3 + ("b",) * 3, **{view: np.repeat(getattr(atlas, view)[:2], 3, axis=0)
+                                                              for view in transfer.VIEWS})  # fmt: skip
+    assert transfer.separation(twins).scenes == 2
+    with pytest.raises(CrabError, match="one scene"):
+        transfer.separation(replace(atlas, scenes=("a",) * 6))
+
+
+# Two answers
+
+
+def test_the_same_answer_differs_in_nothing(tiny, own):
+    found = transfer.compare(own, own, crab=tiny)
+    assert found.same and found.first is None and found.kl is None
+    assert [edit.kind for edit in found.words] == ["equal"] and "same answer" in str(found)
+
+
+def test_the_first_differing_token_has_a_kl_and_only_with_a_model(tiny, own, forced):
+    found = transfer.compare(own, forced, crab=tiny)
+    assert not found.same and own.token_ids[: found.first] == forced.token_ids[: found.first]
+    assert own.token_ids[found.first] != forced.token_ids[found.first] and found.kl > 0
+    prompt = tiny.prompt(own.clip, own.task)
+    p, q = (tiny.logits(prompt, own.token_ids[: found.first], intervention=how)[-1].log_softmax(-1).numpy()
+            for how in (None, forced.intervention))  # fmt: skip
+    assert found.kl == pytest.approx(float((np.exp(p) * (p - q)).sum()), rel=1e-3)
+    assert transfer.compare(own, forced).kl is None
+    assert transfer.compare(own, forced, crab=tiny) == found
+    assert "KL" in str(found)
+    windowed = replace(own, prompt_tokens=2 * own.prompt_tokens)
+    assert transfer.compare(windowed, forced, crab=tiny).kl is None
+
+
+def test_words_events_boxes_and_masks_are_compared():
+    before = result_of("A dog. <event>dog, (0 4)</event>", "ave", token_ids=(1, 2))
+    after = result_of("A cat. <event>dog, (2 6)</event>", "ave", token_ids=(1, 3))
+    found = transfer.compare(before, after)
+    assert found.events == pytest.approx(2 / 6) and found.boxes is None and found.masks is None and found.first == 1
+    assert found.words[:3] == (Edit("equal", "A", "A"), Edit("replace", "dog.", "cat."), Edit("equal", "<event>dog,", "<event>dog,"))
+    box = replace(before.answer, boxes=(Box("dog", 0, 0, 10, 10),))
+    half = np.zeros((4, 4), bool)
+    half[:2] = True
+    a, b = (replace(before, answer=box, masks=(Mask(0.0, "dog", mask),)) for mask in (half, np.ones((4, 4), bool)))
+    assert transfer.compare(a, b).masks == 0.5 and transfer.compare(a, b).boxes == 1.0
+    assert transfer.compare(a, before).boxes == transfer.compare(a, before).masks == 0.0
+
+
+def test_events_that_only_one_has_count_as_nothing_in_common():
+    dog, cat = Event("dog", "both", 0, 4), Event("cat", "both", 0, 4)
+    assert transfer.events_iou([dog], [dog, cat]) == 0.5
+    assert transfer.events_iou([], []) is None and transfer.events_iou([dog], []) == 0.0
+
+
+# Damage
+
+
+@pytest.mark.parametrize(("dataset", "target", "said", "score"), [
+    ("avqa", "<answer>two</answer>", "So <answer> two </answer>.", 1.0),
+    ("avqa", "<answer>two</answer>", "three", 0.0),
+    ("a2v", "<answer>one</answer>", "<answer>one</answer>", 1.0),
+    ("ave", "<event>dog, (0 4)</event>", "<event>dog, (2 6)</event>", 1 / 3),
+    ("arig", "<obj>(0,0)(100,100)</obj>", "<obj>(0,0)(100,50)</obj>", 0.5),
+    ("arig", "<obj>(0,0)(100,100)</obj>", "nothing", 0.0),
+    ("ref_avs", "<answer>false</answer> It is absent.", "<answer>false</answer>", 1.0),
+    ("ref_avs", "<answer>false</answer> It is absent.", "", 0.0),
+    ("avcap", "a dog barks", "a dog sings", 2 / 3),
+])  # fmt: skip
+def test_nearness_to_the_target(dataset, target, said, score):
+    clip = media.Clip("clip.mp4", duration=10.0, width=224, height=224)
+    asked = Asked(TASKS[dataset], clip, target=target)
+    assert transfer.nearness(result_of(said, dataset), asked) == pytest.approx(score)
+
+
+def test_damage_asks_with_each_head_muted_and_tells_what_is_lost_by_family(tiny, clip, monkeypatch):
+    asked = [Asked(TASKS[name], clip, "How many?" if name == "avqa" else "", target="x") for name in ("ave", "avqa", "avqa")]
+    # Without head 2 every answer is a quarter worse, and only head 2 is asked for by this score.
+    found = transfer.damage(
+        tiny, asked, max_new_tokens=1, score=lambda r, _: 0.75 if r.intervention == Intervention("mute", (1,)) else 1.0
+    )
+    assert found.changes == ("head 1 muted", "head 2 muted", "head 3 muted", "all heads alike")
+    table = transfer.damage_table(found)
+    assert table.families == ("localisation", "question") and table.questions.tolist() == [1, 2]
+    np.testing.assert_allclose(table.loss, [[0, 0], [0.25, 0.25], [0, 0], [0, 0]])
+    assert (table.low <= table.loss).all() and (table.loss <= table.high).all() and "+0.250" in str(table)
+    with pytest.raises(CrabError, match="without targets"):
+        transfer.damage(tiny, [Asked(TASKS["ave"], clip)])
+
+
+# The command line
+
+
+@pytest.fixture
+def model(golden):
+    return ["--model", str(golden / "tiny-omni"), "--adapter", str(golden / "finetune_weights.bin")]
+
+
+def test_route_prints_both_answers_and_writes_the_changed_trace(golden, model, tmp_path, capsys):
+    from visualize.routing import load_npz
+
+    out = tmp_path / "trace.npz"
+    command = ["route", str(golden / "media" / "a.mp4"), "--task", "ave", "--out", str(out), "--max-new-tokens", "4", *model]
+    assert main([*command, "--force", "1", "--towers", "language", "--layers", "0", "2"]) == 0
+    told = capsys.readouterr().out
+    assert "head 1 forced in layers 0, 2 of language" in told and ("KL" in told or "same answer" in told)
+    trace = load_npz(out)["language"]
+    forced = (trace.weights == [1, 0, 0]).all(axis=(1, 2))
+    assert {site.layer for site, is_forced in zip(trace.sites, forced) if is_forced} == {0, 2}
+    assert main(command) == 0 and "forced" not in capsys.readouterr().out
+    assert main([*command, "--layers", "0"]) == 2 and "Say what to do there" in capsys.readouterr().err
+    assert main([*command, "--mute", "9"]) == 2 and "no head 9" in capsys.readouterr().err
+
+
+def test_atlas_writes_a_file_and_says_whether_tasks_lie_apart(golden, model, tmp_path, capsys):
+    out = tmp_path / "atlas.npz"
+    command = ["atlas", "--data", str(golden), "--out", str(out), *model]
+    assert main([*command, "--damage"]) == 2 and "needs a train.json" in capsys.readouterr().err
+    assert main(command) == 0
+    told = capsys.readouterr().out
+    assert "family: the nearest run of another scene" in told and "chance" in told
+    assert len(transfer.load(out).datasets) == 7

@@ -1,0 +1,96 @@
+"""Take it along: a trace as a table, a web page that works offline, or a figure for a paper.
+
+`write` is the one door: what the file's name ends in decides. `.npz`, which holds everything, is `trace.save_npz`.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Mapping
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from visualize import difference, paper, standalone, trace as read
+
+KINDS = ("overview", "tokens", "modality", "heatmap", "compare")
+FORMATS = ("html", "svg", "pdf", "png", "csv")
+COLUMNS = ("tower", "layer", "module", "token", "modality", "text", "start", "end", "row", "col", "source", "head", "weight")
+
+
+def csv_lines(traces: Mapping[str, Any]) -> Iterator[str]:
+    """CSV (RFC 4180), line by line: `COLUMNS`, then one row a site, token and head.
+
+    `layer`, `token`, `row`, `col` and `source` count from 0, `head` from 1 as people do; `start`, `end` are seconds of the
+    clip; `weight` has five decimals, float16's own precision near one.
+    """
+    yield ",".join(COLUMNS) + "\r\n"
+    for tower, trace in traces.items():
+        places = [_cells(i, *(getattr(token, name, None) for name in COLUMNS[4:11])) for i, token in enumerate(trace.tokens)]
+        for site, weights in zip(trace.sites, trace.weights.tolist()):
+            where = _cells(tower, site.layer, site.module)
+            for place, shares in zip(places, weights):
+                for head, share in enumerate(shares, 1):
+                    yield f"{where},{place},{head},{share:.5f}\r\n"
+
+
+def _cells(*values: Any) -> str:
+    buffer = io.StringIO()
+    csv.writer(buffer, lineterminator="").writerow(["" if value is None else value for value in values])
+    return buffer.getvalue()
+
+
+def write(
+    traces: Mapping[str, Any], path: str | Path, *, kind: str = "overview", other: Mapping[str, Any] | None = None,
+    tower: str = "language", title: str = "Router weights",
+) -> None:  # fmt: skip
+    """Writes a figure of `kind` (one of `KINDS`) in the format that `path` ends in (one of `FORMATS`).
+
+    "overview" is of all towers, the others of `tower`. "compare" is `other` minus `traces`; as .html it is also the two
+    answers word for word. .csv is the whole trace, whatever the kind, and there is none of a comparison. Raises
+    ValueError, with a sentence, for what does not go together; OSError where the file cannot be written.
+    """
+    path = Path(path)
+    format = path.suffix[1:].lower()
+    if format not in FORMATS:
+        raise ValueError(f"{path.name} ends in no format known here: give a name in .{', .'.join(FORMATS)}.")
+    if kind not in KINDS:
+        raise ValueError(f"There is no figure {kind!r}; choose one of: {', '.join(KINDS)}.")
+    if (kind == "compare") != (other is not None):
+        raise ValueError("A comparison needs two traces: --kind compare with --other TRACE2.npz.")
+    if format == "csv" and kind == "compare":
+        raise ValueError("A comparison is a picture: write each trace as .csv on its own.")
+    for routing in (traces, other or traces) if kind != "overview" and format != "csv" else []:
+        if tower not in routing:
+            raise ValueError(f"There is no tower {tower!r} in this trace, only {', '.join(routing)}.")
+
+    if format == "csv":
+        with open(path, "w", encoding="utf-8", newline="") as file:
+            file.writelines(csv_lines(traces))
+    elif format == "html":
+        text = _comparison(traces[tower], other[tower], title) if other else standalone.page(traces, title=title, view=kind)
+        path.write_text(text, encoding="utf-8")
+    elif kind == "compare":
+        paper.save(paper.compare(traces[tower], other[tower]), path)
+    elif kind == "overview":
+        paper.save(paper.overview(traces), path)
+    else:
+        draw = {"tokens": paper.tokens, "modality": paper.modality, "heatmap": paper.heatmap}[kind]
+        paper.save(draw(traces[tower]), path)
+
+
+def _comparison(one: Any, other: Any, title: str) -> str:
+    """A whole page that works offline: the differences as Plotly figures (its script is 4.6 MB), the answers as words."""
+    figures = [difference.by_module(one, other), difference.by_group(one, other)]
+    said = ["".join(token.text for token in trace.tokens if token.modality == "generated") for trace in (one, other)]
+    parts = [
+        figure.to_html(full_html=False, include_plotlyjs=place == 0, config={"displaylogo": False, "responsive": True})
+        for place, figure in enumerate(figures)
+    ]
+    return (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title></head>'
+        '<body style="max-width:1000px;margin:20px auto;font:14px/1.5 system-ui,sans-serif;color:#1C2330">'
+        f"<h1>{escape(title)}</h1><h2>Layers and modules</h2>{parts[0]}<h2>By kind of token</h2>{parts[1]}"
+        f"<h2>The answers</h2>{difference.words(*said)}</body></html>"
+    )
