@@ -438,7 +438,7 @@ def actor_row(number: int, row: compose.Row) -> SimpleNamespace:
         r.actor = gr.Dropdown([("Nobody", ""), *compose.names()], value=row.actor, label=f"Actor {number + 1}",
                               min_width=150, scale=3)
         with gr.Row(visible=bool(row.actor), elem_classes="doing") as r.doing:
-            r.place = gr.Slider(0, 100, row.place, step=1, label="Place", buttons=[], min_width=120)
+            r.place = gr.Slider(0, 100, row.place, step=1, label="← Place →", buttons=[], min_width=120)
             r.size = gr.Slider(compose.SMALLEST, compose.LARGEST, row.size, step=1, label="Size", buttons=[],
                                min_width=120)
             r.seen = gr.Textbox(row.seen, label="◎ Seen, seconds", placeholder="never", lines=1, min_width=100)

@@ -1,4 +1,4 @@
-"""The command line: `python -m crab ask|weights|data|scenes|evaluate|route|atlas|train`.
+"""The command line: `python -m crab ask|weights|data|scenes|evaluate|route|atlas|figure|train`.
 
 One function a sub-command; the work is elsewhere.
 
@@ -91,7 +91,8 @@ def _parser() -> argparse.ArgumentParser:
     make.set_defaults(run=run_scenes_make)
     show = scenes_commands.add_parser("show", help="write one scene as a film and say what is true of it")
     show.add_argument("--seed", required=True, type=_whole, metavar="S")
-    show.add_argument("--kind", choices=("objects", "action", "emotion", "pair"), default="objects", help="(default: objects)")
+    show.add_argument("--kind", choices=("objects", "action", "emotion", "pair"), default="objects",
+                      help="(default: objects)")
     show.add_argument("--out", type=_new_file, metavar="FILE.mp4",
                       help="(default: scene-S.mp4); of a pair, FILE-1.mp4 and FILE-2.mp4")
     show.set_defaults(run=run_scenes_show)
@@ -136,6 +137,14 @@ def _parser() -> argparse.ArgumentParser:
                        help="also mute each head in turn and print how much worse the answers get")
     _model_arguments(atlas)
     atlas.set_defaults(run=run_atlas)
+
+    figure = commands.add_parser("figure", help="draw saved router weights: for the screen, for a paper, as a table")
+    figure.add_argument("trace", metavar="TRACE.npz", help="what ask --routing or route --out wrote")
+    figure.add_argument("--kind", choices=("overview", "tokens", "modality", "heatmap", "compare"), default="overview")
+    figure.add_argument("--other", metavar="TRACE2.npz", help="with compare: the run to hold against it")
+    figure.add_argument("--tower", default="language", metavar="T", help="language (default), audio or vision")
+    figure.add_argument("--out", required=True, type=_new_file, metavar="FILE", help=".html, .svg, .pdf, .png or .csv")
+    figure.set_defaults(run=run_figure)
 
     train = commands.add_parser("train", help="train an adapter on scenes or on published records, or go on with it")
     train.add_argument("--out", required=True, metavar="DIR", help="checkpoints and log; a run found there goes on")
@@ -335,7 +344,7 @@ def run_atlas(args: argparse.Namespace) -> None:
 
     asked = list(transfer.questions(args.data, count=args.count, split=args.split))
     if args.damage and not all(one.target for one in asked):
-        raise CrabError(f"What is lost cannot be told without targets: {args.data} needs a train.json of every dataset.")
+        raise CrabError(f"What is lost cannot be told without targets: {args.data} needs a train.json of each dataset.")
     crab = _load(args)
     atlas = transfer.atlas(crab, tqdm(asked, unit=" answers"))
     transfer.save(atlas, args.out)
@@ -343,6 +352,18 @@ def run_atlas(args: argparse.Namespace) -> None:
         print(transfer.separation(atlas, by=by))
     if args.damage:
         print(transfer.damage_table(transfer.damage(crab, tqdm(asked, unit=" questions"))))
+
+
+def run_figure(args: argparse.Namespace) -> None:
+    from visualize import export
+    from visualize.trace import load_npz
+
+    try:
+        trace, other = load_npz(args.trace), load_npz(args.other) if args.other else None
+        title = f"Router weights: {Path(args.trace).stem}" + (f" and {Path(args.other).stem}" if other else "")
+        export.write(trace, args.out, kind=args.kind, other=other, tower=args.tower, title=title)
+    except ValueError as error:
+        raise CrabError(str(error)) from error
 
 
 def run_train(args: argparse.Namespace) -> None:

@@ -5,8 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from crab import answer, media
+from crab import CrabError, answer, media
 from crab.ask import _notes, _run_lengths, _windows, ask, to_json
+from crab.ilora import Intervention
 from crab.tasks import TASKS
 
 
@@ -90,6 +91,33 @@ def test_events_of_windows_become_one_where_they_touch():
     assert [whole.text[s.start : s.end] for s in whole.spans] == [
         "<event>dog barking, (5 10)</event>", "<event>dog barking, (0 3)</event>"]
     assert whole.spans[1].shown == "dog barking 10–13 s"
+
+
+def test_an_intervention_is_in_this_answer_only_and_is_said(tiny, clip, results):
+    instead = Intervention("force", (0,), towers=("language",))
+    *_, changed = ask(tiny, clip, TASKS["ave"], max_new_tokens=6, intervention=instead)
+    assert changed.intervention == instead and changed.notes[0].endswith("head 1 forced in language.")
+    assert (changed.routing["language"].weights == [1, 0, 0]).all() and changed.token_ids != results[-1].token_ids
+    *_, again = ask(tiny, clip, TASKS["ave"], max_new_tokens=6)
+    assert again.token_ids == results[-1].token_ids and again.intervention is None
+
+
+def test_a_run_played_back_is_the_same_run(tiny, clip, results):
+    before = results[-1]
+    instead = Intervention("replay", source=before.routing)
+    *_, after = ask(tiny, clip, TASKS["ave"], max_new_tokens=6, intervention=instead)
+    assert after.token_ids == before.token_ids
+    assert all(np.array_equal(after.routing[tower].weights, of.weights) for tower, of in before.routing.items())
+
+
+def test_positions_of_windows_cannot_be_meant(tiny, clip, results):
+    long = replace(clip, duration=24.0)
+    for instead in (
+        Intervention("replay", source=results[-1].routing),
+        Intervention("uniform", tokens={"language": np.ones(3, bool)}),
+    ):
+        with pytest.raises(CrabError, match="asked in windows"):
+            next(ask(tiny, long, TASKS["unav"], intervention=instead))
 
 
 class Disc:

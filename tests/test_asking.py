@@ -14,7 +14,7 @@ from crab.scenes.script import DURATION, place
 SEEDS = range(400)
 NUMBERS = ("zero", "one", "two", "three", "four")
 THIRDS = {"left": "on the left", "middle": "in the middle", "right": "on the right"}
-NAME = "(" + "|".join(sorted(OBJECTS, key=len, reverse=True)) + ")"
+NAME = r"\b(" + "|".join(sorted(OBJECTS, key=len, reverse=True)) + r")\b"
 OPENINGS = {  # how a question begins -> the kinds that ask so
     "sounding": ("Which object is making the sound?", "What makes the sound in the video?"),
     "count_sounding": ("How many objects are sounding?", "How many objects are sounding in the video?"),

@@ -16,7 +16,7 @@ from crab.scenes import dataset, pointing, questions, render, script
 from crab.scenes.questions import DATASETS
 
 SIZE = 112
-N = 4
+N = 3  # seeds
 
 
 def _asks_all(seeds):
@@ -54,7 +54,7 @@ def _tree(folder):
 def test_the_check_finds_nothing_but_that_the_other_split_is_not_there(made):
     for split, other in (("train", "test"), ("test", "train")):
         report = avuie.check(made[split])
-        assert [part.dataset for part in report.splits if part.rows] == [name for name in avuie.TASKS if name in DATASETS]
+        assert {part.dataset for part in report.splits if part.rows} == set(DATASETS)
         assert report.absent == report.ignored == ()
         faults = [(fault.file, fault.kind) for part in report.splits for fault in part.faults]
         assert faults == [(f"{name}/{other}.json", "missing file") for name in avuie.TASKS if SPLITS[name] == "test"]
@@ -150,7 +150,7 @@ def test_clips_are_seen_and_heard_as_in_training(made, name, split):
         assert (clip.duration, clip.width, clip.height, clip.fps) == pytest.approx((10, SIZE, SIZE, dataset.FPS))
         seen, meant = prompt.gather(clip, record.task), items._clip(_scene(record), record.task)
         assert np.allclose(seen.times, meant.times, atol=0.07) and seen.stretches == meant.stretches
-        assert np.allclose(seen.sound, meant.sound, atol=1 / 32767)
+        assert np.allclose(seen.sound, meant.sound, atol=1 / 32768)
         # Between the two times a thing may have moved: what is compared is the scene at the reader's own.
         frames = [render.frame(_scene(record), round(time, 3), (SIZE, SIZE)) for time in seen.times]
         assert _seen_as_in_training(seen.videos[0], np.stack(frames))
@@ -163,7 +163,7 @@ def test_stills_are_seen_and_heard_as_in_training(made, name, split):
         scene = _scene(record)
         [question] = [q for q in questions.ask(scene, np.random.default_rng([scene.seed, 1])) if q.dataset == name]
         seen, meant = prompt.gather(record.open()[0], record.task), items._still(scene, record.task, question.time)
-        assert np.allclose(seen.sound, meant.sound, atol=1 / 32767)
+        assert np.allclose(seen.sound, meant.sound, atol=1 / 32768)
         assert seen.picture.shape == (SIZE, SIZE, 3) == meant.picture.shape
         assert _seen_as_in_training(seen.picture, meant.picture)
         pieces = record.task.sound.pieces

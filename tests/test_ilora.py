@@ -585,7 +585,7 @@ def test_a_trace_is_the_softmax_of_each_router():
     with record(model) as recorder:
         model(x)
     routed = recorder.take()
-    assert list(routed) == ["q_proj", "down_proj"]  # in the order of their calls
+    assert list(routed) == ["q_proj", "down_proj"]  # in the order of the model
     for name, layer in adapted_layers(model).items():
         expected = torch.softmax(inputs[name] @ layer.ilora_R["default"].T, dim=-1)[0]
         assert routed[name].dtype == np.float32 and routed[name].shape == (6, 3)

@@ -116,7 +116,8 @@ def test_questions_share_one_clip(kind):
         assert (made.segment.diff() >= 0).all() and set(made.segment.diff().tolist()) <= {0, 1}
         counts.append(int(made.segment.max()))
         told = [(asked(made, n), said(made, n)) for n in range(1, counts[-1] + 1)]
-        assert len(set(told)) == len(told)
+        # ave and unav ask in the same words, and may be answered in the same.
+        assert len(set(told)) >= len(told) - (kind == "events")
     assert max(counts) <= most and (most == 1 or max(counts) > 1)
 
 

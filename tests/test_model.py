@@ -120,9 +120,14 @@ def _answer(crab, made, monkeypatch, tokens=8, **how):
     """Token ids, the last logits of every pass, and the whole trace by tower."""
     logits, routing = [], {}
     forward = crab.model.forward
+
+    def listened_to(*args, **inputs):
+        outputs = forward(*args, **inputs)
+        logits.append(outputs.logits[0, -1].clone())
+        return outputs
+
     with monkeypatch.context() as patch:
-        keep = lambda *a, **k: (outputs := forward(*a, **k), logits.append(outputs.logits[0, -1].clone()))[0]  # noqa: E731
-        patch.setattr(crab.model, "forward", keep)
+        patch.setattr(crab.model, "forward", listened_to)
         steps = list(crab.stream(made, max_new_tokens=tokens, trace_routing=True, **how))
     for step in steps:
         for tower, trace in step.routing.items():

@@ -50,12 +50,12 @@ def overview(traces: Mapping[str, Any], *, unadapted: Mapping[str, Sequence[str]
                     ordered = np.sort(grid[row, column])
                     lead = len(ordered) < 2 or ordered[-1] - ordered[-2] >= 0.01
                     axis.text(column, row, str(int(grid[row, column].argmax()) + 1) if lead else "·", ha="center",
-                              va="center", fontsize=6, color=theme.ink_on(colours[row, column][None])[0])  # fmt: skip
+                              va="center", fontsize=6, color=theme.ink_on(colours[row, column][None])[0], in_layout=False)  # fmt: skip
                 else:
-                    axis.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, hatch="////", lw=0, ec="#C3C9D3"))
+                    axis.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, hatch="////", lw=0, ec="#C3C9D3", in_layout=False))
             for column in np.flatnonzero(~there.any(0)):
                 axis.text(column, (len(layers) - 1) / 2, "not adapted", rotation=90, ha="center", va="center", fontsize=6,
-                          color="#5A6372", bbox={"fc": "white", "ec": "none", "pad": 1.5})  # fmt: skip
+                          color="#5A6372", bbox={"fc": "white", "ec": "none", "pad": 1.5}, in_layout=False)  # fmt: skip
             axis.set_xticks(range(len(columns)), [column.removesuffix("_proj") for column in columns])
             step = max(1, round(0.16 / size))
             axis.set_yticks(range(0, len(layers), step), layers[::step])
@@ -148,7 +148,7 @@ def tokens(trace: Any, *, modalities: Sequence[str] = ("generated",)) -> Figure:
             axis.text(x + wide / 2, top + 0.1, text.strip(), ha="center", va="center", fontsize=7, color=ink, family="monospace")
             for k, value in enumerate(share):
                 each = wide / len(share)
-                axis.add_patch(Rectangle((x + k * each, top + 0.36 - 0.15 * value), 0.85 * each, 0.15 * value,
+                axis.add_patch(Rectangle((x + k * each, top + 0.35 - 0.15 * value), 0.85 * each, 0.15 * value,
                                          fc=theme.head_colour(k), ec="none"))  # fmt: skip
         if not placed:
             axis.text(0, 0.2, "There are no words here to show.")
@@ -177,7 +177,7 @@ def compare(one: Any, other: Any, *, limit: float = difference.LIMIT) -> Figure:
                 value = grid[row, column, k]
                 if np.isfinite(value) and round(100 * float(value)):
                     axis.text(column, row, f"{round(100 * float(value)):+d}".replace("-", "−"), ha="center", va="center",
-                              fontsize=5.5, color="white" if abs(value) > 0.55 * limit else "black")  # fmt: skip
+                              fontsize=5.5, color="white" if abs(value) > 0.55 * limit else "black", in_layout=False)  # fmt: skip
             axis.set_xticks(range(len(columns)), [column.removesuffix("_proj") for column in columns], rotation=90)
             axis.set_title(theme.head_name(k), loc="left", fontweight="bold", fontsize=9, color=theme.head_colour(k))
             axis.tick_params(length=0)

@@ -169,7 +169,6 @@ def _tower(
         axis = str(3 * place + part + 1) if place or part else ""
         common = {
             "xaxis": f"x{axis}", "yaxis": f"y{axis}", "showscale": False, "xgap": 1, "ygap": 1, "hoverongaps": False,
-            "customdata": info, "hovertemplate": hover,
         }  # fmt: skip
         if part == 0:
             n = len(stairs)
@@ -177,12 +176,14 @@ def _tower(
                 z=z, zmin=-0.5, zmax=n - 0.5, text=digits, texttemplate="%{text}",
                 textfont={"size": 9 if row < 16 else 11},
                 colorscale=[[edge / n, hue] for k, hue in enumerate(stairs) for edge in (k, k + 1)],
-                meta="mix", **common,
+                meta="mix", customdata=info, hovertemplate=hover, **common,
             )  # fmt: skip
         else:
+            what = "entropy of a token, as a share of the most" if part == 1 else "distance of the mean from all alike"
             figure.add_heatmap(
-                z=np.round(grid[..., heads + part - 1], 3), zmin=0, zmax=1, colorscale=theme.grey_scale(dark), **common
-            )
+                z=np.round(grid[..., heads + part - 1], 3), zmin=0, zmax=1, colorscale=theme.grey_scale(dark),
+                customdata=names, hovertemplate=f"%{{customdata}}<br>{what} <b>%{{z:.2f}}</b><extra></extra>", **common,
+            )  # fmt: skip
         _absent(figure, there, columns, layers, axis, tone, row, words=part == 0)
         shown = range(0, len(layers), max(1, round(16 / row)))
         figure.layout[f"yaxis{axis}"] = theme.layer_axis(list(shown), [layers[i] for i in shown], len(layers), tone) | {

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -58,23 +57,30 @@ class Recorder:
     def __init__(self) -> None:
         self._gates: dict[str, list[Tensor]] = {}
 
-    def add(self, site: str, gate: Tensor) -> None:
-        """Remember one call of one layer: gate (..., heads)."""
-        self._gates.setdefault(site, []).append(gate.detach().reshape(-1, gate.shape[-1]))
+    def hook(self, site: str) -> Callable[[Tensor], None]:
+        """What to call with the gate, (..., heads), of every call of one layer."""
+        # Nothing but the list's own append: it is called hundreds of times for every token that is written.
+        return self._gates.setdefault(site, []).append
 
     def take(self) -> dict[str, np.ndarray]:
-        """Everything routed since the last take: {site: (tokens, heads) float32}, sites in the order of their calls.
+        """Everything routed since the last take: {site: (tokens, heads) float32}, sites in the model's order.
 
         Tokens of several calls follow each other, a batch's rows too (record batches of one to tell tokens apart).
         """
-        gates, self._gates = self._gates, {}
-        if not gates:
+        called = {site: calls for site, calls in self._gates.items() if calls}
+        if not called:
             return {}
-        device = next(iter(gates.values()))[0].device
+        rows = {site: [gate.detach().reshape(-1, gate.shape[-1]) for gate in calls] for site, calls in called.items()}
+        device = next(iter(rows.values()))[0].device
         # One transfer for all sites: a wait for the device at each of several hundred would cost more than the model.
-        stacked = torch.cat([gate.to(device) for calls in gates.values() for gate in calls]).float().cpu().numpy()
-        ends = np.cumsum([sum(len(gate) for gate in calls) for calls in gates.values()])
-        return dict(zip(gates, np.split(stacked, ends[:-1])))
+        stacked = torch.cat([gate.to(device) for gates in rows.values() for gate in gates]).float().cpu().numpy()
+        taken, start = {}, 0
+        for site, gates in rows.items():
+            end = start + sum(map(len, gates))
+            taken[site] = stacked[start:end]
+            start = end
+            called[site].clear()
+        return taken
 
 
 @contextmanager
@@ -85,7 +91,7 @@ def record(model: nn.Module) -> Iterator[Recorder]:
     other models, or several of one model, do not disturb each other.
     """
     recorder = Recorder()
-    hooks = {layer: partial(recorder.add, name) for name, layer in adapted_layers(model).items()}
+    hooks = {layer: recorder.hook(name) for name, layer in adapted_layers(model).items()}
     for layer, hook in hooks.items():
         layer.recorders += (hook,)
     try:

@@ -498,24 +498,24 @@ class Damage:
 
 
 class DamageTable(NamedTuple):
-    """How much is lost: mean score before less mean score after, (changes, families), with its 95 % interval."""
+    """How much a mean score changes, (rows, families) below 0 where answers get worse, with its 95 % interval."""
 
-    changes: tuple[str, ...]
+    rows: tuple[str, ...]  # what was done
     families: tuple[str, ...]
-    before: np.ndarray  # (families,) mean score of the routing as it is
-    loss: np.ndarray
+    values: np.ndarray
     low: np.ndarray
     high: np.ndarray
-    questions: np.ndarray  # (families,) how many
+    before: np.ndarray  # (families,) mean score of the routing as it is
+    counts: dict[str, int]  # questions of each family
 
     def __str__(self) -> str:
-        """A line a change and family."""
-        lines = ["mean score lost, with its 95 % interval:"]
+        """A line a family and row."""
+        lines = ["change of the mean score, with its 95 % interval:"]
         for j, family in enumerate(self.families):
-            lines.append(f"{family} ({self.questions[j]} questions, score {self.before[j]:.2f})")
-            for i, change in enumerate(self.changes):
+            lines.append(f"{family} ({self.counts[family]} questions, score {self.before[j]:.2f})")
+            for i, row in enumerate(self.rows):
                 interval = f"({self.low[i, j]:+.3f} to {self.high[i, j]:+.3f})"
-                lines.append(f"  {change:<18}{self.loss[i, j]:+.3f}  {interval}")
+                lines.append(f"  {row:<18}{self.values[i, j]:+.3f}  {interval}")
         return "\n".join(lines)
 
 
@@ -551,14 +551,13 @@ def damage_table(damage: Damage, *, samples: int = 1000) -> DamageTable:
     """Head x family, with bootstrap intervals over the questions of a family."""
     rng = np.random.default_rng(0)
     families = tuple(dict.fromkeys(damage.families))
-    columns = []
+    counts, columns = {}, []
     for family in families:
         mine = np.array(damage.families) == family
-        lost = damage.before[mine] - damage.after[:, mine]  # (changes, questions)
-        n = lost.shape[1]
+        changed = damage.after[:, mine] - damage.before[mine]  # (changes, questions)
+        n = counts[family] = changed.shape[1]
         shares = rng.multinomial(n, np.full(n, 1 / n), size=samples) / n  # (samples, questions)
-        low, high = np.percentile(shares @ lost.T, (2.5, 97.5), axis=0)
-        columns.append((damage.before[mine].mean(), lost.mean(axis=1), low, high, n))
-    before, loss, low, high, n = zip(*columns)
-    stacked = (np.stack(of, axis=1) for of in (loss, low, high))
-    return DamageTable(damage.changes, families, np.array(before), *stacked, np.array(n))
+        low, high = np.percentile(shares @ changed.T, (2.5, 97.5), axis=0)
+        columns.append((changed.mean(axis=1), low, high, damage.before[mine].mean()))
+    values, low, high, before = (np.stack(of, axis=-1) for of in zip(*columns))
+    return DamageTable(damage.changes, families, values, low, high, before, counts)

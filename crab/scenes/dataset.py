@@ -51,7 +51,10 @@ KINDS = {
 }
 
 # Where a picture and its true mask lie: what the released scripts replace in the one path to have the other.
-_PICTURES = {**dict.fromkeys(("s4", "ms3", "arig"), "frames/{vid}/{idx}.jpg"), "ref_avs": "media/{vid}/frames/{idx}.jpg"}
+_PICTURES = {
+    **dict.fromkeys(("s4", "ms3", "arig"), "frames/{vid}/{idx}.jpg"),
+    "ref_avs": "media/{vid}/frames/{idx}.jpg",
+}
 _MASKS = {
     **dict.fromkeys(("s4", "ms3"), "labels_rgb/{vid}/{idx}.png"),
     "ref_avs": "gt_mask/{vid}/fid_{fid}/0000{idx}.png",
@@ -242,7 +245,7 @@ def _write_sound(scene: Scene, start: int, end: int, path: Path) -> None:
     samples = np.pad(samples, (0, (end - start) * SAMPLE_RATE - len(samples)))
     with wave.open(str(path), "wb") as out:
         out.setparams((1, 2, SAMPLE_RATE, 0, "NONE", ""))
-        out.writeframes(np.rint(32767 * samples).astype("<i2").tobytes())
+        out.writeframes(np.rint(32768 * samples).astype("<i2").tobytes())
 
 
 def _write_picture(scene: Scene, time: float, size: tuple[int, int], path: Path) -> None:

@@ -1,0 +1,90 @@
+"""A trace taken along."""
+
+import csv
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from test_trace import towers
+
+from crab.__main__ import main
+from visualize import export, trace as read
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    path = tmp_path_factory.mktemp("traces") / "one.npz"
+    read.save_npz(towers(), path)
+    return path
+
+
+def test_a_table_has_a_row_a_site_token_and_head(tmp_path):
+    traces = towers()
+    export.write(traces, tmp_path / "t.csv")
+    with open(tmp_path / "t.csv", encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == sum(trace.weights.size for trace in traces.values())
+    row = next(r for r in rows if r["text"] == " dog\n" and r["module"] == "o_proj" and r["layer"] == "1" and r["head"] == "3")
+    trace = traces["language"]
+    assert float(row["weight"]) == pytest.approx(float(trace.weights[4, -1, 2]), abs=1e-5)
+    assert int(row["token"]) == len(trace.tokens) - 1 and row["start"] == ""
+
+
+@pytest.mark.parametrize("kind", export.KINDS)
+@pytest.mark.parametrize("format, opening", [("svg", b"<?xml"), ("pdf", b"%PDF"), ("png", b"\x89PNG")])
+def test_every_figure_in_every_format_for_papers(saved, tmp_path, kind, format, opening):
+    out = tmp_path / f"figure.{format}"
+    more = ["--other", str(saved)] if kind == "compare" else []
+    assert main(["figure", str(saved), "--kind", kind, *more, "--out", str(out)]) == 0
+    assert out.read_bytes().startswith(opening)
+    if format == "svg":  # real text, and the same bytes again
+        assert b"<text" in out.read_bytes()
+
+
+def test_pages_and_comparisons(saved, tmp_path):
+    assert main(["figure", str(saved), "--kind", "heatmap", "--out", str(tmp_path / "a.html")]) == 0
+    assert '"view":"heatmap"' in (tmp_path / "a.html").read_text()
+    assert main(["figure", str(saved), "--kind", "compare", "--other", str(saved), "--out", str(tmp_path / "b.html")]) == 0
+    page = (tmp_path / "b.html").read_text()
+    assert "same, word for word" in page and 'src="http' not in page
+
+
+@pytest.mark.parametrize("arguments, sentence", [
+    (["--out", "x.gif"], "no format"), (["--kind", "compare", "--out", "x.png"], "needs two traces"),
+    (["--kind", "heatmap", "--tower", "ear", "--out", "x.png"], "no tower 'ear'"),
+    (["--kind", "compare", "--other", "SAVED", "--out", "x.csv"], "comparison is a picture")])  # fmt: skip
+def test_what_does_not_go_together_is_said(saved, tmp_path, capsys, monkeypatch, arguments, sentence):
+    monkeypatch.chdir(tmp_path)
+    assert main(["figure", str(saved), *(str(saved) if a == "SAVED" else a for a in arguments)]) == 2
+    assert sentence in capsys.readouterr().err and not list(tmp_path.iterdir())
+
+
+def test_another_file_is_no_trace(tmp_path, capsys):
+    (tmp_path / "x.npz").write_text("no")
+    assert main(["figure", str(tmp_path / "x.npz"), "--out", str(tmp_path / "y.png")]) == 2
+    assert "no routing file" in capsys.readouterr().err
+
+
+def test_a_notebook_with_nothing_but_a_saved_trace_draws_everything(saved, tmp_path, request):
+    """Neither torch nor anything of `crab` or the page is there."""
+    code = f"""
+import sys
+for name in ("torch", "transformers", "gradio", "crab"): sys.modules[name] = None
+import numpy as np
+from visualize import difference, export, ribbon, routing, simplex, spacetime
+traces = routing.load_npz({str(saved)!r})
+trace = traces["language"]
+figures = [routing.heatmap(trace), routing.overview(trace), simplex.overview(traces), simplex.token_view(traces, 3),
+           simplex.modalities(trace), spacetime.curves(trace, 4.0), spacetime.spectrogram(np.zeros(64000), trace),
+           difference.by_group(trace, trace), difference.by_module(trace, trace)]
+assert all(figure.data for figure in figures)
+assert "data-token" in ribbon.ribbon(trace) and routing.live(trace)
+assert spacetime.frame_overlay(traces["vision"], (30, 40), 1.0).shape == (30, 40, 4)
+for kind in ("overview", "tokens", "modality", "heatmap"):
+    export.write(traces, {str(tmp_path)!r} + f"/{{kind}}.png", kind=kind)
+export.write(traces, {str(tmp_path / "page.html")!r})
+from visualize import transfer
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=request.config.rootpath, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

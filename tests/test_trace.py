@@ -1,0 +1,79 @@
+"""What a routing trace says before it is drawn."""
+
+import json
+
+import numpy as np
+import pytest
+
+from crab.ilora.trace import RoutingTrace, Site
+from crab.prompt import Token
+from visualize import trace as read
+
+
+def towers():
+    """A clip of four seconds as three towers saw it: two grid steps of 2 × 2 cells, 4 × 4 patches; 40 and 20 ms."""
+    def cells(n):
+        return tuple(Token("video", start=2.0 * t, end=2.0 * t + 1, row=i // n, col=i % n) for t in (0, 1) for i in range(n * n))
+
+    def sounds(step):
+        return tuple(Token("audio", start=step * i, end=step * (i + 1)) for i in range(round(4 / step)))
+
+    def traced(tower, tokens, modules):
+        sites = tuple(Site(tower, layer, module) for layer in range(2) for module in modules)
+        weights = np.random.default_rng(0).dirichlet(np.ones(3), (len(sites), len(tokens))).astype(np.float16)
+        return RoutingTrace(weights, sites, tokens)
+
+    words = tuple(Token("generated", text=word) for word in ("I ", "hear ", "<a>", " dog\n"))
+    return {
+        "language": traced("language", (Token("text", text="Look "), *cells(2), *sounds(0.04), *words), ("q_proj", "o_proj", "up_proj")),
+        "audio": traced("audio", sounds(0.02), ("k_proj", "q_proj")),
+        "vision": traced("vision", cells(4), ("gate_proj", "up_proj")),
+    }
+
+
+def test_a_cell_is_the_patches_it_was_merged_from():
+    traces = towers()
+    masks = read.counterparts(traces, "language", 1 + 4 + 3)  # second step, last cell
+    patches = [traces["vision"].tokens[i] for i in np.flatnonzero(masks["vision"])]
+    assert [(p.start, p.row, p.col) for p in patches] == [(2.0, r, c) for r in (2, 3) for c in (2, 3)]
+    assert not masks["audio"].any() and masks["language"].sum() == 1
+
+
+def test_a_sound_is_its_seconds_in_the_other_tower_too():
+    traces = towers()
+    assert list(np.flatnonzero(read.counterparts(traces, "language", 9 + 10)["audio"])) == [20, 21]
+    assert list(np.flatnonzero(read.counterparts(traces, "audio", 21)["language"])) == [9 + 10]
+
+
+def test_a_word_stands_for_no_piece_of_the_clip():
+    masks = read.counterparts(towers(), "language", 0)
+    assert not masks["audio"].any() and not masks["vision"].any()
+
+
+def test_entropy_and_distance_run_from_all_alike_to_one_head():
+    shares = np.array([[1 / 3] * 3, [1, 0, 0], [0.5, 0.5, 0]])
+    assert read.entropy(shares) == pytest.approx([np.log2(3), 0, 1], abs=1e-5)
+    assert read.distance(shares) == pytest.approx([0, 1, 0.25], abs=1e-5)
+
+
+def test_modules_come_in_the_order_of_the_forward_pass_unadapted_ones_in_their_place():
+    traces = towers()
+    assert read.modules(traces["audio"], read.UNADAPTED["audio"]) == ["q_proj", "k_proj", "out_proj", "fc1", "fc2"]
+    assert read.modules(traces["vision"], ("attn.q",)) == ["attn.q", "gate_proj", "up_proj"]
+
+
+def test_the_file_describes_itself(tmp_path):
+    read.save_npz(towers(), tmp_path / "t.npz")
+    with np.load(tmp_path / "t.npz") as file:
+        schema = json.loads(str(file["schema"]))
+    saved = schema["properties"]["T/tokens"]["items"]["properties"]
+    assert set(saved) == set(vars(Token("text")))
+    assert list(read.load_npz(tmp_path / "t.npz")) == ["language", "audio", "vision"]
+
+
+@pytest.mark.parametrize("content", [b"", b"no numbers", None])
+def test_another_file_is_named_in_a_sentence(tmp_path, content):
+    path = tmp_path / "x.npz"
+    path.write_bytes(content) if content is not None else np.savez(path, a=np.ones(3))
+    with pytest.raises(ValueError, match="routing file|router weights"):
+        read.load_npz(path)
