@@ -547,13 +547,13 @@ def composing(c: SimpleNamespace, tab: gr.Tab, answers: Any) -> None:
     for r in c.rows:
         done += [r.actor.input, r.place.release, r.size.release, r.seen.blur, r.seen.submit, r.heard.blur,
                  r.heard.submit, r.look.submit, r.look.blur]
-    gr.on(done, **redraw)
+    gr.on(done, trigger_mode="always_last", **redraw)  # what is changed while a scene is drawn is drawn next
     for die, number in [(c.dice, c.seed), *((r.dice, r.look) for r in c.rows)]:
         die.click(None, None, number, js=DICE, api_visibility="private").then(**redraw)
     lucky = gr.Number(visible=False)
     c.surprise.click(None, None, lucky, js="() => Math.floor(Math.random() * 1e6)", api_visibility="private").then(
         compose.as_form, lucky, inputs, **at_once).then(**redraw)
-    c.second.change(on_second, [c.second, *inputs], c.still, **at_once)
+    c.second.change(on_second, [c.second, *inputs], c.still, trigger_mode="always_last", **at_once)
     c.render.click(on_render, [c.shown, *inputs], [c.problem, c.shown, c.film], api_visibility="private",
                    show_progress_on=c.still)
     triggers = [c.ask.click, c.own.submit]

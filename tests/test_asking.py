@@ -1,4 +1,4 @@
-"""Questions with short answers: what is answered is what the script says, in yes and no alike, for a reason that is true."""
+"""Questions with short answers: the answer is what the script says, yes as often as no, for a reason that is true."""
 
 import re
 from collections import Counter, defaultdict
@@ -130,7 +130,8 @@ def true_of(clause, scene):
         name = found[1] or next(iter(heard(scene)))
         return THIRDS.get(third(next(part for part in scene.parts if part.actor == name))) == found[2]
     if " starts at " in clause:
-        said = dict(re.findall(r"([a-z ]+?) starts at (\d+)", re.sub(r",| and ", " ", clause.replace("The ", "").lower())))
+        plain = re.sub(r",| and ", " ", clause.replace("The ", "").lower())
+        said = dict(re.findall(r"([a-z ]+?) starts at (\d+)", plain))
         return {label.strip(): int(at) for label, at in said.items()} == {
             label: starts(scene)[name] for label, name in labels.items()
         }

@@ -52,7 +52,8 @@ def level(samples):
 def test_one_seed_is_one_picture_and_one_sound(writer):
     made = set()
     for seed in range(3):
-        first = render.frame(scene_of(seed, writer), 3.3, SIZE).tobytes(), render.sound(scene_of(seed, writer)).tobytes()
+        scene = scene_of(seed, writer)
+        first = render.frame(scene, 3.3, SIZE).tobytes(), render.sound(scene).tobytes()
         for cache in (sprite, backdrops._whole, backdrops.front, render._shadow, render._tempo):
             cache.cache_clear()
         again = getattr(script, writer)(seed)
@@ -179,7 +180,7 @@ def test_everything_moves_with_the_view():
     for before, after in (masks, front):
         moved = np.subtract(render.box(after), render.box(before))
         assert moved == pytest.approx([10, 0, 10, 0], abs=1)
-    assert np.abs(frame(scene, end, size)[:, 10:] - frame(scene, 0, size)[:, :-10]).mean() < 4  # figures and front by a pixel
+    assert np.abs(frame(scene, end, size)[:, 10:] - frame(scene, 0, size)[:, :-10]).mean() < 4  # a pixel at edges
 
 
 def test_a_box_touches_its_mask():

@@ -158,7 +158,7 @@ def test_a_cell_s_target_is_the_cell_the_encoder_gives(reader, model):
     """Rows of targets and of features count cells alike: what changes in one cell changes that row most."""
     batch = senses.make_batch(reader, "look", [5])
     pixels = batch["pixel_values"].clone()
-    patches = torch.arange(64).reshape(4, 4, 4)  # (cell row, cell column, the 2 x 2 in a cell), as the processor lays them
+    patches = torch.arange(64).reshape(4, 4, 4)  # (cell row, cell column, the 2 x 2 in a cell)
     pixels[patches[2, 1]] += 3.0
     with torch.no_grad():
         before, after = (torch.cat(tuple(model.thinker.get_image_features(p, batch["image_grid_thw"]).pooler_output))

@@ -11,7 +11,7 @@ from crab.scenes.actors import ACTORS
 from crab.tasks import TASKS
 
 
-@pytest.mark.parametrize("name, said", [("dog", "a dog"), ("ambulance", "an ambulance"), ("alarm clock", "an alarm clock")])
+@pytest.mark.parametrize("name, said", [("dog", "a dog"), ("ambulance", "an ambulance"), ("car", "a car")])
 def test_articles(name, said):
     assert words.a(name) == said
 

@@ -37,8 +37,9 @@ def csv_lines(traces: Mapping[str, Any]) -> Iterator[str]:
 
 def _cells(*values: Any) -> str:
     buffer = io.StringIO()
-    csv.writer(buffer, lineterminator="").writerow(["" if value is None else value for value in values])
-    return buffer.getvalue()
+    # The writer quotes line ends only where they could end its own rows.
+    csv.writer(buffer, lineterminator="\r\n").writerow(["" if value is None else value for value in values])
+    return buffer.getvalue().removesuffix("\r\n")
 
 
 def write(
