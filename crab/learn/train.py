@@ -92,7 +92,7 @@ STAGES = {
     "senses": Stage(steps=2000, kinds={"hear": 8, "look": 32}, rate=1e-3, warmup=50),
     "practice": Stage(steps=900, kinds={"picture": 10, "sound": 4}, rate=1e-3),
     "clips": Stage(steps=700, kinds=_CLIPS, rate=8e-4),
-    "adapter": Stage(steps=80, kinds=_CLIPS, rate=1e-3, warmup=20),
+    "adapter": Stage(steps=80, kinds=_CLIPS, rate=5e-4, warmup=20),
 }
 BASE = ("senses", "practice", "clips")  # each begins with the weights of the one before
 ADAPTER = dict(r=8, alpha=16, heads=3, dropout=0.1)
