@@ -50,12 +50,12 @@ def scores(mini, tmp_path_factory):
 
 def test_it_hears_who_sounds_and_when_in_scenes_it_never_saw(scores):
     """With the answers to other scenes it is about 0.17, and 0.36 at the luckiest of thirty draws."""
-    assert scores["ave"].answers >= 3 and scores["ave"].measures["segment_accuracy"] >= 0.4
+    assert scores["ave"].answers >= 3 and scores["ave"].measures["segment_accuracy"] >= 0.6
 
 
 def test_it_describes_what_is_seen_and_heard(scores):
     """With the captions of other scenes it is about 0.4, and 1.2 at the luckiest of thirty draws."""
-    assert scores["avcap"].answers == 10 and scores["avcap"].measures["cider"] >= 1.5
+    assert scores["avcap"].answers == 10 and scores["avcap"].measures["cider"] >= 3.0
 
 
 def test_it_knows_how_a_face_and_a_voice_feel(scores):
