@@ -416,6 +416,7 @@ def composer(note: str) -> SimpleNamespace:
                 gr.HTML("<h2>Now</h2>")
                 c.now = gr.HTML("<p class='empty'>The answer appears here beside the truth. Then change one thing, ask "
                                 "again, and compare.</p>", label="Answer beside the truth")
+                c.facts = gr.HTML(elem_classes="compared", label="Who answered, in what time")
             with gr.Column(elem_classes="card", elem_id="before", visible=False) as c.earlier:
                 gr.HTML("<h2>Before</h2>")
                 c.before = gr.HTML(label="The answer before")
@@ -462,15 +463,15 @@ def filmed(scene: Scene, shown: tuple[Scene, str] | None, folder: str) -> tuple[
     return scene, str(place / "scene.mp4")
 
 
-def compared(last: SimpleNamespace, *, over: bool) -> str:
-    """A card's HTML: the answer to `last.question` beside the truth, and once it is `over`, who gave it."""
+def compared(last: SimpleNamespace, told: str = "") -> str:
+    """A card's HTML: the answer to `last.question` beside the truth, and what else is to be `told` (HTML)."""
     result, question = last.result, last.question
     size = result.frame.shape[1::-1] if result.frame is not None else FILM
     said, meant = result.answer, compose.truth(question, size)
     verdict = compose.judge(said, meant, result.task.grammar) if result.done else None
     picture = "" if result.frame is None else compare.boxes(result.frame, said, meant, result.masks)
     return compare.card(said, meant, verdict, asked=compose.told(question), duration=result.clip.duration,
-                        picture=picture, changed=last.changed, facts=facts(result) if over else "")
+                        picture=picture, changed=last.changed, facts=told)
 
 
 def earlier(last: SimpleNamespace) -> SimpleNamespace:
@@ -516,8 +517,8 @@ def composing(c: SimpleNamespace, tab: gr.Tab, answers: Any) -> None:
 
     def on_ask(last: SimpleNamespace | None, shown: tuple[Scene, str] | None, asked: str | None, own: str,
                *form: Any) -> Iterator[dict[Any, Any]]:
-        kept = {c.earlier: gr.update(visible=True), c.before: compared(earlier(last), over=True)} if last else {}
-        yield kept | {c.now: DRAWING} | turn(c, busy=True)
+        kept = {c.earlier: gr.update(visible=True), c.before: compared(earlier(last), facts(last.result))} if last else {}
+        yield kept | {c.now: DRAWING, c.facts: ""} | turn(c, busy=True)
         try:
             with sentences():
                 scene = compose.of_form(*form)
@@ -531,13 +532,14 @@ def composing(c: SimpleNamespace, tab: gr.Tab, answers: Any) -> None:
                 with closing(answers(clip, task, question.question, None)) as results:
                     for result in results:
                         last = SimpleNamespace(scene=scene, question=question, result=result, changed=changed)
-                        yield {c.last: last, c.now: compared(last, over=result.done)}
-            yield turn(c, busy=False)
+                        yield {c.last: last, c.now: compared(last)}
+            yield {c.facts: facts(result)} | turn(c, busy=False)
         except gr.Error as error:
             yield {c.now: problem_told(error)} | turn(c, busy=False)
 
     def on_stop(last: SimpleNamespace | None) -> dict[Any, Any]:
-        return turn(c, busy=False) | {c.now: compared(last, over=True) if last else ""}
+        told = {c.now: compared(last), c.facts: facts(last.result)} if last else {c.now: ""}
+        return turn(c, busy=False) | told
 
     at_once = {"queue": False, "api_visibility": "private", "show_progress": "hidden"}
     turns = {"fn": None, "outputs": [c.ask, c.stop], "api_visibility": "private"}
@@ -559,11 +561,11 @@ def composing(c: SimpleNamespace, tab: gr.Tab, answers: Any) -> None:
     triggers = [c.ask.click, c.own.submit]
     gr.on(triggers, js=BUSY, **turns)
     running = gr.on(triggers, on_ask, [c.last, c.shown, c.question, c.own, *inputs],
-                   [c.last, c.shown, c.film, c.problem, c.earlier, c.before, c.now, c.ask, c.stop],
+                   [c.last, c.shown, c.film, c.problem, c.earlier, c.before, c.now, c.facts, c.ask, c.stop],
                    concurrency_id="model", trigger_mode="multiple", api_visibility="private",
                    show_progress="hidden")
     c.stop.click(js=STOPPING, **turns)
-    c.stop.click(on_stop, c.last, [c.now, c.ask, c.stop], cancels=[running], **at_once | {"queue": True})
+    c.stop.click(on_stop, c.last, [c.now, c.facts, c.ask, c.stop], cancels=[running], **at_once | {"queue": True})
     tab.select(**redraw)
 
 

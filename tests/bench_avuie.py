@@ -24,13 +24,14 @@ from crab import avuie  # noqa: E402
 RECORDS = 222_000
 
 TARGET = (
-    "I hear a dog barking from 0 to 5 and rain from 2 to 8. <event>dog barking, (0 5)</event> <event>rain, (2 8)</event> "
-    "The object is a dog. <obj>(10,20)(100,200)</obj> [10,20,100,200] [50,60],[55,65],[60,70] {choice}."
+    "I hear a dog barking from 0 to 5 and rain from 2 to 8. <event>dog barking, (0 5)</event> "
+    "<event>rain, (2 8)</event> The object is a dog. <obj>(10,20)(100,200)</obj> [10,20,100,200] [50,60],[55,65],"
+    "[60,70] {choice}."
 )
 VALUES = {
     "event": "dog barking", "start_time": 0, "end_time": 5, "a_obj": "dog", "frame_idx": 3, "idx": 3, "answer": "two",
     "multi_choice": ["a dog", "a cat", "a bird", "a horse"], "question": "How many objects are sounding?",
-    "question_text": "What is seen in the video?", "description": "the sounding object", "object": "the sounding object",
+    "question_text": "What is seen in the video?", "description": "the sounding object", "object": "the sounder",
     "top_left": [10, 20], "bottom_right": [100, 200], "split": "test_s", "correct_video": "one", "correct_audio": "two",
 }  # fmt: skip
 MEDIA = {"video": "a.mp4", "audio": "a.wav", "image": "frames/3.jpg"}

@@ -187,7 +187,7 @@ def test_the_card_holds_the_answer_beside_the_truth_and_judges_when_it_is_over()
         answer = parse("<answer> two </answer>", TASKS["avqa"])
         result = app.Result(clip, TASKS["avqa"], question.question, "crab-mini", "", answer.text, answer, done=done)
         last = SimpleNamespace(scene=scene, question=question, result=result, changed=["dog heard never → 2-6"])
-        html = app.compared(last, over=done)
+        html = app.compared(last)
         assert "two" in html and "one" in html and "dog heard" in html
         assert ("Wrong: it is one, not two." in html) == done
-        assert "dog heard" not in app.compared(app.earlier(last), over=done)
+        assert "dog heard" not in app.compared(app.earlier(last))
