@@ -517,7 +517,9 @@ def composing(c: SimpleNamespace, tab: gr.Tab, answers: Any) -> None:
 
     def on_ask(last: SimpleNamespace | None, shown: tuple[Scene, str] | None, asked: str | None, own: str,
                *form: Any) -> Iterator[dict[Any, Any]]:
-        kept = {c.earlier: gr.update(visible=True), c.before: compared(earlier(last), facts(last.result))} if last else {}
+        kept = {}
+        if last:
+            kept = {c.earlier: gr.update(visible=True), c.before: compared(earlier(last), facts(last.result))}
         yield kept | {c.now: DRAWING, c.facts: ""} | turn(c, busy=True)
         try:
             with sentences():

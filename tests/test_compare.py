@@ -38,7 +38,8 @@ def test_what_the_model_writes_is_escaped():
 
 def test_true_and_answered_bars_share_a_track_and_are_told_in_words():
     html = compare.lanes(SAID.events, TRUE.events, 10.0, colours=compare.shared_colours(SAID, TRUE))
-    assert "<i class='true audio' style='left:20%;width:40%'></i><i class='said audio' style='left:30%;width:30%'></i>" in html
+    assert ("<i class='true audio' style='left:20%;width:40%'></i>"
+            "<i class='said audio' style='left:30%;width:30%'></i>") in html
     assert "dog, ♪ heard: truth 2–6 s; answer 3–6 s" in html
     assert "dog, ◎ seen: truth 0–10 s; answer never" in html
     assert "cat, ♪ heard: truth never; answer 0–1 s" in html

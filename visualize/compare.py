@@ -108,5 +108,7 @@ def boxes(frame: np.ndarray, said: Any, meant: Any | None, cut: Sequence[Any] = 
     picture = masks.overlay(frame, cut, [*answered, *true], said.points, colours=colours)
     file = BytesIO()
     picture.save(file, "JPEG", quality=88)
-    words = "; ".join(f"{box.label}: {box.x1:.0f}, {box.y1:.0f} to {box.x2:.0f}, {box.y2:.0f}" for box in [*answered, *true])
-    return f"<img alt='{escape(words or 'The picture asked about')}' src='data:image/jpeg;base64,{b64encode(file.getvalue()).decode()}'>"
+    words = "; ".join(f"{box.label}: {box.x1:.0f}, {box.y1:.0f} to {box.x2:.0f}, {box.y2:.0f}"
+                      for box in [*answered, *true])
+    data = b64encode(file.getvalue()).decode()
+    return f"<img alt='{escape(words or 'The picture asked about')}' src='data:image/jpeg;base64,{data}'>"

@@ -80,7 +80,8 @@ def _check_cast(cast: Sequence[str]) -> None:
     people = [name for name in cast if ACTORS[name].group in ("person", "action", "emotion")]
     if len(people) > 1 and (alone := [name for name in people if name in (*ACTIONS, *EMOTIONS)]):
         others = listed([f"“{name}”" for name in people if name != alone[0]])
-        raise CrabError(f"An action or a feeling is about the only person there: “{alone[0]}” cannot be beside {others}.")
+        raise CrabError("An action or a feeling is about the only person there: "
+                        f"“{alone[0]}” cannot be beside {others}.")
 
 
 def _part(row: Row) -> Part:
@@ -219,7 +220,7 @@ def choices(scene: Scene, keep: str = "") -> tuple[list[tuple[str, str]], str | 
 
 
 def chosen(scene: Scene, of: str, own: str = "") -> Question:
-    """What to ask: a person's own question if there is one (nobody knows its truth: no target), or the one with key `of`.
+    """What to ask: a person's own question if there is one (its truth is not known: no target), or that with key `of`.
 
     Raises CrabError where this scene has no clear answer to that.
     """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from test_page import address, browser, expect, page, pytestmark  # noqa: F401  the server and the browser in front of it
+from test_page import address, browser, expect, page, pytestmark  # noqa: F401  the server, the browser before it
 
 
 @pytest.fixture
