@@ -110,7 +110,6 @@ def _hear(processor, numbers: Sequence[int]) -> dict[str, Tensor]:
         sounds, sampling_rate=SAMPLE_RATE, padding="max_length", max_length=longest, return_attention_mask=True,
         return_tensors="pt",
     )  # fmt: skip
-    # The mask counts samples that were there, not what the padding to a common length added.
     return {
         "input_features": made["input_features"], "feature_attention_mask": made["attention_mask"],
         "who": torch.tensor(np.concatenate(targets)),

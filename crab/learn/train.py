@@ -115,7 +115,7 @@ def train_base(out: str | Path, name: str, *, seed: int = 0) -> None:
     earlier = BASE[: BASE.index(name)][-1:]
     thinker = _thinker(out, reader, *earlier, seed=seed)
     # The encoders learn first and then stay as they are: what a language model that knows nothing yet sends back to
-    # them destroys within a hundred steps what they have learned to see.
+    # them destroys what they have learned to see.
     thinker.requires_grad_(name != "senses")
     for tower in (thinker.model.audio_tower, thinker.model.visual):
         tower.requires_grad_(name == "senses")

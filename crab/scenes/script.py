@@ -6,7 +6,7 @@ size.
 """
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -140,8 +140,8 @@ def write_picture(seed: int) -> Scene:
     kind = rng.random()
     if kind < 0.3:
         scene = (write_action if kind < 0.18 else write_emotion)(seed)
-        parts = tuple(_quiet(part) if rng.random() < 0.25 else part for part in scene.parts)
-        return Scene(seed, scene.duration, scene.background, parts)
+        parts = tuple(replace(part, heard=()) if rng.random() < 0.25 else part for part in scene.parts)
+        return replace(scene, parts=parts)
     count = _count(rng)
     heard = [_WHOLE if rng.random() < 0.5 else () for _ in range(count)]
     names = rng.choice(OBJECTS, size=count, replace=False)
@@ -159,10 +159,6 @@ def write_sound(seed: int) -> Scene:
 
 def _count(rng: np.random.Generator) -> int:
     return int(rng.choice(4, p=_HOW_MANY)) + 1
-
-
-def _quiet(part: Part) -> Part:
-    return Part(**{**vars(part), "heard": ()})
 
 
 def _scene(seed: int, rng: np.random.Generator, names: object, seen: list[Stretches], heard: list[Stretches], *,
