@@ -256,7 +256,7 @@ def test_options_hold_the_answer_once_and_nothing_else_that_is_true(kind):
             [start] = starts(scene).values()
             assert question.answer == f"at {start} seconds"
             others = [int(re.search(r"\d+", option)[0]) for option in options]
-            assert others == sorted(others) and all(at == start or abs(at - start) > 1 for at in others)
+            assert all(at == start or abs(at - start) > 1 for at in others)
         if kind == "choose_where":
             name = re.fullmatch(rf"Where is the {NAME}\?", question.question)[1]
             assert question.answer == THIRDS[third(next(part for part in scene.parts if part.actor == name))]
@@ -265,9 +265,7 @@ def test_options_hold_the_answer_once_and_nothing_else_that_is_true(kind):
 @pytest.mark.parametrize("kind", ["choose_sound", "choose_happening", "choose_seen", "choose_start"])
 def test_the_answer_stands_in_every_place(kind):
     places = Counter(question.options.index(question.answer) for _, question in asked(kind))
-    # Seconds stand in their order, and sounds start early.
-    least = 0.02 if kind == "choose_start" else 0.15
-    assert set(places) == {0, 1, 2, 3} and min(places.values()) > least * places.total()
+    assert set(places) == {0, 1, 2, 3} and min(places.values()) > 0.15 * places.total()
 
 
 def test_silent_company_is_among_the_options():

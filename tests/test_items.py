@@ -138,6 +138,19 @@ def test_a_scene_with_nothing_to_point_at_gives_way_to_another():
     assert torch.equal(item("box", bare).ids, item("box", bare + 7_000_003).ids)
 
 
+def test_words_alone_give_the_facts_and_ask_for_what_follows():
+    made = item("words")
+    assert "input_features" not in made.inputs and (made.segment == 0).sum() == made.inputs["input_ids"].shape[1]
+    assert reader().tokenizer.decode(made.inputs["input_ids"][0]).endswith("user\n")
+    scene, pair = script.write(11), script.write_pair(11)
+    facts = {q.given: q.target for q in questions.ask_words(scene, pair, np.random.default_rng([11, *b"words"]))}
+    for number in range(1, int(made.segment.max()) + 1):
+        _, _, given = asked(made, number).partition("assistant\n")
+        assert given in facts and said(made, number) and "<answer>" in said(made, number)
+        assert not said(made, number).endswith(reader().tokenizer.eos_token)  # a box may follow where there is a clip
+    assert 1 < int(made.segment.max()) <= 8
+
+
 # ---- what the model sees and hears is the scene that is asked about ----------
 
 

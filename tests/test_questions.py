@@ -19,6 +19,7 @@ from crab.tasks import TASKS, instruction
 SEEDS = range(60)
 WRITERS = {"ask": "write", "ask_action": "write_action", "ask_emotion": "write_emotion", "ask_pair": "write_pair"}
 PRACTICE = {"ask_picture": "write_picture", "ask_sound": "write_sound"}
+TOLD = ("avqa", "avqa_thu", "ref_avs", "a2v", "v2a")  # whose answers follow from facts
 
 INTERVALS = r"(?:\(\d+ \d+\))+"
 LABEL = "(?:" + "|".join(ACTORS[name].label for name in OBJECTS) + ")"
@@ -280,8 +281,11 @@ def test_the_match_is_the_scene_that_is_both_seen_and_heard(dataset):
         assert (read(question).events, read(question).boxes) == ((), ())
         sounds = [" and ".join(heard(scene)) for scene in pair]
         sights = [[part.actor for part in scene.parts] for scene in pair]
-        between = r"\. The first (?:video shows|audio is) |, and the second (?:video shows|audio is) |\. Therefore"
-        one, *both = re.split(between, question.target)[:3]
+        between = r"\. The first (?:video shows|audio is) |, and the second (?:video shows|audio is) |, so the |\. Therefore"
+        one, *both, so, _ = re.split(between, question.target)
+        [name] = [part.actor for part in pair[question.which].parts if part.heard]
+        matched = {"a2v": "video", "v2a": "audio"}[dataset]
+        assert so == f"{name} is in the {('first', 'second')[question.which]} {matched}"
         if dataset == "a2v":
             assert one == f"The audio is {sounds[question.which]}"
             assert [re.findall(NAME, text) for text in both] == sights
@@ -397,3 +401,21 @@ def test_practice_with_descriptions_asks_each_once():
             if question.actor:
                 [box] = read(question).boxes
                 assert corners(box) == render.box(mask_of(scene, question.actor, 3.5))
+
+
+def test_facts_begin_the_target_and_hold_no_answer():
+    for dataset in questions.DATASETS:
+        for _, question in of(dataset):
+            assert bool(question.given) == (dataset in TOLD)
+            assert question.target.startswith(question.given) and "<answer>" not in question.given
+
+
+def test_thinking_practice_ends_where_looking_would_begin():
+    kinds = Counter()
+    for seed in range(20):
+        found = questions.ask_words(script.write(seed), script.write_pair(seed), np.random.default_rng(seed))
+        kinds.update(question.dataset for question in found)
+        for question in found:
+            assert question.given and "bounding box" not in question.target
+            assert "<answer>" in question.target.removeprefix(question.given)
+    assert kinds.keys() == set(TOLD)

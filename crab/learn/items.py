@@ -9,7 +9,7 @@ import numpy as np
 
 from crab import prompt, tasks
 from crab.learn import mini
-from crab.learn.pack import Item, pack
+from crab.learn.pack import Item, pack, pack_words
 from crab.media import SAMPLE_RATE
 from crab.prompt import Media
 from crab.scenes import questions, render, script
@@ -41,6 +41,9 @@ def make_item(processor, kind: str, number: int) -> Item:
     if kind == "sound":
         scene = script.write_sound(number)
         return pack(processor, _heard([scene], TASKS["ave"]), questions.ask_sound(scene, rng), media=("audio",))
+    if kind == "words":
+        asked = questions.ask_words(script.write(number), script.write_pair(number), rng)
+        return pack_words(processor, _few(asked, rng, 8))
     if kind == "action":
         scene = script.write_action(number)
         return pack(processor, _clip(scene, TASKS["ks"]), _few(questions.ask_action(scene, rng), rng, 1))

@@ -38,27 +38,38 @@ def pack(processor, seen: Media, asked: list, *, media: tuple[str, ...] | None =
     tasks = [replace(TASKS[q.dataset], media=media or TASKS[q.dataset].media) for q in asked]
     side = seen.videos[0].shape[1] if seen.videos else len(seen.picture) if seen.picture is not None else 0
     return join(
-        processor, [(task, q.question, q.target) for task, q in zip(tasks, asked)],
+        processor, [(task, q.question, "", q.target + processor.tokenizer.eos_token) for task, q in zip(tasks, asked)],
         lambda text: prompt.process(processor, text, seen, frame_size=side),
     )  # fmt: skip
 
 
-def join(processor, asked: list[tuple[Task, str, str]], read: Callable[[str], dict[str, Tensor]]) -> Item:
-    """A clip's tokens, then each (task, question, target) as a segment of its own, in one sequence.
+def pack_words(processor, asked: list) -> Item:
+    """The same without a clip: the facts (`given`) are put into the model's mouth, and it learns what follows from them."""
+    told = [
+        (replace(TASKS[q.dataset], media=(), lead=""), q.question, q.given, q.target.removeprefix(q.given)) for q in asked
+    ]
+    return join(processor, told, lambda text: prompt.process(processor, text, Media()))
 
-    The tasks must show the clip alike. `read` turns the text up to the end of the clip into the processor's tensors.
+
+def join(processor, asked: list[tuple[Task, str, str, str]], read: Callable[[str], dict[str, Tensor]]) -> Item:
+    """A clip's tokens, then each (task, question, given, says) as a segment of its own, in one sequence.
+
+    `says` is to be learned, after `given`. The tasks must show the clip alike. `read` turns the text up to the end of
+    the clip (without one, of what all share) into the processor's tensors.
     """
     pieces, labels, segment, family = [], [], [], []
-    for number, (task, question, target) in enumerate(asked, 1):
+    tokens = processor.tokenizer
+    for number, (task, question, given, says) in enumerate(asked, 1):
         words = prompt.messages(task, question)
         text = processor.apply_chat_template(words, tokenize=False, add_generation_prompt=True)
-        cut = max(text.rfind(end) + len(end) for end in (processor.audio_eos_token, processor.vision_eos_token))
-        asks = processor.tokenizer(text[cut:])["input_ids"]
-        says = processor.tokenizer(target + processor.tokenizer.eos_token)["input_ids"]
-        pieces += asks + says
-        labels += [-100] * len(asks) + says
-        segment += [number] * (len(asks) + len(says))
-        family += [-1] * len(asks) + [list(FAMILIES).index(task.family)] * len(says)
+        shared = ("user\n", processor.audio_eos_token, processor.vision_eos_token)
+        cut = max(text.find(end) + len(end) for end in shared if end in text)
+        before = tokens(text[cut:])["input_ids"] + tokens(given)["input_ids"]
+        learned = tokens(says)["input_ids"]
+        pieces += before + learned
+        labels += [-100] * len(before) + learned
+        segment += [number] * (len(before) + len(learned))
+        family += [-1] * len(before) + [list(FAMILIES).index(task.family)] * len(learned)
     inputs = dict(read(text[:cut]))
     clip = inputs["input_ids"][0]
     return Item(

@@ -1,6 +1,6 @@
 """Train crab-mini by stages, and I-LoRA adapters on it or on any other base, with `transformers.Trainer`.
 
-    python -m crab train --base senses --out runs/mini     then --base practice, then --base clips
+    python -m crab train --base senses --out runs/mini     then practice, clips, words, together
     python -m crab train --out runs/mini                   I-LoRA on the frozen result
     python -m crab train --data DIR --model M --out DIR    I-LoRA on any base, with records of the published layout
 
@@ -88,13 +88,19 @@ _CLIPS = {
     "events": 2, "answers": 2, "choices": 1, "v2a": 1, "emotion": 2, "sound": 2, "box": 2, "a2v": 1, "points": 2,
     "refers": 1, "action": 1, "picture": 4,
 }  # fmt: skip
+_TOGETHER = (
+    ("words", 4), ("words", 4), ("answers", 3), ("choices", 3), ("v2a", 2), ("a2v", 2), ("events", 2), ("emotion", 2),
+    ("refers", 3), ("action", 1), ("box", 3), ("points", 2), ("picture", 4), ("picture", 4),
+)  # fmt: skip
 STAGES = {
     "senses": Stage(steps=2000, kinds={"hear": 8, "look": 32}, rate=1e-3, warmup=50),
     "practice": Stage(steps=900, kinds={"picture": 10, "sound": 4}, rate=1e-3),
     "clips": Stage(steps=700, kinds=_CLIPS, rate=8e-4),
-    "adapter": Stage(steps=80, kinds=_CLIPS, rate=5e-4, warmup=20),
+    "words": Stage(steps=600, kinds=(("words", 8),) * 2, rate=1e-3, warmup=50),
+    "together": Stage(steps=1400, kinds=_TOGETHER, rate=6e-4),
+    "adapter": Stage(steps=200, kinds=_TOGETHER, rate=5e-4, warmup=20),
 }
-BASE = ("senses", "practice", "clips")  # each begins with the weights of the one before
+BASE = ("senses", "practice", "clips", "words", "together")  # each begins with the weights of the one before
 ADAPTER = dict(r=8, alpha=16, heads=3, dropout=0.1)
 
 
@@ -132,7 +138,7 @@ def train_base(out: str | Path, name: str, *, seed: int = 0) -> None:
 
 
 def train_adapter(out: str | Path, *, seed: int = 0) -> None:
-    """Train I-LoRA on scenes around the frozen base `out/clips`.
+    """Train I-LoRA on scenes around the frozen base, `out/together`.
 
     Writes `out/adapter`, both PEFT's folder and the published `finetune_weights.bin`, on the way `checkpoint-N`, and
     rows to `log.jsonl`. Raises CrabError if there is no such base.
@@ -142,7 +148,7 @@ def train_adapter(out: str | Path, *, seed: int = 0) -> None:
     if (out / "adapter" / "finetune_weights.bin").exists():
         return
     reader = _reader(out)
-    thinker = _thinker(out, reader, "clips", seed=seed)
+    thinker = _thinker(out, reader, BASE[-1], seed=seed)
     model = adapted(thinker, ILoRAConfig(**ADAPTER), seed=seed)
     data = Scenes(reader, STAGES["adapter"], make_batch, seed=_seed(seed, "adapter"))
     run(Answering(thinker, ten=ten_of(reader.tokenizer)), data, STAGES["adapter"], out / "adapter",
@@ -207,7 +213,7 @@ def ship(out: str | Path, folder: str | Path) -> None:
     """Write what was trained in `out` as the folder that ships: base, `adapter/` (PEFT's format), the published file."""
     out, folder = Path(out), Path(folder)
     reader = _reader(out)
-    model, _ = checkpoint.attach(_thinker(out, reader, "clips"), out / "adapter", drop_silent=False)
+    model, _ = checkpoint.attach(_thinker(out, reader, BASE[-1]), out / "adapter", drop_silent=False)
     save_adapter(model.to(torch.bfloat16), folder / "adapter")
     if _process().is_main_process:
         (folder / "adapter" / "finetune_weights.bin").rename(folder / "finetune_weights.bin")
@@ -313,7 +319,8 @@ class Records(Dataset):
         order = np.random.default_rng([self.seed, epoch]).permutation(len(self.clips))
         for which in np.roll(order, -place):
             records = self.clips[which]
-            asked = [(record.task, record.question, record.target) for record in records]
+            end = self.processor.tokenizer.eos_token
+            asked = [(record.task, record.question, "", record.target + end) for record in records]
             try:
                 return batch([join(self.processor, asked, lambda text: self._inputs(records[0], text))])
             except CrabError as error:

@@ -12,13 +12,25 @@ from .words import NUMBERS, a, label, listed, one_of, side
 
 @dataclass(frozen=True)
 class Asked:
-    """`kind` is the question's type as the field's question sets name them: (what it needs, what it asks)."""
+    """`facts` are seen and heard; `so`, which may be "", and the answer follow from them and the question.
+
+    `kind` is the question's type as the field's question sets name them: (what it needs, what it asks).
+    """
 
     question: str
-    reason: str
+    facts: str
     answer: str
     kind: tuple[str, str]
     options: tuple[str, ...] = ()
+    so: str = ""
+
+    @property
+    def given(self) -> str:
+        return f"{self.facts}{',' if self.so else '.'}"
+
+    @property
+    def reason(self) -> str:
+        return f"{self.given} so {self.so}." if self.so else self.given
 
 
 def heard_parts(scene: Scene) -> list[Part]:
@@ -49,17 +61,17 @@ def sounding(scene: Scene, rng: np.random.Generator) -> Asked | None:
         return None
     name = heard[0].actor
     question = one_of(rng, "Which object is making the sound?", "What makes the sound in the video?")
-    return Asked(question, f"{sounds_are(scene)}, so it comes from the {name}.", name, ("Audio", "Existential"))
+    return Asked(question, sounds_are(scene), name, ("Audio", "Existential"), so=f"it comes from the {name}")
 
 
 def count_sounding(scene: Scene, rng: np.random.Generator) -> Asked:
     question = one_of(rng, "How many objects are sounding?", "How many objects are sounding in the video?")
-    return Asked(question, f"{sounds_are(scene)}.", NUMBERS[len(heard_parts(scene))], ("Audio", "Counting"))
+    return Asked(question, sounds_are(scene), NUMBERS[len(heard_parts(scene))], ("Audio", "Counting"))
 
 
 def count_kinds(scene: Scene, rng: np.random.Generator) -> Asked:
     question = one_of(rng, "How many kinds of objects are in the video?", "How many objects are seen in the video?")
-    return Asked(question, f"{shows(scene)}.", NUMBERS[len(seen_parts(scene))], ("Visual", "Counting"))
+    return Asked(question, shows(scene), NUMBERS[len(seen_parts(scene))], ("Visual", "Counting"))
 
 
 def is_there(scene: Scene, rng: np.random.Generator) -> Asked:
@@ -67,8 +79,8 @@ def is_there(scene: Scene, rng: np.random.Generator) -> Asked:
     yes = bool(seen) and rng.random() < 0.5
     name = str(rng.choice(seen if yes else [name for name in OBJECTS if name not in seen]))
     question = one_of(rng, f"Is there {a(name)} in the video?", f"Is {a(name)} seen in the video?")
-    reason = f"{shows(scene)}, so there is {a(name) if yes else f'no {name}'}."
-    return Asked(question, reason, "yes" if yes else "no", ("Visual", "Existential"))
+    return Asked(question, shows(scene), "yes" if yes else "no", ("Visual", "Existential"),
+                 so=f"there is {a(name) if yes else f'no {name}'}")
 
 
 def is_sounding(scene: Scene, rng: np.random.Generator) -> Asked:
@@ -78,8 +90,8 @@ def is_sounding(scene: Scene, rng: np.random.Generator) -> Asked:
     absent = [name for name in OBJECTS if name not in heard]
     name = str(rng.choice(heard if yes else silent if silent and rng.random() < 0.7 else absent))
     question = one_of(rng, f"Is the {name} making a sound?", f"Is the {name} sounding in the video?")
-    reason = f"{sounds_are(scene)}, so the {name} is {'sounding' if yes else 'silent'}."
-    return Asked(question, reason, "yes" if yes else "no", ("Audio-Visual", "Existential"))
+    return Asked(question, sounds_are(scene), "yes" if yes else "no", ("Audio-Visual", "Existential"),
+                 so=f"the {name} is {'sounding' if yes else 'silent'}")
 
 
 def left_of(scene: Scene, rng: np.random.Generator) -> Asked | None:
@@ -89,8 +101,8 @@ def left_of(scene: Scene, rng: np.random.Generator) -> Asked | None:
     left, right = sorted(rng.choice(len(seen), size=2, replace=False).tolist())
     yes = rng.random() < 0.5
     one, other = (seen[left], seen[right]) if yes else (seen[right], seen[left])
-    reason = f"{in_a_row(seen)}, so the {one} is to the {'left' if yes else 'right'} of the {other}."
-    return Asked(f"Is the {one} to the left of the {other}?", reason, "yes" if yes else "no", ("Visual", "Location"))
+    return Asked(f"Is the {one} to the left of the {other}?", in_a_row(seen), "yes" if yes else "no",
+                 ("Visual", "Location"), so=f"the {one} is to the {'left' if yes else 'right'} of the {other}")
 
 
 def in_a_row(names: list[str]) -> str:
@@ -102,8 +114,8 @@ def where(scene: Scene, rng: np.random.Generator) -> Asked | None:
     if len(heard) != 1 or (spot := _third(heard[0])) is None:
         return None
     question = one_of(rng, "Where is the sounding object?", "Where is the object that makes the sound?")
-    reason = f"The sounding object is the {heard[0].actor}, which is {side(heard[0].x)}."
-    return Asked(question, reason, spot, ("Audio-Visual", "Location"))
+    facts = f"The sounding object is the {heard[0].actor}, which is {side(heard[0].x)}"
+    return Asked(question, facts, spot, ("Audio-Visual", "Location"))
 
 
 def _third(part: Part) -> str | None:
@@ -137,7 +149,7 @@ def last(scene: Scene, rng: np.random.Generator) -> Asked | None:
 
 def _starts(heard: list[Part]) -> str:
     told = listed([f"{label(part)} starts at {part.heard[0][0]}" for part in heard])
-    return f"{told[0].upper()}{told[1:]}."
+    return f"{told[0].upper()}{told[1:]}"
 
 
 def neighbour(scene: Scene, rng: np.random.Generator) -> Asked | None:
@@ -149,9 +161,9 @@ def neighbour(scene: Scene, rng: np.random.Generator) -> Asked | None:
     sides = [("left", at - 1)] * (at > 0) + [("right", at + 1)] * (at + 1 < len(seen))
     which, other = sides[rng.integers(len(sides))]
     sounds = "first sounding" if len(heard) > 1 else "sounding"
-    reason = f"The {sounds} object is the {heard[0].actor}. {in_a_row([part.actor for part in seen])}."
+    facts = f"The {sounds} object is the {heard[0].actor}. {in_a_row([part.actor for part in seen])}"
     question = f"Which is the {which} object of the {sounds} object?"
-    return Asked(question, reason, seen[other].actor, ("Audio-Visual", "Temporal" if len(heard) > 1 else "Location"))
+    return Asked(question, facts, seen[other].actor, ("Audio-Visual", "Temporal" if len(heard) > 1 else "Location"))
 
 
 def longer(scene: Scene, rng: np.random.Generator) -> Asked | None:
@@ -164,7 +176,7 @@ def longer(scene: Scene, rng: np.random.Generator) -> Asked | None:
         return None
     told = listed([f"the {name} sounds for {length} seconds" for name, length in lengths.items()])
     answer = "yes" if lengths[one] > lengths[other] else "no"
-    return Asked(f"Does the {one} sound longer than the {other}?", f"{told[0].upper()}{told[1:]}.", answer,
+    return Asked(f"Does the {one} sound longer than the {other}?", f"{told[0].upper()}{told[1:]}", answer,
                  ("Audio", "Comparative"))
 
 
@@ -178,7 +190,7 @@ def choose_sound(scene: Scene, rng: np.random.Generator) -> Asked | None:
     heard = heard_parts(scene)
     if len(heard) != 1:
         return None
-    return Asked("What is the main sound source in the video?", f"{sounds_are(scene)}.", heard[0].actor,
+    return Asked("What is the main sound source in the video?", sounds_are(scene), heard[0].actor,
                  ("Sound", "Which"), _options(heard[0].actor, scene, rng))
 
 
@@ -187,7 +199,7 @@ def choose_happening(scene: Scene, rng: np.random.Generator) -> Asked | None:
     if len(heard) != 1:
         return None
     names = _options(heard[0].actor, scene, rng)
-    return Asked("What happens in the video?", f"{sounds_are(scene)}.", label(heard[0]), ("Both", "Happening"),
+    return Asked("What happens in the video?", sounds_are(scene), label(heard[0]), ("Both", "Happening"),
                  tuple(ACTORS[name].label for name in names))
 
 
@@ -197,7 +209,7 @@ def choose_seen(scene: Scene, rng: np.random.Generator) -> Asked | None:
         return None
     name = str(rng.choice(seen))
     options = [name, *rng.choice([other for other in OBJECTS if other not in seen], size=3, replace=False).tolist()]
-    return Asked("What is seen in the video?", f"{shows(scene)}.", name, ("View", "Which"),
+    return Asked("What is seen in the video?", shows(scene), name, ("View", "Which"),
                  tuple(rng.permutation(options).tolist()))
 
 
@@ -207,8 +219,8 @@ def choose_start(scene: Scene, rng: np.random.Generator) -> Asked | None:
         return None
     start = heard[0].heard[0][0]
     others = rng.choice([second for second in range(9) if abs(second - start) > 1], size=3, replace=False).tolist()
-    options = tuple(f"at {second} seconds" for second in sorted([start, *others]))
-    return Asked("When does the sound start?", f"The {label(heard[0])} starts at {start}.", f"at {start} seconds",
+    options = tuple(f"at {second} seconds" for second in rng.permutation([start, *others]))
+    return Asked("When does the sound start?", f"The {label(heard[0])} starts at {start}", f"at {start} seconds",
                  ("Sound", "When"), options)
 
 
@@ -217,9 +229,9 @@ def choose_where(scene: Scene, rng: np.random.Generator) -> Asked | None:
     if not clear:
         return None
     part = clear[rng.integers(len(clear))]
-    reason = f"{in_a_row([other.actor for other in seen_parts(scene)])}, and the {part.actor} is {side(part.x)}."
+    facts = f"{in_a_row([other.actor for other in seen_parts(scene)])}, and the {part.actor} is {side(part.x)}"
     options = ("on the left", "in the middle", "on the right")
-    return Asked(f"Where is the {part.actor}?", reason, side(part.x), ("View", "Where"), options)
+    return Asked(f"Where is the {part.actor}?", facts, side(part.x), ("View", "Where"), options)
 
 
 def _options(name: str, scene: Scene, rng: np.random.Generator) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ data set's tagged result. Times are whole seconds, coordinates whole pixels of t
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from .actors import ACTIONS, EMOTIONS, OBJECTS
 from .asking import Asked, heard_parts, seen_parts
 from .pointing import GRID, Pointed
 from .script import DURATION, Scene
-from .words import NUMBERS, event, from_to, label, listed, one_of, side
+from .words import NUMBERS, a, event, from_to, label, listed, one_of, side
 
 OBJECT_SETS = ("ave", "unav", "avvp", "avqa", "avqa_thu", "avcap", "arig", "s4", "ms3", "ref_avs")
 ACTION_SETS = ("ks", "ucf")
@@ -31,7 +31,8 @@ class Question:
 
     `question` is what a person types ("" where the data set's own instruction says it all), `target` the full text to
     answer, `answer` the bare reference: the word, the tagged events, the published reference sentence (arig), the
-    caption. `time` is the second whose picture is meant where one picture is asked about, else 0. `fields` are the
+    caption. `given` begins the target with what is seen and heard, where the rest can be told from it and the question;
+    else it is "". `time` is the second whose picture is meant where one picture is asked about, else 0. `fields` are the
     published fields that hold the truth; `actor` is whose mask is meant, "" for nobody's; `which` (0 or 1), of a pair,
     the scene that is both seen and heard.
     """
@@ -44,6 +45,7 @@ class Question:
     fields: dict = field(default_factory=dict)
     actor: str = ""
     which: int = 0
+    given: str = ""
 
 
 def ask(scene: Scene, rng: np.random.Generator) -> list[Question]:
@@ -100,19 +102,22 @@ def ask_pair(pair: tuple[Scene, Scene], rng: np.random.Generator) -> list[Questi
     video."""
     shown = [listed([part.actor for part in seen_parts(scene)], article=True) for scene in pair]
     sounds = [listed([label(part) for part in heard_parts(scene)]) for scene in pair]
-    which = int(rng.integers(2))
-    answer = NUMBERS[which + 1]
-    reason = f"The audio is {sounds[which]}. The first video shows {shown[0]}, and the second video shows {shown[1]}."
-    truth = {"correct_video": answer, "audio_event": sounds[which], "video1_event": sounds[0], "video2_event": sounds[1]}
-    asked = [Question("a2v", "", f"{reason} Therefore, the matching video is <answer>{answer}</answer>.", answer,
-                      fields=truth, which=which)]
-    which = int(rng.integers(2))
-    answer = NUMBERS[which + 1]
-    reason = f"The video shows {shown[which]}. The first audio is {sounds[0]}, and the second audio is {sounds[1]}."
-    truth = {"correct_audio": answer, "video_event": sounds[which], "audio1_event": sounds[0], "audio2_event": sounds[1]}
-    asked.append(Question("v2a", "", f"{reason} Therefore, the matching audio is <answer>{answer}</answer>.", answer,
-                          fields=truth, which=which))
-    return asked
+    one, other = int(rng.integers(2)), int(rng.integers(2))
+    return [
+        _match("a2v", "video", pair, one, f"The audio is {sounds[one]}. The first video shows {shown[0]}, and the second "
+               f"video shows {shown[1]},", {"audio_event": sounds[one]}, sounds),
+        _match("v2a", "audio", pair, other, f"The video shows {shown[other]}. The first audio is {sounds[0]}, and the "
+               f"second audio is {sounds[1]},", {"video_event": sounds[other]}, sounds),
+    ]
+
+
+def _match(dataset: str, kind: str, pair: tuple[Scene, Scene], which: int, given: str, fields: dict,
+    sounds: list[str]) -> Question:
+    name, answer = heard_parts(pair[which])[0].actor, NUMBERS[which + 1]
+    target = f"{given} so the {name} is in the {('first', 'second')[which]} {kind}. "
+    target += f"Therefore, the matching {kind} is <answer>{answer}</answer>."
+    fields |= {f"correct_{kind}": answer, f"{kind}1_event": sounds[0], f"{kind}2_event": sounds[1]}
+    return Question(dataset, "", target, answer, fields=fields, which=which, given=given)
 
 
 # ---- practice --------------------------------------------------------------
@@ -140,7 +145,7 @@ def ask_picture(scene: Scene, rng: np.random.Generator) -> list[Question]:
     asked.append(Question("avqa", f"Point at the {part.actor}.", points, points, time))
     absent = str(rng.choice([name for name in OBJECTS if name not in names]))
     name, there = (absent, "no") if rng.random() < 0.5 else (names[rng.integers(len(names))], "yes")
-    asked.append(_avqa(Asked(f"Is there a {name}?", f"{asking.in_a_row(names)}.", there, ("", "")), rng, time))
+    asked.append(_avqa(Asked(f"Is there {a(name)}?", asking.in_a_row(names), there, ("", "")), rng, time))
     return asked
 
 
@@ -148,6 +153,18 @@ def ask_about(scene: Scene, time: float, rng: np.random.Generator) -> list[Quest
     """Practice for ref_avs: several descriptions for the picture of one second."""
     asked = {found.words: _ref_avs(found) for _ in range(4) if (found := pointing.described(scene, rng, time))}
     return list(asked.values())
+
+
+def ask_words(scene: Scene, pair: tuple[Scene, Scene], rng: np.random.Generator) -> list[Question]:
+    """Thinking practice, for a scene of `script.write` and a pair of `script.write_pair`: what can be told from words.
+
+    Of ref_avs only what is true, and of what; where it is has to be seen.
+    """
+    asked = [_avqa(kind(scene, rng), rng) for kind in asking.KINDS]
+    asked += [_avqa_thu(kind(scene, rng), rng) for kind in asking.CHOICES]
+    asked += [replace(found, target=found.target.partition(" Its ")[0])
+              for found in ask_about(scene, float(rng.integers(DURATION)) + 0.5, rng)]
+    return [question for question in asked + ask_pair(pair, rng) if question is not None]
 
 
 def ask_sound(scene: Scene, rng: np.random.Generator) -> list[Question]:
@@ -200,7 +217,7 @@ def _avqa(asked: Asked | None, rng: np.random.Generator, time: float = 0.0) -> Q
     close = one_of(rng, "The answer is", "So the answer is")
     target = f"{asked.reason} {close} <answer> {asked.answer} </answer>."
     fields = {"question": asked.question, "answer": asked.answer, "type": json.dumps(asked.kind)}
-    return Question("avqa", asked.question, target, asked.answer, time, fields)
+    return Question("avqa", asked.question, target, asked.answer, time, fields, given=asked.given)
 
 
 def _avqa_thu(asked: Asked | None, rng: np.random.Generator) -> Question | None:
@@ -211,7 +228,8 @@ def _avqa_thu(asked: Asked | None, rng: np.random.Generator) -> Question | None:
     target = f"{asked.reason} {close} <answer>{asked.answer}</answer>."
     fields = {"question_text": asked.question, "multi_choice": options, "answer": asked.answer,
               "question_relation": asked.kind[0], "question_type": asked.kind[1]}
-    return Question("avqa_thu", f"{asked.question}, options:{options}", target, asked.answer, fields=fields)
+    return Question("avqa_thu", f"{asked.question}, options:{options}", target, asked.answer, fields=fields,
+                    given=asked.given)
 
 
 def _arig(found: Pointed | None) -> Question | None:
@@ -236,10 +254,12 @@ def _ref_avs(found: Pointed | None) -> Question | None:
         return None
     if found.part is None:
         target = f"{found.reason} <answer>false</answer> The object is absent."
-        return Question("ref_avs", found.words, target, "false", found.time, {"split": "test_n"})
+        return Question("ref_avs", found.words, target, "false", found.time, {"split": "test_n"},
+                        given=found.reason)
     name = found.part.actor
     target = f"{found.reason} <answer>true</answer> The object is the {name}. Its {pointing.box_and_points(found.mask)}."
-    return Question("ref_avs", found.words, target, "true", found.time, {"split": "test_s"}, name)
+    return Question("ref_avs", found.words, target, "true", found.time, {"split": "test_s"}, name,
+                    given=found.reason)
 
 
 def _avcap(scene: Scene, rng: np.random.Generator) -> Question:
