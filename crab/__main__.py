@@ -133,8 +133,8 @@ def _parser() -> argparse.ArgumentParser:
     atlas.add_argument("--out", required=True, type=_new_file, metavar="FILE.npz", help="write the signatures there")
     atlas.add_argument("--count", type=_positive, metavar="N", help="records of every dataset (default: all)")
     atlas.add_argument("--split", choices=("test", "train"), default="train", help="(default: train)")
-    atlas.add_argument("--damage", action="store_true",
-                       help="also mute each head in turn and print how much worse the answers get")
+    atlas.add_argument("--damage", type=_new_file, metavar="FILE.json",
+                       help="also mute each head in turn, print how much worse the answers get and write it there")
     _model_arguments(atlas)
     atlas.set_defaults(run=run_atlas)
 
@@ -309,7 +309,7 @@ def run_route(args: argparse.Namespace) -> None:
     from crab import media
     from crab.ask import ask
     from crab.ilora import Intervention
-    from crab.learn import transfer
+    from crab.learn import effects
     from crab.segment import load_segmenter
     from visualize.routing import save_npz
 
@@ -334,13 +334,13 @@ def run_route(args: argparse.Namespace) -> None:
         print(result.text, *result.notes, sep="\n", end="\n\n")
         results.append(result)
     if len(results) == 2:
-        print(transfer.compare(*results, crab=crab))
+        print(effects.compare(*results, crab=crab))
     print(result.knows)
     save_npz(result.routing, args.out)
 
 
 def run_atlas(args: argparse.Namespace) -> None:
-    from crab.learn import transfer
+    from crab.learn import effects, transfer
 
     asked = list(transfer.questions(args.data, count=args.count, split=args.split))
     if args.damage and not all(one.target for one in asked):
@@ -351,7 +351,9 @@ def run_atlas(args: argparse.Namespace) -> None:
     for by in ("family", "dataset"):
         print(transfer.separation(atlas, by=by))
     if args.damage:
-        print(transfer.damage_table(transfer.damage(crab, tqdm(asked, unit=" questions"))))
+        found = effects.damage(crab, tqdm(asked, unit=" questions"))
+        effects.save(found, args.damage)
+        print(effects.damage_table(found))
 
 
 def run_figure(args: argparse.Namespace) -> None:

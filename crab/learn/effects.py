@@ -1,0 +1,248 @@
+"""What changing the routing does: to one answer (`compare`), and to the answers to many questions (`damage`)."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from crab import CrabError, answer
+from crab.answer import Answer, Event
+from crab.ask import Result, ask
+from crab.ilora.trace import Intervention
+from crab.learn.metrics import accuracy, box_iou, jaccard, temporal_iou
+from crab.learn.transfer import LONGEST, Asked
+from crab.model import Crab
+
+
+# --- two runs -------------------------------------------------------------------------------------------------------
+
+
+class Edit(NamedTuple):
+    """A stretch of words: "equal", "replace", "delete" or "insert", as difflib has them."""
+
+    kind: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What differs between two answers. An IoU is 0 where only one has any, None where neither does."""
+
+    same: bool  # token by token
+    words: tuple[Edit, ...]  # the first text turned into the second
+    choices: tuple[str | None, str | None]
+    events: float | None  # mean over labels and modalities of their temporal IoU
+    boxes: float | None  # IoU of the first box of either
+    masks: float | None  # IoU of the first mask of either
+    first: int | None  # number of the first token that differs, from 0; None where none does
+    kl: float | None  # nats from the first answer's distribution of that token to the second's; None without a model
+
+    def __str__(self) -> str:
+        """Lines for people."""
+        if self.same:
+            return "The same answer, token by token."
+        lines = [f"{edit.kind}: {edit.before!r} -> {edit.after!r}" for edit in self.words if edit.kind != "equal"]
+        lines.append(f"first different token: number {self.first + 1}")
+        lines[-1] += "" if self.kl is None else f", KL {self.kl:.4f} nats"
+        if self.choices[0] != self.choices[1]:
+            lines.append(f"choice: {self.choices[0]} -> {self.choices[1]}")
+        ious = {"events": self.events, "boxes": self.boxes, "masks": self.masks}
+        lines += [f"IoU of the {name}: {iou:.2f}" for name, iou in ious.items() if iou is not None]
+        return "\n".join(lines)
+
+
+def compare(before: Result, after: Result, *, crab: Crab | None = None) -> Comparison:
+    """Tell two answers apart, of two runs of one question with and without an intervention, or of any two.
+
+    With `crab`, the model that gave both, the distributions of the first token that differs are computed anew, each
+    with its own run's intervention after what both have written until there (two passes); not so for a clip that was
+    asked in windows, where `kl` stays None.
+    """
+    ids = before.token_ids, after.token_ids
+    first = next((i for i in range(min(map(len, ids))) if ids[0][i] != ids[1][i]), min(map(len, ids)))
+    same = ids[0] == ids[1]
+    kl = None
+    if crab is not None and not same:
+        logits = [_next(crab, result, ids[0][:first]) for result in (before, after)]
+        kl = None if any(of is None for of in logits) else _kl(*logits)
+    boxes = [_corners(result.answer) for result in (before, after)]
+    masks = [result.masks[0].mask if result.masks else None for result in (before, after)]
+    return Comparison(
+        same=same,
+        words=_edits(before.text, after.text),
+        choices=(before.answer.choice, after.answer.choice),
+        events=events_iou(before.answer.events, after.answer.events),
+        boxes=_iou(box_iou, *boxes),
+        masks=_iou(jaccard, *masks),
+        first=None if same else first,
+        kl=kl,
+    )
+
+
+def events_iou(a: Sequence[Event], b: Sequence[Event]) -> float | None:
+    """Mean over the labels and modalities of either of their temporal IoU; None where there are no events."""
+    kinds = {(event.label, event.modality) for event in (*a, *b)}
+    spans = [[[(e.start, e.end) for e in of if (e.label, e.modality) == kind] for of in (a, b)] for kind in kinds]
+    return float(np.mean([temporal_iou(*pair) for pair in spans])) if kinds else None
+
+
+def _edits(before: str, after: str) -> tuple[Edit, ...]:
+    a, b = before.split(), after.split()
+    codes = difflib.SequenceMatcher(None, a, b, autojunk=False).get_opcodes()
+    return tuple(Edit(kind, " ".join(a[i:j]), " ".join(b[k:m])) for kind, i, j, k, m in codes)
+
+
+def _iou(measure: Callable, a, b) -> float | None:
+    if a is None and b is None:
+        return None
+    if a is None or b is None or np.shape(a) != np.shape(b):
+        return 0.0
+    return measure(a, b)
+
+
+def _corners(said: Answer) -> tuple[float, float, float, float] | None:
+    return next(((box.x1, box.y1, box.x2, box.y2) for box in said.boxes), None)
+
+
+def _next(crab: Crab, result: Result, written: Sequence[int]) -> torch.Tensor | None:
+    """Logits of the token after `written`, (vocabulary,); None of a run in windows."""
+    prompt = crab.prompt(result.clip, result.task, result.question, other=result.other)
+    if len(prompt.map.tokens) != result.prompt_tokens:
+        return None
+    return crab.logits(prompt, written, intervention=result.intervention)[-1]
+
+
+def _kl(a: torch.Tensor, b: torch.Tensor) -> float:
+    p, q = (logits.double().log_softmax(dim=-1) for logits in (a, b))
+    return max(float((p.exp() * (p - q)).sum()), 0.0)
+
+
+# --- damage ---------------------------------------------------------------------------------------------------------
+
+
+def nearness(result: Result, asked: Asked) -> float:
+    """How near an answer is to its target, 0 to 1.
+
+    Choices and matches right or wrong; events by `events_iou`; boxes by IoU; what does not exist by saying so; captions
+    by their words (F1). An answer that cannot be read is 0.
+    """
+    height, width = result.frame.shape[:2] if result.frame is not None else (asked.clip.height, asked.clip.width)
+    duration = asked.clip.duration or answer.CLOCK
+    true = answer.parse(asked.target, asked.task, duration=duration, size=(width, height))
+    said = result.answer
+    if true.exists is False:
+        return float(said.exists is False)
+    if true.boxes:
+        boxes = _corners(said), _corners(true)
+        return box_iou(*boxes) if boxes[0] else 0.0
+    if true.events:
+        return events_iou(said.events, true.events)
+    if true.choice is not None:
+        return accuracy([said.choice], [true.choice])
+    return _overlap(said.text, true.text)
+
+
+def _overlap(said: str, meant: str) -> float:
+    a, b = (Counter(re.findall(r"\w+", text.lower())) for text in (said, meant))
+    return 2 * (a & b).total() / max(a.total() + b.total(), 1)
+
+
+@dataclass(frozen=True)
+class Damage:
+    """Scores of the same questions, the routing as it is and changed."""
+
+    changes: tuple[str, ...]  # "head 1 muted", ..., "all heads alike"
+    families: tuple[str, ...]  # of every question
+    before: np.ndarray  # (questions,)
+    after: np.ndarray  # (changes, questions)
+
+
+class DamageTable(NamedTuple):
+    """How much a mean score changes, (rows, families) below 0 where answers get worse, with its 95 % interval."""
+
+    rows: tuple[str, ...]  # what was done
+    families: tuple[str, ...]
+    values: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    before: np.ndarray  # (families,) mean score of the routing as it is
+    counts: dict[str, int]  # questions of each family
+
+    def __str__(self) -> str:
+        """A line a family and row."""
+        lines = ["change of the mean score, with its 95 % interval:"]
+        for j, family in enumerate(self.families):
+            lines.append(f"{family} ({self.counts[family]} questions, score {self.before[j]:.2f})")
+            for i, row in enumerate(self.rows):
+                interval = f"({self.low[i, j]:+.3f} to {self.high[i, j]:+.3f})"
+                lines.append(f"  {row:<18}{self.values[i, j]:+.3f}  {interval}")
+        return "\n".join(lines)
+
+
+def damage(
+    crab: Crab, asked: Iterable[Asked], *, score: Callable[[Result, Asked], float] = nearness,
+    max_new_tokens: int = LONGEST,
+) -> Damage:
+    """Ask every question as it is, with each head muted in turn, and with the router taken away (all heads alike).
+
+    Raises CrabError for a question without a target, and as asking does.
+    """
+    if crab.adapter is None:
+        raise CrabError(f"{crab.name} has no adapter and so no heads to mute: give one.")
+    changes = [Intervention("mute", (head,)) for head in range(crab.adapter.heads)] + [Intervention("uniform")]
+    families, scores = [], []
+    for one in asked:
+        if not one.target:
+            raise CrabError("What is lost cannot be told without targets, which training records hold (train.json).")
+        of = []
+        for change in (None, *changes):
+            *_, result = ask(
+                crab, one.clip, one.task, one.question, other=one.other, trace=False, max_new_tokens=max_new_tokens,
+                intervention=change,
+            )  # fmt: skip
+            of.append(score(result, one))
+        families.append(one.task.family)
+        scores.append(of)
+    before, *after = np.array(scores, dtype=float).reshape(-1, len(changes) + 1).T
+    return Damage(tuple(map(str, changes)), tuple(families), before, np.array(after))
+
+
+def save(damage: Damage, path: str | Path) -> None:
+    """Write the scores as JSON."""
+    told = asdict(damage) | {"before": damage.before.tolist(), "after": damage.after.tolist()}
+    Path(path).write_text(json.dumps(told) + "\n")
+
+
+def load(path: str | Path) -> Damage:
+    """Read what `save` wrote. Raises CrabError for a file that is none of its."""
+    try:
+        told = json.loads(Path(path).read_text())
+        return Damage(tuple(told["changes"]), tuple(told["families"]), np.array(told["before"]), np.array(told["after"]))
+    except (ValueError, KeyError, TypeError) as error:
+        raise CrabError(f"{path} holds no damage: python -m crab atlas … --damage FILE.json writes it.") from error
+
+
+def damage_table(damage: Damage, *, samples: int = 1000) -> DamageTable:
+    """Head x family, with bootstrap intervals over the questions of a family."""
+    rng = np.random.default_rng(0)
+    families = tuple(dict.fromkeys(damage.families))
+    counts, columns = {}, []
+    for family in families:
+        mine = np.array(damage.families) == family
+        changed = damage.after[:, mine] - damage.before[mine]  # (changes, questions)
+        n = counts[family] = changed.shape[1]
+        shares = rng.multinomial(n, np.full(n, 1 / n), size=samples) / n  # (samples, questions)
+        low, high = np.percentile(shares @ changed.T, (2.5, 97.5), axis=0)
+        columns.append((changed.mean(axis=1), low, high, damage.before[mine].mean()))
+    values, low, high, before = (np.stack(of, axis=-1) for of in zip(*columns))
+    return DamageTable(damage.changes, families, values, low, high, before, counts)

@@ -1,0 +1,128 @@
+"""The difference between two answers and the damage table: on planted data, and on real runs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from test_transfer import clip, forced, model, own, result_of, run  # noqa: F401  the runs of a tiny model
+
+from crab import CrabError, media
+from crab.__main__ import main
+from crab.answer import Box, Event
+from crab.ilora import Intervention
+from crab.learn import effects
+from crab.learn.effects import Edit
+from crab.learn.transfer import Asked
+from crab.segment import Mask
+from crab.tasks import TASKS
+
+
+def test_the_same_answer_differs_in_nothing(tiny, own):
+    found = effects.compare(own, own, crab=tiny)
+    assert found.same and found.first is None and found.kl is None
+    assert [edit.kind for edit in found.words] == ["equal"] and "same answer" in str(found)
+
+
+def test_the_first_differing_token_has_a_kl_and_only_with_a_model(tiny, own, forced):
+    found = effects.compare(own, forced, crab=tiny)
+    assert not found.same and own.token_ids[: found.first] == forced.token_ids[: found.first]
+    assert own.token_ids[found.first] != forced.token_ids[found.first] and found.kl > 0
+    prompt = tiny.prompt(own.clip, own.task)
+    p, q = (tiny.logits(prompt, own.token_ids[: found.first], intervention=how)[-1].log_softmax(-1).numpy()
+            for how in (None, forced.intervention))  # fmt: skip
+    assert found.kl == pytest.approx(float((np.exp(p) * (p - q)).sum()), rel=1e-3)
+    assert effects.compare(own, forced).kl is None
+    assert effects.compare(own, forced, crab=tiny) == found
+    assert "KL" in str(found)
+    windowed = replace(own, prompt_tokens=2 * own.prompt_tokens)
+    assert effects.compare(windowed, forced, crab=tiny).kl is None
+
+
+def test_words_events_boxes_and_masks_are_compared():
+    before = result_of("A dog. <event>dog, (0 4)</event>", "ave", token_ids=(1, 2))
+    after = result_of("A cat. <event>dog, (2 6)</event>", "ave", token_ids=(1, 3))
+    found = effects.compare(before, after)
+    assert found.events == pytest.approx(2 / 6) and found.boxes is None and found.masks is None and found.first == 1
+    assert found.words[1] == Edit("replace", "dog.", "cat.")
+    assert [edit.kind for edit in found.words] == ["equal", "replace", "equal", "replace"]
+    box = replace(before.answer, boxes=(Box("dog", 0, 0, 10, 10),))
+    whole, half = np.ones((4, 4), bool), np.arange(16).reshape(4, 4) < 8
+    a, b = (replace(before, answer=box, masks=(Mask(0.0, "dog", mask, None),)) for mask in (half, whole))
+    assert effects.compare(a, b).masks == 0.5 and effects.compare(a, b).boxes == 1.0
+    assert effects.compare(a, before).boxes == effects.compare(a, before).masks == 0.0
+
+
+def test_events_that_only_one_has_count_as_nothing_in_common():
+    dog, cat = Event("dog", "both", 0, 4), Event("cat", "both", 0, 4)
+    assert effects.events_iou([dog], [dog, cat]) == 0.5
+    assert effects.events_iou([], []) is None and effects.events_iou([dog], []) == 0.0
+
+
+# Damage
+
+
+@pytest.mark.parametrize(("dataset", "target", "said", "score"), [
+    ("avqa", "<answer>two</answer>", "So <answer> two </answer>.", 1.0),
+    ("avqa", "<answer>two</answer>", "three", 0.0),
+    ("a2v", "<answer>one</answer>", "<answer>one</answer>", 1.0),
+    ("ave", "<event>dog, (0 4)</event>", "<event>dog, (2 6)</event>", 1 / 3),
+    ("arig", "<obj>(0,0)(100,100)</obj>", "<obj>(0,0)(100,50)</obj>", 0.5),
+    ("arig", "<obj>(0,0)(100,100)</obj>", "nothing", 0.0),
+    ("ref_avs", "<answer>false</answer> It is absent.", "<answer>false</answer>", 1.0),
+    ("ref_avs", "<answer>false</answer> It is absent.", "", 0.0),
+    ("avcap", "a dog barks", "a dog sings", 2 / 3),
+])  # fmt: skip
+def test_nearness_to_the_target(dataset, target, said, score):
+    clip = media.Clip("clip.mp4", duration=10.0, width=224, height=224)
+    asked = Asked(TASKS[dataset], clip, target=target)
+    assert effects.nearness(result_of(said, dataset), asked) == pytest.approx(score)
+
+
+def test_damage_asks_with_each_head_muted_and_tells_what_is_lost_by_family(tiny, clip, monkeypatch):
+    asked = [Asked(TASKS[name], clip, "How many?", target="x") for name in ("ave", "avqa", "avqa")]
+    # By this score every answer without head 2 is a quarter worse.
+    found = effects.damage(
+        tiny, asked, max_new_tokens=1, score=lambda r, _: 0.75 if r.intervention == Intervention("mute", (1,)) else 1.0
+    )
+    assert found.changes == ("head 1 muted", "head 2 muted", "head 3 muted", "all heads alike")
+    table = effects.damage_table(found)
+    assert table.families == ("localisation", "question") and table.counts == {"localisation": 1, "question": 2}
+    np.testing.assert_allclose(table.values, [[0, 0], [-0.25, -0.25], [0, 0], [0, 0]])
+    assert (table.low <= table.values).all() and (table.values <= table.high).all() and "-0.250" in str(table)
+    with pytest.raises(CrabError, match="without targets"):
+        effects.damage(tiny, [Asked(TASKS["ave"], clip)])
+
+
+def test_damage_is_kept_and_read_back(tmp_path):
+    found = effects.Damage(("head 1 muted",), ("question", "action"), np.array([1.0, 0.5]), np.array([[0.0, 0.5]]))
+    effects.save(found, tmp_path / "damage.json")
+    again = effects.load(tmp_path / "damage.json")
+    assert (again.changes, again.families) == (found.changes, found.families)
+    assert (again.before == found.before).all() and (again.after == found.after).all()
+    (tmp_path / "other.json").write_text("[]")
+    with pytest.raises(CrabError, match="holds no damage"):
+        effects.load(tmp_path / "other.json")
+
+
+# The command line
+
+
+def test_route_prints_both_answers_and_writes_the_changed_trace(golden, model, tmp_path, capsys):
+    from visualize.routing import load_npz
+
+    out = tmp_path / "trace.npz"
+    command = ["route", str(golden / "media" / "a.mp4"), "--task", "ave", "--out", str(out), *model]
+    command += ["--max-new-tokens", "4"]
+    assert main([*command, "--force", "1", "--towers", "language", "--layers", "0", "2"]) == 0
+    told = capsys.readouterr().out
+    assert "head 1 forced in layers 0, 2 of language" in told and ("KL" in told or "same answer" in told)
+    trace = load_npz(out)["language"]
+    forced = (trace.weights == [1, 0, 0]).all(axis=(1, 2))
+    assert {site.layer for site, is_forced in zip(trace.sites, forced) if is_forced} == {0, 2}
+    assert main(command) == 0 and "forced" not in capsys.readouterr().out
+    assert main([*command, "--layers", "0"]) == 2 and "Say what to do there" in capsys.readouterr().err
+    assert main([*command, "--mute", "9"]) == 2 and "no head 9" in capsys.readouterr().err
+
+
