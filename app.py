@@ -4,10 +4,15 @@ Environment: CRAB_MODEL (a folder or hub id laid out like Qwen/Qwen2.5-Omni-7B; 
 published .bin or a PEFT folder), CRAB_SEGMENTER ("grabcut", or a SAM 2 hub id or folder), and Gradio's own
 GRADIO_SERVER_NAME, GRADIO_SERVER_PORT and GRADIO_SHARE.
 
-Components, wiring and launch live here; what is asked lives in `crab`, what is drawn in `visualize`. The page has two
-tabs. In "Ask a clip", `form` (what to ask) and `answer_sheet` (what came back) lay out their components and hand them
-back by name, and `asking` wires them; in "Compose", `composer` and `composing` do the same for a scene that a visitor
-puts together and whose truth is therefore known. `programs` is for gradio_client. `build` joins them.
+Components, wiring and launch live here; what is asked lives in `crab`, what is drawn in `visualize`. The page has three
+tabs, and for each part of one a function lays out components and hands them back by name, and another wires them:
+
+    Ask a clip    `form` (what to ask) and `answer_sheet` (what came back): `asking`
+                  `workbench` (change the routing, compare runs): `working`
+    Compose       `composer` (a scene put together by a visitor, so that its truth is known): `composing`
+    Atlas         `atlas_sheet` (many tasks' routing, and the visitor's runs among them): `mapping`
+
+`programs` is for gradio_client. `build` joins them.
 """
 
 from __future__ import annotations
@@ -19,11 +24,14 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from filecmp import cmp
+from functools import partial
 from html import escape
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import urlencode
 from uuid import uuid4
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read when gradio is imported: the page calls nobody
@@ -32,19 +40,28 @@ import spaces  # noqa: E402  before anything that may touch CUDA; does nothing o
 import gradio as gr  # noqa: E402
 
 from crab import CrabError  # noqa: E402
-from crab.ask import Result, ask, to_json  # noqa: E402
+from crab.ask import Result, ask, shown, to_json  # noqa: E402
+from crab.ilora import Intervention  # noqa: E402
+from crab.learn import effects, transfer  # noqa: E402
 from crab.media import Clip, Limits, open_clip  # noqa: E402
 from crab.model import Crab  # noqa: E402
+from crab.prompt import is_of  # noqa: E402
 from crab.scenes import compose, render  # noqa: E402
 from crab.scenes.script import BACKDROPS, DURATION, Scene  # noqa: E402
 from crab.segment import Segmenter, load_segmenter  # noqa: E402
 from crab.tasks import FAMILIES, TASKS, Task  # noqa: E402
-from visualize import compare, masks, routing, text, theme, timeline  # noqa: E402
+from visualize import compare, difference, export, masks, routing, standalone, text, theme, timeline  # noqa: E402
+from visualize import transfer as charts  # noqa: E402
 
 ASSETS = Path(__file__).parent / "assets"
+LINKED = Path(__file__).parent / "visualize" / "linked.js"  # in the browser: player, bars, explorer together
 SOURCES = [("Video", "video"), ("Sound", "sound"), ("Picture + sound", "picture"), ("Any file", "file")]
 TOWERS = {"language": "Language model", "audio": "Hearing", "vision": "Seeing"}
-GROUPS = {"text": "Prompt text", "audio": "Sound", "video": "Video", "image": "Picture", "generated": "Answer"}
+KINDS = {"text": "Prompt text", "audio": "Sound", "video": "Video", "image": "Picture", "generated": "Answer"}
+CHANGES = [("Mute heads", "mute"), ("Force one head", "force"), ("All heads alike", "uniform"),
+           ("Freeze to another run’s average", "average")]
+TAKEN = ("csv", "html", "svg", "pdf")
+KEPT = 8  # runs of a visitor that can be compared
 
 # The form's inputs. "question_as" is the dataset that a question is worded as, and so on for every family.
 CHOICES = ("source", "family", *(f"{family}_as" for family in FAMILIES))
@@ -81,6 +98,14 @@ FILM = (320, 240)  # width and height of a composed scene
 BUSY = "() => [{__type__: 'update', interactive: false}, {__type__: 'update', interactive: true}]"
 STOPPING = "() => [{__type__: 'update', interactive: false}, {__type__: 'update', interactive: false}]"
 DICE = f"() => Math.floor(Math.random() * {compose.LOOKS})"
+OPEN_LINK = """() => {
+  const asked = new URLSearchParams(location.search);
+  const button = asked.has("clip") ? "#ask" : asked.has("scene") ? "#compose-ask" : null;
+  if (button) setTimeout(() => document.querySelector(button).click(), 200);
+}"""
+NAME_LINK = "(link) => { history.replaceState(null, '', (link || location.pathname) + (link ? location.hash : '')); }"
+COPY_LINK = "() => navigator.clipboard.writeText(location.href)"
+FETCH = "() => setTimeout(() => document.querySelector('#taken a, a#taken, #taken').click(), 100)"
 WITH_DARK = "(...values) => [...values.slice(0, -1), document.querySelector('.dark') !== null]"
 
 log = logging.getLogger("crab.page")
@@ -114,7 +139,7 @@ def paced(results: Iterator[Result], *, every: float = 0.1) -> Iterator[Result]:
                 yield result
 
 
-def gpu_seconds(clip: Clip, task: Task, question: str, other: Clip | None) -> int:
+def gpu_seconds(clip: Clip, task: Task, question: str, other: Clip | None, changed: Intervention | None = None) -> int:
     """How long to borrow a ZeroGPU for. A long clip is asked in windows, one answer each."""
     return min(120, 30 + round(clip.duration + (other.duration if other else 0)))
 
@@ -153,16 +178,42 @@ def task_named(name: str) -> Task:
     return TASKS[FAMILIES[name].default if name in FAMILIES else name]
 
 
-def saved(result: Result, folder: str) -> tuple[str, str | None]:
-    """Paths of the result as JSON and of its router weights, in Gradio's own folder, which `delete_cache` empties."""
-    place = Path(folder) / uuid4().hex
+def new_folder(cache: str) -> Path:
+    """A folder in Gradio's own, which `delete_cache` empties."""
+    place = Path(cache) / uuid4().hex
     place.mkdir(parents=True)
+    return place
+
+
+def saved(result: Result, cache: str) -> tuple[str, str | None]:
+    """Paths of the result as JSON and of its router weights, None if it has none."""
+    place = new_folder(cache)
     answer = place / "answer.json"
     answer.write_text(json.dumps(to_json(result), indent=2))
     if not result.routing:
         return str(answer), None
     routing.save_npz(result.routing, place / "routing.npz")
     return str(answer), str(place / "routing.npz")
+
+
+def explorer(result: Result, keeper: gr.HTML, dark: bool) -> str:
+    """The frame that shows all of a result's router weights; they come to it as a file, which `keeper` looks after."""
+    path = new_folder(keeper.GRADIO_CACHE) / "routing.json"
+    path.write_text(standalone.data(result.routing, seen=standalone.Seen(*shown(result))))
+    url = f"gradio_api/file={keeper.move_resource_to_block_cache(str(path))}"
+    return standalone.frame(url, dark=dark, title="Router weights by word, layer, place and time")
+
+
+def taken(result: Result, format: str, cache: str) -> str:
+    """The path of a result's router weights as "csv" (all), "html" (the explorer, to use offline), "svg" or "pdf"."""
+    path = new_folder(cache) / f"routing.{format}"
+    title = f"{result.task.name} · {result.clip.path and Path(result.clip.path).name or 'picture'}"
+    if format == "html":
+        facts = [f"{result.model}: {result.text}", *([result.question] if result.question else [])]
+        path.write_text(standalone.page(result.routing, title=title, facts=facts, seen=standalone.Seen(*shown(result))))
+    else:
+        export.write(result.routing, path, title=title)
+    return str(path)
 
 
 def form() -> SimpleNamespace:
@@ -220,7 +271,7 @@ def form_updates(f: SimpleNamespace, values: dict[str, Any]) -> dict[Any, dict[s
 
 
 def answer_sheet() -> SimpleNamespace:
-    """The right column: words, bars, picture, router weights, downloads."""
+    """The right column: words, bars, picture, who writes, downloads."""
     s = SimpleNamespace()
     s.words = gr.HTML(EMPTY, elem_id="words", label="Answer")
     s.facts = gr.HTML(elem_id="facts", visible=False)
@@ -232,32 +283,27 @@ def answer_sheet() -> SimpleNamespace:
         s.picture = gr.Image(show_label=False, container=False, interactive=False, format="png",
                              buttons=["download", "fullscreen"], label="Picture with masks, boxes and points",
                              alt_text="The frame the answer is about, with masks, boxes and points drawn on it")
-    with gr.Column(visible=False, elem_classes="card", elem_id="which") as s.which:
-        gr.HTML("<h2>Which head</h2><p class='key'>Every adapted layer mixes a few heads anew for each token; the "
-                "router’s weights say how.</p>")
+    with gr.Column(visible=False, elem_classes="card", elem_id="writing") as s.writing:
+        gr.HTML("<h2>Which head wrote it</h2><p class='key'>Every adapted layer mixes a few heads anew for each token; "
+                "the router’s weights say how.</p>")
         s.live = gr.HTML(elem_id="live")
-        with gr.Column(visible=False) as s.weights:
-            s.tower = gr.Radio(label="Part of the model", elem_classes="segments")
-            with gr.Tab("Layers × heads"):
-                s.group = gr.Radio(label="Averaged over", elem_classes="segments")
-                s.overview = gr.Plot(show_label=False, container=False, label="Mean router weight by layer and head",
-                                     elem_classes="figure")
-            with gr.Tab("Every token"):
-                s.head = gr.Radio(label="Head", elem_classes="segments")
-                s.heatmap = gr.Plot(show_label=False, container=False, label="Router weight by layer and token",
-                                    elem_classes="figure")
     with gr.Row(visible=False, elem_id="downloads") as s.downloads:
         s.json = gr.DownloadButton("Answer as JSON", size="sm")
         s.npz = gr.DownloadButton("Router weights as .npz", size="sm")
+        for format in TAKEN:
+            setattr(s, format, gr.Button(format.upper(), size="sm", min_width=70))
+        s.taken = gr.DownloadButton(elem_id="taken")  # out of sight: `FETCH` presses it
+        s.copy = gr.Button("Copy link", size="sm", min_width=90, visible=False)
+    s.link = gr.Textbox(visible=False)  # what to put after the page's address to come back here; "" if there is none
     s.result = gr.State()  # the Result on screen, for this session alone
+    s.runs = gr.State([])  # the Results there have been, the last KEPT of them
     return s
 
 
 def cleared(s: SimpleNamespace) -> dict[Any, Any]:
     """The sheet's updates before a new answer: nothing of the last one stays."""
-    hidden = (s.facts, s.when, s.where, s.which, s.weights, s.downloads)
-    return {part: gr.update(visible=False) for part in hidden} | {
-        s.result: None, s.words: WAITING, s.live: gr.update(value="", visible=True)}
+    hidden = (s.facts, s.when, s.where, s.writing, s.downloads, s.which, s.change)
+    return {part: gr.update(visible=False) for part in hidden} | {s.result: None, s.words: WAITING}
 
 
 def facts(result: Result) -> str:
@@ -274,7 +320,7 @@ def growing(s: SimpleNamespace, result: Result, before: Result | None, dark: boo
     answer, colours = result.answer, theme.answer_colours(result.answer)
     updates = {s.result: result, s.words: text.chips(answer, colours=colours) if result.text else WAITING}
     if result.routing:
-        updates |= {s.which: gr.update(visible=True), s.live: routing.live(result.routing["language"])}
+        updates |= {s.writing: gr.update(visible=True), s.live: routing.live(result.routing["language"])}
     if answer.events != (before.answer.events if before else ()):
         updates |= bars(s, result, dark)
     if result.frame is not None and (before is None or marks(before) != marks(result)):
@@ -302,85 +348,362 @@ def finished(s: SimpleNamespace, result: Result, dark: bool) -> dict[Any, Any]:
     if result.task.grammar == "events" and not result.answer.events:  # a figure that says so
         updates |= bars(s, result, dark)
     if result.routing:
-        towers = [(title, name) for name, title in TOWERS.items() if name in result.routing]
-        updates |= {s.live: gr.update(visible=False), s.weights: gr.update(visible=True),
-                    s.tower: gr.update(choices=towers, value="language")} | tower_updates(s, result, "language", dark)
+        updates |= {s.change: gr.update(visible=True)} | places(s, result)
     return updates
 
 
-def tower_updates(s: SimpleNamespace, result: Result, tower: str, dark: bool) -> dict[Any, Any]:
-    """Both figures and their choices, for one tower."""
-    trace = result.routing[tower]
-    heads = [("All", -1), *((f"Head {k + 1}", k) for k in range(trace.weights.shape[2]))]
-    groups = [("All tokens", ""), *((GROUPS[name], name) for name in routing.token_groups(trace))]
-    return {s.head: gr.update(choices=heads, value=-1), s.group: gr.update(choices=groups, value=""),
-            s.heatmap: routing.heatmap(trace, dark=dark), s.overview: routing.overview(trace, dark=dark)}
+def named(run: Result, number: int) -> str:
+    """A run as people tell it from others; `number` counts from 0."""
+    return f"{number + 1} · {run.task.name} · {run.intervention or 'as it is'}"
+
+
+def kept(s: SimpleNamespace, runs: list[Result], latest: Result) -> dict[Any, Any]:
+    """The updates that keep one more run."""
+    runs = [*runs, latest][-KEPT:]
+    return {s.runs: runs, s.source: gr.update(choices=[named(run, i) for i, run in enumerate(runs)], value=None)}
 
 
 def asking(f: SimpleNamespace, s: SimpleNamespace, shelf: gr.Dataset, examples: list[SimpleNamespace],
-           answers: Any) -> None:
-    """Wires the first tab."""
+           model: SimpleNamespace) -> None:
+    """Wires asking a clip, and what to do with the answer."""
     inputs, fields, sheet = [getattr(f, name) for name in INPUTS], list(vars(f).values()), list(vars(s).values())
 
-    def on_ask(*values: Any) -> Iterator[dict[Any, Any]]:
+    def on_ask(runs: list[Result], *values: Any) -> Iterator[dict[Any, Any]]:
         asked = dict(zip(INPUTS, values))
         result = None
         yield cleared(s) | turn(f, busy=True)
         try:
             with sentences():
                 clip, other = opened(asked)
-                with closing(answers(clip, chosen(asked), asked["question"], other)) as results:
+                with closing(model.answers(clip, chosen(asked), asked["question"], other)) as results:
                     for latest in results:
                         if not latest.done:
                             yield growing(s, latest, result, asked["dark"])
                         result = latest
-                yield finished(s, result, asked["dark"]) | turn(f, busy=False)
+                link = linked(examples, asked)
+                yield finished(s, result, asked["dark"]) | turn(f, busy=False) | kept(s, runs, result) | {
+                    s.link: link, s.copy: gr.update(visible=bool(link))}
         except gr.Error as error:
             yield {s.words: f"<p class='problem' role='alert'>{error.message}</p>"} | turn(f, busy=False)
             raise
 
-    def on_stop(result: Result | None, dark: bool) -> dict[Any, Any]:
-        return turn(f, busy=False) | ({s.words: EMPTY} if result is None else finished(s, result, dark))
+    def on_stop(result: Result | None, runs: list[Result], dark: bool) -> dict[Any, Any]:
+        if result is None:
+            return turn(f, busy=False) | {s.words: EMPTY}
+        return turn(f, busy=False) | finished(s, result, dark) | kept(s, runs, result)
+
+    def on_explore(result: Result | None, dark: bool) -> dict[Any, Any]:
+        if result is None or not result.routing:
+            return {s.which: gr.skip()}
+        with sentences():
+            return {s.which: gr.update(visible=True), s.explorer: explorer(result, s.explorer, dark)}
+
+    def on_take(result: Result, button: str) -> str:
+        with sentences():
+            return taken(result, button.lower(), s.taken.GRADIO_CACHE)
 
     def on_choice(*values: Any) -> dict[Any, Any]:
         return form_updates(f, dict(zip(CHOICES, values)))
 
     def on_example(number: int) -> dict[Any, Any]:
         example = examples[number]
-        family = example.task.family
-        values = {"source": "video", "family": family, f"{family}_as": example.task.name}
-        updates = form_updates(f, values)
-        for name, value in (values | {"video": str(example.file), "question": example.question}).items():
-            updates[getattr(f, name)] |= {"value": value}
-        return updates
-
-    def on_tower(result: Result, tower: str, dark: bool) -> dict[Any, Any]:
-        return tower_updates(s, result, tower, dark)
-
-    def on_group(result: Result, tower: str, group: str, dark: bool) -> Any:
-        trace = result.routing[tower]
-        return routing.overview(trace, tokens=routing.token_groups(trace).get(group), dark=dark)
-
-    def on_head(result: Result, tower: str, head: int, dark: bool) -> Any:
-        return routing.heatmap(result.routing[tower], head=None if head < 0 else head, dark=dark)
+        return filled(f, example, example.task, example.question)
 
     turns = {"fn": None, "outputs": [f.ask, f.stop], "api_visibility": "private"}
     at_once = {"queue": False, "api_visibility": "private", "show_progress": "hidden"}
-    told = {"js": WITH_DARK, **at_once}
+    explore = {"fn": on_explore, "inputs": [s.result, f.dark], "outputs": [s.which, s.explorer], **at_once}
     triggers, choices = [f.ask.click, f.question.submit], [getattr(f, name) for name in CHOICES]
     gr.on(triggers, js=BUSY, **turns)
     # "multiple": a stopped answer ends with its last step only, and whoever asks again meanwhile waits in the queue.
-    running = gr.on(triggers, on_ask, inputs, [*sheet, f.ask, f.stop], js=WITH_DARK, concurrency_id="model",
+    running = gr.on(triggers, on_ask, [s.runs, *inputs], [*sheet, f.ask, f.stop], js=WITH_DARK, concurrency_id="model",
                    trigger_mode="multiple", api_visibility="private", show_progress="minimal",
                    show_progress_on=s.words)
+    running.success(None, s.link, None, js=NAME_LINK, api_visibility="private").then(js=WITH_DARK, **explore)
     f.stop.click(js=STOPPING, **turns)
-    f.stop.click(on_stop, [s.result, f.dark], [*sheet, f.ask, f.stop], cancels=[running],
-                 **told | {"queue": True})  # after the last word
+    stopped = f.stop.click(on_stop, [s.result, s.runs, f.dark], [*sheet, f.ask, f.stop], cancels=[running],
+                           js=WITH_DARK, **at_once | {"queue": True})  # after the last word
+    stopped.then(js=WITH_DARK, **explore)
     gr.on([choice.input for choice in choices], on_choice, choices, fields, **at_once)
     shelf.click(on_example, shelf, fields, **at_once)
-    s.tower.input(on_tower, [s.result, s.tower, f.dark], sheet, **told)
-    s.group.input(on_group, [s.result, s.tower, s.group, f.dark], s.overview, **told)
-    s.head.input(on_head, [s.result, s.tower, s.head, f.dark], s.heatmap, **told)
+    for format in TAKEN:
+        button = getattr(s, format)
+        button.click(on_take, [s.result, button], s.taken, api_visibility="private").success(js=FETCH, fn=None)
+    s.copy.click(None, js=COPY_LINK, api_visibility="private")
+
+
+def filled(f: SimpleNamespace, example: SimpleNamespace, task: Task, question: str) -> dict[Any, dict[str, Any]]:
+    """The form's updates that ask `task` of an example."""
+    values = {"source": "video", "family": task.family, f"{task.family}_as": task.name}
+    updates = form_updates(f, values)
+    for name, value in (values | {"video": str(example.file), "question": question}).items():
+        updates[getattr(f, name)] |= {"value": value}
+    return updates
+
+
+def linked(examples: list[SimpleNamespace], asked: dict[str, Any]) -> str:
+    """What to put after the page's address to ask the same again: only examples are there for everybody."""
+    if asked["source"] != "video" or asked["family"] == "matching" or not asked["video"]:
+        return ""
+    same = (example.file.name for example in examples if cmp(example.file, asked["video"], shallow=False))
+    clip = next(same, None)
+    words = {"clip": clip, "task": chosen(asked).name, "question": asked["question"], "second": asked["second"]}
+    return "?" + urlencode({name: value for name, value in words.items() if value}) if clip else ""
+
+
+def opening(page: gr.Blocks, f: SimpleNamespace, c: SimpleNamespace, tabs: gr.Tabs,
+            examples: list[SimpleNamespace]) -> None:
+    """Wires what a link brings: an example with its question, or a composed scene with its; both are asked at once."""
+    scene = [c.backdrop, c.seed, *(field for r in c.rows for field in row_fields(r))]
+
+    def on_open(request: gr.Request) -> dict[Any, Any]:
+        asked = request.query_params
+        if "scene" in asked:
+            try:
+                values = json.loads(asked["scene"])
+                composed = compose.of_form(*values)
+            except (ValueError, TypeError, CrabError):
+                raise problem("The link does not name a scene that can be drawn: open the page without it.") from None
+            choices, value = compose.choices(composed, asked.get("question", ""))
+            rows = {r.doing: gr.update(visible=bool(values[2 + 6 * n])) for n, r in enumerate(c.rows)}
+            return dict(zip(scene, values)) | rows | {
+                tabs: gr.update(selected="compose"), c.question: gr.update(choices=choices, value=value),
+                c.own: asked.get("own", "")}
+        example = next((example for example in examples if example.file.name == asked.get("clip")), None)
+        if example is None or asked.get("task") not in TASKS:
+            return {tabs: gr.skip()}
+        updates = filled(f, example, TASKS[asked["task"]], asked.get("question", ""))
+        updates[f.second] |= {"value": asked.get("second", "")}
+        return updates
+
+    outputs = [*vars(f).values(), *scene, *(r.doing for r in c.rows), tabs, c.question, c.own]
+    page.load(on_open, None, outputs, api_visibility="private", show_progress="hidden").success(None, js=OPEN_LINK)
+
+
+def workbench() -> SimpleNamespace:
+    """Under form and answer: look closer at the router weights, ask again with others, hold two runs side by side."""
+    w = SimpleNamespace()
+    with gr.Column(visible=False, elem_classes="card", elem_id="which") as w.which:
+        gr.HTML("<h2>Look closer</h2><p class='key'>Point at a word, a piece of picture or of sound: every view shows it. "
+                "A click keeps it, Escape lets go.</p>")
+        w.explorer = gr.HTML(elem_id="explorer")
+    with gr.Column(visible=False, elem_classes="card", elem_id="change") as w.change:
+        gr.HTML("<h2>What if it were routed otherwise?</h2><p class='key'>Weights alone explain nothing: they show "
+                "what was mixed, not why. Change them, ask again, and see what the answer owes to them.</p>")
+        w.what = gr.Radio(CHANGES, value="mute", label="What to do", elem_classes="segments")
+        w.heads = gr.CheckboxGroup(label="Which heads", elem_classes="segments")
+        w.source = gr.Dropdown(label="Whose average", visible=False, type="index")
+        with gr.Accordion("Only in some places (all, where nothing is chosen)", open=False):
+            with gr.Row():
+                w.towers = gr.Dropdown(label="Parts of the model", multiselect=True, min_width=180)
+                w.layers = gr.Dropdown(label="Layers, from 0", multiselect=True, min_width=140)
+                w.modules = gr.Dropdown(label="Modules", multiselect=True, min_width=140)
+                w.kinds = gr.Dropdown(label="Tokens", multiselect=True, min_width=140)
+        w.again = gr.Button("Ask again, changed", variant="primary", elem_id="again")
+        w.said = gr.HTML(elem_id="said")
+    with gr.Column(visible=False, elem_classes="card", elem_id="pair") as w.pair:
+        gr.HTML("<h2>Two runs side by side</h2>")
+        with gr.Row():
+            w.one = gr.Dropdown(label="First", type="index", elem_id="one")
+            w.two = gr.Dropdown(label="Second", type="index", elem_id="two")
+        w.sides = gr.HTML(elem_id="sides")
+        w.tower = gr.Radio(label="Second minus first, in this part of the model", elem_classes="segments")
+        w.by = gr.Radio([("By kind of token", "group"), ("By module", "module")], value="group", label="Laid out",
+                        elem_classes="segments")
+        w.difference = gr.Plot(show_label=False, container=False, label="Difference of mean router weights",
+                               elem_classes="figure")
+    return w
+
+
+def places(w: SimpleNamespace, result: Result) -> dict[Any, Any]:
+    """What the routing of a result can be changed in: heads, towers, layers, modules, kinds of token."""
+    traces = list(result.routing.values())
+    sites = [site for trace in traces for site in trace.sites]
+    kinds = dict.fromkeys(token.modality for trace in traces for token in trace.tokens)
+    heads = [(theme.head_name(k), k) for k in range(traces[0].weights.shape[2])]
+    return {
+        w.heads: gr.update(choices=heads, value=[0]), w.said: "",
+        w.towers: gr.update(choices=[(TOWERS[name], name) for name in result.routing], value=[]),
+        w.layers: gr.update(choices=sorted({site.layer for site in sites}), value=[]),
+        w.modules: gr.update(choices=list(dict.fromkeys(site.module for site in sites)), value=[]),
+        w.kinds: gr.update(choices=[(KINDS[name], name) for name in kinds], value=[]),
+    }
+
+
+def working(f: SimpleNamespace, s: SimpleNamespace, model: SimpleNamespace) -> None:
+    """Wires the workbench; its parts are on the sheet `s`."""
+
+    def on_what(what: str) -> dict[Any, Any]:
+        return {s.heads: gr.update(visible=what in ("mute", "force")), s.source: gr.update(visible=what == "average")}
+
+    def on_again(result: Result, runs: list[Result], what: str, heads: list[int], source: int | None, towers: list[str],
+                 layers: list[int], modules: list[str], kinds: list[str]) -> Iterator[dict[Any, Any]]:
+        yield {s.again: gr.update(interactive=False), s.said: WAITING}
+        try:
+            with sentences():
+                if what == "average" and source is None:
+                    raise CrabError("Choose the run whose average to take.")
+                change = Intervention(
+                    what, tuple(heads) if what in ("mute", "force") else (),
+                    runs[source].routing if what == "average" else None, tuple(towers) or None,
+                    tuple(layers) or None, tuple(modules) or None, partial(is_of, tuple(kinds)) if kinds else None)
+                with closing(model.answers(result.clip, result.task, result.question, result.other, change)) as results:
+                    for latest in results:
+                        yield {s.said: text.chips(latest.answer, colours=theme.answer_colours(latest.answer))}
+            updates = kept(s, runs, latest)
+            choices = [named(run, i) for i, run in enumerate(updates[s.runs])]
+            first = next((i for i, run in enumerate(updates[s.runs]) if run is result), 0)
+            yield updates | {s.again: gr.update(interactive=True), s.said: "", s.pair: gr.update(visible=True),
+                             s.one: gr.update(choices=choices, value=choices[first]),
+                             s.two: gr.update(choices=choices, value=choices[-1])}
+        except gr.Error as error:
+            yield {s.again: gr.update(interactive=True),
+                   s.said: f"<p class='problem' role='alert'>{error.message}</p>"}
+
+    def on_pair(runs: list[Result], one: int | None, two: int | None, tower: str | None, by: str,
+                dark: bool) -> dict[Any, Any]:
+        if one is None or two is None:
+            return {s.sides: gr.skip()}
+        with sentences():
+            first, second = runs[one], runs[two]
+            pictures = tuple(
+                compare.boxes(run.frame, run.answer, None, run.masks) if run.frame is not None else ""
+                for run in (first, second))
+            sides = compare.pair(first.answer, second.answer, (named(first, one), named(second, two)),
+                                 pictures=pictures, duration=first.clip.duration, facts=model.differ(first, second))
+        towers = [(TOWERS[name], name) for name in first.routing if name in second.routing]
+        tower = tower if tower in first.routing else "language"
+        return {s.sides: sides, s.tower: gr.update(choices=towers, value=tower)} | drawn(first, second, tower, by, dark)
+
+    def drawn(first: Result, second: Result, tower: str, by: str, dark: bool) -> dict[Any, Any]:
+        draw = {"group": difference.by_group, "module": difference.by_module}[by]
+        return {s.difference: draw(first.routing[tower], second.routing[tower], dark=dark)}
+
+    def on_view(runs: list[Result], one: int, two: int, tower: str, by: str, dark: bool) -> dict[Any, Any]:
+        return drawn(runs[one], runs[two], tower, by, dark)
+
+    at_once = {"queue": False, "api_visibility": "private", "show_progress": "hidden"}
+    s.what.input(on_what, s.what, [s.heads, s.source], **at_once)
+    asked = s.again.click(
+        on_again, [s.result, s.runs, s.what, s.heads, s.source, s.towers, s.layers, s.modules, s.kinds],
+        [s.again, s.said, s.runs, s.source, s.pair, s.one, s.two], concurrency_id="model", api_visibility="private",
+        show_progress="hidden")
+    view = [s.runs, s.one, s.two, s.tower, s.by, f.dark]
+    both = {"fn": on_pair, "inputs": view, "outputs": [s.sides, s.tower, s.difference], "js": WITH_DARK,
+            "concurrency_id": "model", "api_visibility": "private", "show_progress": "hidden"}
+    asked.success(**both)
+    gr.on([s.one.input, s.two.input], **both)
+    gr.on([s.tower.input, s.by.input], on_view, view, s.difference, js=WITH_DARK, **at_once)
+
+
+@dataclass(frozen=True)
+class Atlas:
+    """What ships of the atlas, read once: many runs' signatures, whether they lie apart, and what muting heads does."""
+
+    atlas: transfer.Atlas
+    separations: tuple[str, ...]
+    damage: effects.DamageTable | None
+
+
+def shipped_atlas() -> Atlas | None:
+    path, damage = ASSETS / "atlas.npz", ASSETS / "damage.json"
+    if not path.exists():
+        return None
+    atlas = transfer.load(path)
+    return Atlas(atlas, tuple(str(transfer.separation(atlas, by=by)) for by in ("family", "dataset")),
+                 effects.damage_table(effects.load(damage)) if damage.exists() else None)
+
+
+def atlas_sheet(found: Atlas | None) -> SimpleNamespace:
+    """The third tab: tasks beside each other, as many scenes show them, and the visitor's own runs among them."""
+    a = SimpleNamespace()
+    with gr.Column(elem_classes="card", elem_id="atlas"):
+        gr.HTML(f"<h2>How tasks share and part ways</h2>{atlas_words(found)}")
+        a.by = gr.Radio([("Nineteen datasets", "dataset"), ("Seven families", "family")], value="dataset",
+                        label="Runs grouped by", elem_classes="segments", visible=found is not None)
+        plain = {"show_label": False, "container": False, "elem_classes": "figure"}
+        a.signatures = gr.Plot(label="Mean routing of each task", **plain)
+        a.similarity = gr.Plot(label="Which tasks route alike", **plain)
+        a.points = gr.Plot(label="Every run as a point", **plain)
+        a.damage = gr.Plot(label="What each family loses without a head", **plain,
+                           visible=found is not None and found.damage is not None)
+    with gr.Column(elem_classes="card", elem_id="every"):
+        gr.HTML("<h2>Your clip, asked by every family</h2><p class='key'>Takes the clip of the first tab. Each run "
+                "joins the points above, ringed.</p>")
+        a.ask = gr.Button("Ask in every family", variant="primary", elem_id="ask-every")
+        a.answers = gr.HTML(elem_id="answers")
+    return a
+
+
+def atlas_words(found: Atlas | None) -> str:
+    if found is None:
+        return ("<p class='key'>No atlas came with this model. Make one with <code>python -m crab atlas --data DIR "
+                "--out assets/atlas.npz --damage assets/damage.json</code>.</p>")
+    told = "".join(f"<li>{escape(sentence)}</li>" for sentence in found.separations)
+    runs, scenes = len(found.atlas.datasets), len(set(found.atlas.scenes))
+    return ("<p class='key'>A signature is a run’s mean router weight by layer and head, over the answer’s tokens. "
+            f"Here are {runs} runs of {escape(found.atlas.model)} about {scenes} drawn scenes. Weights alone explain "
+            f"nothing; the last table, where heads were muted, is about cause.</p><ul class='notes'>{told}</ul>")
+
+
+def mapping(f: SimpleNamespace, s: SimpleNamespace, a: SimpleNamespace, tab: gr.Tab, found: Atlas | None,
+            model: SimpleNamespace) -> None:
+    """Wires the third tab."""
+    inputs = [getattr(f, name) for name in INPUTS]
+
+    def on_atlas(runs: list[Result], by: str, dark: bool) -> dict[Any, Any]:
+        if found is None:
+            return {a.points: gr.skip()}
+        atlas, plane = found.atlas, transfer.project(found.atlas)
+        means, alike = transfer.means(atlas, by=by), transfer.similarity(atlas, by=by)
+        mean, low, high, _ = zip(*means.values())
+        families = [TASKS[name].family if by == "dataset" else name for name in alike.names]
+        own = [(*plane.place(sign).tolist(), named(run, i)) for i, run in enumerate(runs)
+               if run.routing and (sign := transfer.signature(run)).sites == plane.sites]
+        labels = [f"{name}, {scene}" for name, scene in zip(atlas.datasets, atlas.scenes)]
+        updates = {
+            a.signatures: charts.signatures(mean, list(means), low=low, high=high, layers=atlas.layers, dark=dark),
+            a.similarity: charts.similarity(alike.matrix, alike.names, families=families, limits=(-1, 1),
+                                            measure="cosine", dark=dark),
+            a.points: charts.projection(plane.points, atlas.families, labels, own=own,
+                                        explained=tuple(plane.explained), dark=dark)}
+        if found.damage:
+            t = found.damage
+            updates[a.damage] = charts.damage(t.values, t.rows, t.families, low=t.low, high=t.high, counts=t.counts,
+                                              limit=0.25, dark=dark)
+        return updates
+
+    def on_every(runs: list[Result], *values: Any) -> Iterator[dict[Any, Any]]:
+        asked, rows = dict(zip(INPUTS, values)), []
+        yield {a.ask: gr.update(interactive=False), a.answers: WAITING}
+        try:
+            with sentences():
+                for name, family in FAMILIES.items():
+                    one = asked | {"family": name, f"{name}_as": family.default}
+                    task = chosen(one)
+                    if task.grammar == "match":
+                        rows.append(f"<p><b>{escape(family.title)}</b> needs two clips: ask it in the first tab.</p>")
+                        continue
+                    typed = task.needs and asked["family"] == name and asked["question"]
+                    clip, other = opened(one)
+                    for result in model.answers(clip, task, typed or WORDS[task.needs][1], other):
+                        said = text.chips(result.answer, colours=theme.answer_colours(result.answer))
+                        yield {a.answers: "".join([*rows, f"<h3>{escape(family.title)}</h3>{said}"])}
+                    rows.append(f"<h3>{escape(family.title)}</h3>{said}")
+                    updates = kept(s, runs, result)
+                    runs = updates[s.runs]
+                    yield updates
+            yield {a.ask: gr.update(interactive=True), a.answers: "".join(rows)}
+        except gr.Error as error:
+            yield {a.ask: gr.update(interactive=True),
+                   a.answers: f"{''.join(rows)}<p class='problem' role='alert'>{error.message}</p>"}
+
+    draw = {"fn": on_atlas, "inputs": [s.runs, a.by, f.dark], "js": WITH_DARK, "queue": False,
+            "outputs": [a.signatures, a.similarity, a.points, a.damage], "api_visibility": "private",
+            "show_progress": "hidden"}
+    tab.select(**draw)
+    a.by.input(**draw)
+    a.ask.click(on_every, [s.runs, *inputs], [a.ask, a.answers, s.runs, s.source], js=WITH_DARK, concurrency_id="model",
+                api_visibility="private", show_progress="hidden").then(**draw)
 
 
 def composer(note: str) -> SimpleNamespace:
@@ -417,11 +740,15 @@ def composer(note: str) -> SimpleNamespace:
                 c.now = gr.HTML("<p class='empty'>The answer appears here beside the truth. Then change one thing, ask "
                                 "again, and compare.</p>", label="Answer beside the truth")
                 c.facts = gr.HTML(elem_classes="compared", label="Who answered, in what time")
+                c.explorer = gr.HTML(visible=False, label="Router weights")
+                c.copy = gr.Button("Copy link", size="sm", visible=False)
             with gr.Column(elem_classes="card", elem_id="before", visible=False) as c.earlier:
                 gr.HTML("<h2>Before</h2>")
                 c.before = gr.HTML(label="The answer before")
     c.shown = gr.State()  # (scene, path) of the film on screen
     c.last = gr.State()  # what is on the card "Now", as `compared` takes it
+    c.link = gr.Textbox(visible=False)  # as on the answer sheet
+    c.dark = gr.Checkbox(visible=False)
     return c
 
 
@@ -479,7 +806,7 @@ def earlier(last: SimpleNamespace) -> SimpleNamespace:
     return SimpleNamespace(**vars(last) | {"changed": ()})
 
 
-def composing(c: SimpleNamespace, tab: gr.Tab, answers: Any) -> None:
+def composing(c: SimpleNamespace, tab: gr.Tab, model: SimpleNamespace) -> None:
     """Wires the second tab."""
     inputs = [c.backdrop, c.seed, *(field for r in c.rows for field in row_fields(r))]
     doing = [r.doing for r in c.rows]
@@ -520,7 +847,8 @@ def composing(c: SimpleNamespace, tab: gr.Tab, answers: Any) -> None:
         kept = {}
         if last:
             kept = {c.earlier: gr.update(visible=True), c.before: compared(earlier(last), facts(last.result))}
-        yield kept | {c.now: DRAWING, c.facts: ""} | turn(c, busy=True)
+        gone = {part: gr.update(visible=False) for part in (c.explorer, c.copy)}
+        yield kept | gone | {c.now: DRAWING, c.facts: ""} | turn(c, busy=True)
         try:
             with sentences():
                 scene = compose.of_form(*form)
@@ -531,13 +859,21 @@ def composing(c: SimpleNamespace, tab: gr.Tab, answers: Any) -> None:
                 clip, task = open_clip(shown[1]), TASKS[question.dataset]
                 clip = replace(clip, frame=question.time) if "image" in task.media else clip
                 changed = compose.changes(last.scene, scene) if last else ()
-                with closing(answers(clip, task, question.question, None)) as results:
+                with closing(model.answers(clip, task, question.question, None)) as results:
                     for result in results:
                         last = SimpleNamespace(scene=scene, question=question, result=result, changed=changed)
                         yield {c.last: last, c.now: compared(last)}
-            yield {c.facts: facts(result)} | turn(c, busy=False)
+            words = {"scene": json.dumps(form, separators=(",", ":")), "question": asked or "", "own": own}
+            link = "?" + urlencode({name: value for name, value in words.items() if value})
+            yield {c.facts: facts(result), c.link: link, c.copy: gr.update(visible=True)} | turn(c, busy=False)
         except gr.Error as error:
             yield {c.now: problem_told(error)} | turn(c, busy=False)
+
+    def on_explore(last: SimpleNamespace | None, dark: bool) -> Any:
+        if last is None or not last.result.routing:
+            return gr.skip()
+        with sentences():
+            return gr.update(value=explorer(last.result, c.explorer, dark), visible=True)
 
     def on_stop(last: SimpleNamespace | None) -> dict[Any, Any]:
         told = {c.now: compared(last), c.facts: facts(last.result)} if last else {c.now: ""}
@@ -563,15 +899,19 @@ def composing(c: SimpleNamespace, tab: gr.Tab, answers: Any) -> None:
     triggers = [c.ask.click, c.own.submit]
     gr.on(triggers, js=BUSY, **turns)
     running = gr.on(triggers, on_ask, [c.last, c.shown, c.question, c.own, *inputs],
-                   [c.last, c.shown, c.film, c.problem, c.earlier, c.before, c.now, c.facts, c.ask, c.stop],
+                   [c.last, c.shown, c.film, c.problem, c.earlier, c.before, c.now, c.facts, c.ask, c.stop, c.explorer,
+                    c.copy, c.link],
                    concurrency_id="model", trigger_mode="multiple", api_visibility="private",
                    show_progress="hidden")
     c.stop.click(js=STOPPING, **turns)
     c.stop.click(on_stop, c.last, [c.now, c.facts, c.ask, c.stop], cancels=[running], **at_once | {"queue": True})
+    explore = {"fn": on_explore, "inputs": [c.last, c.dark], "outputs": c.explorer, "js": WITH_DARK, **at_once}
+    running.success(None, c.link, None, js=NAME_LINK, api_visibility="private").then(**explore)
+    c.copy.click(None, js=COPY_LINK, api_visibility="private")
     tab.select(**redraw)
 
 
-def programs(answers: Any) -> None:
+def programs(model: SimpleNamespace) -> None:
     """The same asked by gradio_client: files in; text as it grows out, and at its end JSON and router weights."""
     with gr.Row(visible=False):
         media, sound, other = gr.File(label="media"), gr.File(label="sound"), gr.File(label="other")
@@ -583,7 +923,7 @@ def programs(answers: Any) -> None:
         button = gr.Button()
 
     def told(name: str, words: str, clip: Clip, beside: Clip | None = None) -> Iterator[tuple[Any, ...]]:
-        with closing(answers(clip, task_named(name), words, beside)) as results:
+        with closing(model.answers(clip, task_named(name), words, beside)) as results:
             for result in results:
                 yield result.text, None, None
         yield result.text, to_json(result), saved(result, outputs[2].GRADIO_CACHE)[1]
@@ -603,26 +943,34 @@ def programs(answers: Any) -> None:
         with sentences():
             yield from told(task, "", open_clip(first, audio=sound), open_clip(other))
 
-    model = {"outputs": outputs, "concurrency_id": "model"}
-    button.click(ask_clip, [media, task, question, second], api_name="ask", **model)
-    button.click(ask_picture, [media, sound, place, question, second], api_name="ask_picture", **model)
-    button.click(ask_pair, [media, other, sound, match], api_name="ask_pair", **model)
+    told_in = {"outputs": outputs, "concurrency_id": "model"}
+    button.click(ask_clip, [media, task, question, second], api_name="ask", **told_in)
+    button.click(ask_picture, [media, sound, place, question, second], api_name="ask_picture", **told_in)
+    button.click(ask_pair, [media, other, sound, match], api_name="ask_pair", **told_in)
 
 
 def build(crab: Crab, segmenter: Segmenter) -> gr.Blocks:
     """The page for one loaded model. Whatever belongs to a visitor lives in that visitor's session."""
-    examples = listed_examples()
+    examples, found = listed_examples(), shipped_atlas()
 
     @spaces.GPU(duration=gpu_seconds)
-    def answers(clip: Clip, task: Task, question: str, other: Clip | None) -> Iterator[Result]:
+    def answers(clip: Clip, task: Task, question: str, other: Clip | None,
+                changed: Intervention | None = None) -> Iterator[Result]:
         with sentences():
-            yield from paced(ask(crab, clip, task, question, other=other, segmenter=segmenter))
+            yield from paced(ask(crab, clip, task, question, other=other, segmenter=segmenter, intervention=changed))
 
+    @spaces.GPU(duration=60)
+    def differ(one: Result, other: Result) -> tuple[str, ...]:
+        """What differs besides the words; how likely the first other word was, where both were asked the same."""
+        alike = (one.clip, one.task, one.question, one.other) == (other.clip, other.task, other.question, other.other)
+        return effects.compare(one, other, crab=crab if alike else None).facts
+
+    model = SimpleNamespace(answers=answers, differ=differ)
     note = (f"<p>Answering here: <strong>{escape(crab.name)}</strong></p><p>{escape(crab.knows)}</p>{SWITCH}")
     with gr.Blocks(title="Crab+", delete_cache=(3600, 6 * 3600), fill_width=True) as page:
         gr.HTML("<h1>Crab+</h1><p>Ask a clip what it shows and what it sounds like, and watch which heads of the "
                 "model answer.</p>", elem_id="title")
-        with gr.Tabs(elem_id="pages"):
+        with gr.Tabs(elem_id="pages") as tabs:
             with gr.Tab("Ask a clip", id="ask"):
                 with gr.Row(elem_id="columns", elem_classes="columns"):
                     with gr.Column(scale=5, min_width=320):
@@ -634,20 +982,27 @@ def build(crab: Crab, segmenter: Segmenter) -> gr.Blocks:
                     with gr.Column(scale=7, min_width=320):
                         gr.HTML(note, elem_id="model", elem_classes="model")
                         s = answer_sheet()
-            with gr.Tab("Compose", id="compose") as tab:
+                s = SimpleNamespace(**vars(s), **vars(workbench()))
+            with gr.Tab("Compose", id="compose") as composing_tab:
                 c = composer(note)
-        programs(answers)
-        asking(f, s, shelf, examples, answers)
-        composing(c, tab, answers)
+            with gr.Tab("Atlas", id="atlas") as atlas_tab:
+                a = atlas_sheet(found)
+        programs(model)
+        asking(f, s, shelf, examples, model)
+        working(f, s, model)
+        composing(c, composing_tab, model)
+        mapping(f, s, a, atlas_tab, found, model)
+        opening(page, f, c, tabs, examples)
     return page.queue(max_size=20, default_concurrency_limit=1)
 
 
 def launch(page: gr.Blocks) -> None:
-    """Serves the page until interrupted, in system type and without hues: those are for what a clip shows, and heads."""
+    """Serves the page until interrupted, in system type and without hues: those are for what clips show, and heads."""
     look = gr.themes.Base(neutral_hue="slate", primary_hue="slate", font_mono=["ui-monospace", "monospace"],
                           font=[name.strip("'") for name in theme.FONT.split(", ")])
     page.launch(theme=look, css_paths=ASSETS / "style.css", footer_links=["api", "settings"],
-                run_history=False, max_file_size=Limits.bytes)  # run_history would keep clips in the visitor's browser
+                js=LINKED.read_text(), max_file_size=Limits.bytes,
+                run_history=False)  # it would keep clips in the visitor's browser
 
 
 def load() -> tuple[Crab, Segmenter]:

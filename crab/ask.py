@@ -13,11 +13,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from crab import CrabError, segment
+from crab import CrabError, prompt, segment
 from crab import answer as answers
 from crab.answer import Answer, Event
 from crab.ilora.trace import Intervention, RoutingTrace
-from crab.media import Clip
+from crab.media import SAMPLE_RATE, Clip
 from crab.model import Crab
 from crab.segment import Mask, Segmenter
 from crab.tasks import Task
@@ -85,11 +85,11 @@ def ask(
     finished: list[Answer] = []
     for start, end in windows:
         window = (start, end) if len(windows) > 1 else None
-        prompt = crab.prompt(clip, task, question, other=other, window=window)
-        seen = prompt.media
+        asked = crab.prompt(clip, task, question, other=other, window=window)
+        seen = asked.media
         result = replace(
             result,
-            prompt_tokens=result.prompt_tokens + len(prompt.map.tokens),
+            prompt_tokens=result.prompt_tokens + len(asked.map.tokens),
             frame=seen.picture,
             frame_time=seen.picture_time,
             notes=tuple(dict.fromkeys(result.notes + seen.notes)),
@@ -97,7 +97,7 @@ def ask(
         )
         size = seen.picture.shape[1::-1] if seen.picture is not None else (clip.width, clip.height)
         text, parsed = "", answers.NOTHING
-        steps = crab.stream(prompt, max_new_tokens=max_new_tokens, trace_routing=trace, intervention=intervention)
+        steps = crab.stream(asked, max_new_tokens=max_new_tokens, trace_routing=trace, intervention=intervention)
         for step in steps:
             text += step.text
             parsed = answers.parse(text, task, start=start, duration=end - start, size=size)
@@ -121,6 +121,30 @@ def ask(
             notes += ("No mask could be cut out of the picture at the place the model points to.",)
     total = replace(result.seconds, total=time.perf_counter() - began)
     yield replace(result, masks=masks, notes=notes, seconds=total, done=True)
+
+
+def shown(result: Result) -> tuple[float, tuple[tuple[float, int, np.ndarray], ...], tuple[np.ndarray, ...]]:
+    """What the model saw and heard of a clip, decoded once more.
+
+    Returns the seconds it lasts; (second, clip 0 or 1, frame (height, width, 3) uint8) of every picture; and the sound
+    of each clip on its own seconds, (samples,) float32 at 16 kHz, silent where the task left it out.
+    """
+    task, spans = result.task, _windows(result.clip, result.task)
+    duration = max(clip.duration for clip in (result.clip, result.other) if clip)
+    frames, sounds = [], {}
+    for span in spans:
+        seen = prompt.gather(result.clip, task, other=result.other, window=span if len(spans) > 1 else None)
+        pictures = [frame for video in seen.videos for frame in video]
+        frames += zip(seen.times, seen.sources, pictures)
+        frames += [(seen.picture_time, 0, seen.picture)] if seen.picture is not None else []
+        at = 0
+        for stretch in seen.stretches:
+            sound = sounds.setdefault(stretch.source, np.zeros(round(duration * SAMPLE_RATE), np.float32))
+            first = round(stretch.start * SAMPLE_RATE)
+            piece = seen.sound[at + max(-first, 0) : at + stretch.samples][: max(len(sound) - max(first, 0), 0)]
+            sound[max(first, 0) : max(first, 0) + len(piece)] = piece
+            at += stretch.samples
+    return duration, tuple(frames), tuple(sounds[source] for source in sorted(sounds))
 
 
 def _windows(clip: Clip, task: Task) -> list[tuple[float, float]]:

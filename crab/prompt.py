@@ -43,6 +43,11 @@ class Token:
     source: int = 0  # 1 for the second clip of a matching task
 
 
+def is_of(modalities: tuple[str, ...], token: Token) -> bool:
+    """Whether a token is of one of these modalities."""
+    return token.modality in modalities
+
+
 @dataclass(frozen=True)
 class TokenMap:
     """What every position is, in each tower's own counting.

@@ -40,9 +40,9 @@ def test_true_and_answered_bars_share_a_track_and_are_told_in_words():
     html = compare.lanes(SAID.events, TRUE.events, 10.0, colours=compare.shared_colours(SAID, TRUE))
     assert ("<i class='true audio' style='left:20%;width:40%'></i>"
             "<i class='said audio' style='left:30%;width:30%'></i>") in html
-    assert "dog, ♪ heard: truth 2–6 s; answer 3–6 s" in html
-    assert "dog, ◎ seen: truth 0–10 s; answer never" in html
-    assert "cat, ♪ heard: truth never; answer 0–1 s" in html
+    assert "dog, ♪ heard: the truth 2–6 s; the answer 3–6 s" in html
+    assert "dog, ◎ seen: the truth 0–10 s; the answer never" in html
+    assert "cat, ♪ heard: the truth never; the answer 0–1 s" in html
 
 
 def test_no_times_no_bars():
@@ -60,3 +60,10 @@ def test_the_true_box_is_drawn_and_named(said):
     one, other = (parse(text, ARIG, size=(64, 48)) for text in (said, "The object is dog. <obj>(0,0)(112,112)</obj>"))
     html = compare.boxes(frame, one, other)
     assert "truth: dog: 0, 0 to 32, 24" in html and "data:image/jpeg;base64," in html
+
+
+def test_two_runs_stand_side_by_side_with_what_differs():
+    html = compare.pair(SAID, TRUE, ("as <it> is", "changed"), duration=10.0, facts=["The first token <differs>."])
+    assert html.count("<section>") == 2 and "as &lt;it&gt; is" in html and "The first token &lt;differs&gt;." in html
+    assert "Thin: as &lt;it&gt; is. Thick: changed." in html and "<ins>" in html and "<del>" in html
+    assert "<it>" not in html and "<differs>" not in html

@@ -8,7 +8,10 @@ from PIL import Image
 
 from crab import CrabError, avuie
 from crab.__main__ import main
+from crab.ask import ask
 from crab.learn import evaluate
+from crab.prompt import Media, gather
+from crab.scenes import dataset
 
 CLIP = {"video_path": "c.mp4", "audio_path": "c.mp3"}
 NOTHING_THERE = "Nothing makes a sound."
@@ -264,13 +267,15 @@ def test_a_line_that_is_no_answer_is_named(line, tmp_path):
 # ---- from records to scores ----
 
 class Told:
-    """Reads its clips with the tiny model's processor and says what it is told to."""
+    """Reads its clips with the tiny model's processor and says what it is told to; `asked` are its batches."""
 
     def __init__(self, crab, said):
-        self.prompt, self.said = crab.prompt, iter(said)
+        self.processor, self.about, self.said, self.asked = crab.processor, crab.about, iter(said), []
 
     def generate(self, prompts, **_):
-        return [[next(self.said)]]
+        assert prompts
+        self.asked.append(prompts)
+        return [[next(self.said)] for _ in prompts]
 
     def decode(self, ids):
         return ids[0]
@@ -282,7 +287,25 @@ def _clip(golden, folder):
         (folder / kind / f"c{name[1:]}").write_bytes((golden / "media" / name).read_bytes())
 
 
-def test_a_medium_that_cannot_be_opened_counts_as_wrong_and_the_run_goes_on(tiny, golden, tmp_path):
+def test_each_record_of_a_batch_gets_the_answer_that_it_gets_alone(mini, tmp_path):
+    names = ["avqa", "ave", "ks", "a2v", "s4"]
+    dataset.make(tmp_path, [2_000_000, 2_000_001], datasets=names, split="test", size=112)
+    records = [record for name in names for record in avuie.read(tmp_path, name)]
+    alone = []
+    for record in records:
+        clip, other = record.open()
+        *_, result = ask(mini, clip, record.task, record.question, other=other, trace=False, max_new_tokens=40)
+        alone.append(result)
+    assert len(records) <= evaluate.BATCH and len({result.prompt_tokens for result in alone}) >= 5
+    assert len({len(result.token_ids) for result in alone}) >= 5  # some answers are over long before others
+    rows = list(evaluate.predict(mini, records, max_new_tokens=40))
+    assert [tuple(row["token_ids"]) for row in rows] == [result.token_ids for result in alone]
+    assert [row["predict"] for row in rows] == [result.text.strip() for result in alone]
+
+
+@pytest.mark.parametrize("batch", [1, 2, 16])
+def test_a_medium_that_cannot_be_opened_counts_as_wrong_and_the_run_goes_on(batch, tiny, golden, tmp_path, monkeypatch):
+    monkeypatch.setattr(evaluate, "BATCH", batch)
     rows = [{**CLIP, "action": "singing"}, {**CLIP, "video_path": "gone.mp4", "action": "singing"},
             {**CLIP, "action": "singing"}]
     avuie.write(tmp_path, "ks", "test", rows)
@@ -295,6 +318,39 @@ def test_a_medium_that_cannot_be_opened_counts_as_wrong_and_the_run_goes_on(tiny
     assert (score.answers, score.measures) == (3, {"accuracy": 1 / 3})
     [flaw] = report.invalid
     assert (flaw.record, flaw.reason) == (1, predicted[1]["error"]) and "gone.mp4" in flaw.reason
+
+
+def test_a_clip_is_decoded_once_for_the_questions_that_follow_each_other(tiny, golden, tmp_path, monkeypatch):
+    decoded = []
+
+    def gathered(clip, task, *, other=None):
+        decoded.append(clip.name)
+        return gather(clip, task, other=other)
+
+    monkeypatch.setattr(evaluate, "gather", gathered)
+    clips = [CLIP, CLIP, {**CLIP, "video_path": "d.mp4"}, CLIP]
+    rows = [{**clip, "question": f"How many is {i}?", "answer": "two"} for i, clip in enumerate(clips)]
+    avuie.write(tmp_path, "avqa", "test", rows)
+    home = tmp_path / "AVUIE_2" / "avqa"
+    _clip(golden, home)
+    (home / "video" / "d.mp4").write_bytes((home / "video" / "c.mp4").read_bytes())
+    told = Told(tiny, "abcd")
+    assert [row["predict"] for row in evaluate.predict(told, avuie.read(tmp_path, "avqa"))] == list("abcd")
+    assert decoded == ["c.mp4", "d.mp4", "c.mp4"]
+    questions = [tiny.decode(made.inputs["input_ids"][0]) for made in told.asked[0]]
+    assert all(f"How many is {i}?" in question for i, question in enumerate(questions))
+
+
+def test_only_one_batch_is_held_and_none_of_its_frames(tiny, golden, tmp_path, monkeypatch):
+    monkeypatch.setattr(evaluate, "BATCH", 2)
+    avuie.write(tmp_path, "ks", "test", [{**CLIP, "action": "singing"}] * 5)
+    _clip(golden, tmp_path / "AVUIE_2" / "ks")
+    told, records = Told(tiny, "abcde"), avuie.read(tmp_path, "ks")
+    rows = evaluate.predict(told, records)
+    assert next(rows)["predict"] == "a" and next(records).number == 2  # the first batch is all that has been read
+    assert [row["record"] for row in rows] == [1, 3, 4]
+    assert [len(prompts) for prompts in told.asked] == [2, 2]
+    assert all(made.media == Media() for prompts in told.asked for made in prompts)
 
 
 def test_the_training_split_is_compared_with_its_targets(tiny, golden, tmp_path):

@@ -1,17 +1,21 @@
-"""The page that needs nothing else."""
+"""The document that needs nothing else: what is in it, and that it opens."""
 
 import base64
+import io
 import json
 import re
 import shutil
+from html import unescape
 
 import numpy as np
 import pytest
+from PIL import Image
 from test_trace import towers
 
 from crab.ilora.trace import RoutingTrace, Site
 from crab.prompt import Token
-from visualize import standalone, theme
+from visualize import export, standalone, theme
+from visualize import trace as read
 
 CHROMIUM = shutil.which("chromium")
 
@@ -32,66 +36,198 @@ def released(tokens=1000):
     }  # fmt: skip
 
 
-def data(html):
+def seen(duration=4.0):
+    """Four frames, each of one colour, and a tone in the second half."""
+    frames = tuple((float(t), 0, np.full((300, 400, 3), 60 * t, np.uint8)) for t in range(4))
+    seconds = np.arange(int(duration * 16_000)) / 16_000
+    return standalone.Seen(duration, frames, (np.where(seconds < duration / 2, 0, np.sin(6283 * seconds)).astype(np.float32),))
+
+
+def inlined(html):
     return json.loads(re.search(r'id="data">(.*?)</script>', html, re.S)[1])
+
+
+def decoded(url):
+    return Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2])))
 
 
 def test_it_holds_every_weight_and_nothing_from_elsewhere():
     traces = towers()
-    html = standalone.page(traces, title="A <b>", facts=["<i>"])
-    assert not re.search(r"""(src|href)\s*=|https?://(?!www\.w3\.org/2000/svg)""", html)
-    assert "A &lt;b&gt;" in html and "<i>" not in html.split("<script")[0].replace("<i>x", "")
-    for tower in data(html)["towers"]:
+    html = standalone.page(traces, title="A <b>", facts=["<i>"], seen=seen())
+    assert not re.search(r"""(src|href)\s*=|url\(|@import|https?://(?!www\.w3\.org/2000/svg)""", html)
+    assert "A &lt;b&gt;" in html and "<p>&lt;i&gt;</p>" in html
+    for tower in inlined(html)["towers"]:
         trace = traces[tower["name"]]
         weights = np.frombuffer(base64.b64decode(tower["weights"]), "<u2").reshape(trace.weights.shape) / 65535
         order = [trace.sites.index(Site(tower["name"], *site)) for site in tower["sites"]]
         assert np.abs(weights - trace.weights[order].astype(float)).max() < 1e-5
 
 
-def test_the_models_words_cannot_end_the_script():
-    tokens = (Token("generated", text="</script><script>alert(1)"),)
-    trace = RoutingTrace(np.full((1, 1, 3), 1 / 3, np.float16), (Site("language", 0, "q_proj"),), tokens)
-    assert standalone.page({"language": trace}).count("</script>") == 2
+def test_a_page_has_in_it_what_a_frame_fetches():
+    traces = towers()
+    text = standalone.data(traces, seen=seen(), view="clip", tower="audio", token=17)
+    assert inlined(standalone.page(traces, seen=seen(), view="clip", tower="audio", token=17)) == json.loads(text)
+    content = json.loads(text)
+    assert (content["view"], content["tower"], content["token"]) == ("clip", "audio", 17)
+    language = content["towers"][0]
+    assert language["tokens"][8] == ["video 2.00–3.00 s, row 2, column 2", "video", "", 0, 2.0, 3.0, 1, 1]
+    assert language["tokens"][0][1:] == ["text", "Look ", 0, None, None, None, None]
+    assert [tower["name"] for tower in content["towers"]] == list(read.TOWERS)
+    assert set(read.UNADAPTED["audio"]) < set(content["towers"][1]["modules"])
+
+
+def test_every_grid_step_has_its_picture_small_and_every_source_its_spectrogram():
+    clip = json.loads(standalone.data(towers(), seen=seen()))["clip"]
+    assert [(source, start, width, height) for source, start, width, height, _ in clip["pictures"]] == [
+        (0, 0.0, 224, 168), (0, 2.0, 224, 168)
+    ]  # fmt: skip
+    for (_, start, width, height, url) in clip["pictures"]:
+        picture = decoded(url)
+        assert picture.format == "JPEG" and picture.size == (width, height)
+        assert abs(np.asarray(picture).mean() - 60 * start) < 3  # the frame of that second
+    [[seconds, url]] = clip["sounds"]
+    spectrogram = np.asarray(decoded(url))  # ink, opacity
+    assert seconds == clip["duration"] == 4.0 and spectrogram.shape[1] <= standalone.COLUMNS
+    quiet, loud = np.array_split(spectrogram[..., 1].max(0)[5:-5], 2)
+    assert quiet[:-5].max() < 10 and loud[5:].min() > 240
+    tone = spectrogram[:, -20, 1].argmax() / len(spectrogram)
+    assert abs(1 - tone - dict(clip["hertz"])["1 kHz"]) < 0.05  # low is below
+
+
+def test_a_picture_alone_two_clips_and_nothing_seen():
+    still = tuple(Token("image", start=3.0, end=3.0, row=i // 2, col=i % 2) for i in range(4))
+    pair = tuple(Token("video", start=0.0, end=1.0, row=0, col=0, source=source) for source in (0, 1))
+    for tokens, frames, starts in [
+        (still, ((3.0, 0, np.zeros((9, 9), np.uint8)),), [[0, 3.0]]),
+        (pair, ((0.0, 0, np.zeros((9, 9, 3), np.uint8)), (0.4, 1, np.zeros((9, 9, 3), np.uint8))), [[0, 0.0], [1, 0.0]]),
+        (pair, (), []),
+    ]:
+        trace = RoutingTrace(np.full((1, len(tokens), 3), 1 / 3, np.float16), (Site("language", 0, "q_proj"),), tokens)
+        empty = np.zeros(0, np.float32)
+        clip = json.loads(standalone.data({"language": trace}, seen=standalone.Seen(5.0, frames, (empty, empty))))["clip"]
+        assert [picture[:2] for picture in clip["pictures"]] == starts and clip["sounds"] == [None, None]
+    bare = json.loads(standalone.data(towers()))["clip"]
+    assert bare == {"duration": 4.0, "pictures": [], "sounds": [], "hertz": []}
+
+
+def test_a_frame_brings_the_document_without_its_data():
+    html = standalone.frame("/file=a&b.json?x=</script>", dark=True, title='"quoted"')
+    assert html.startswith('<iframe class="crab-explorer" title="&quot;quoted&quot;" loading=') and html.count("<iframe") == 1
+    document = unescape(re.search(r'srcdoc="([^"]*)"', html)[1])
+    assert inlined(document) == {"url": "/file=a&b.json?x=</script>", "dark": True}
+    assert "Loading…" in document and len(html) < 120_000
+
+
+def test_the_models_words_cannot_end_the_script_nor_fill_a_place():
+    tokens = (Token("generated", text="</script><script>alert(1)"), Token("generated", text="@TITLE@ @DATA@"))
+    trace = RoutingTrace(np.full((1, 2, 3), 1 / 3, np.float16), (Site("language", 0, "q_proj"),), tokens)
+    html = standalone.page({"language": trace}, title="@DATA@")
+    assert html.count("</script>") == 2 and "<title>@DATA@</title>" in html
+    assert [token[2] for token in inlined(html)["towers"][0]["tokens"]] == [token.text for token in tokens]
 
 
 def test_a_thousand_tokens_of_388_sites_are_at_most_8_megabytes():
-    assert len(standalone.page(released()).encode()) < 4_000_000
+    assert len(standalone.page(released(), seen=seen()).encode()) < 4_000_000
 
 
-def test_nothing_traced_is_said():
-    assert "nothing was traced" in standalone.page({})
+def test_it_says_what_weights_do_not_say_and_that_nothing_was_traced():
+    html = standalone.page({})
+    assert "Weights alone explain nothing: they show what was mixed, not why." in html and "nothing was traced" in html
+    assert inlined(html)["towers"] == []
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: apt-get install chromium")
-def test_pointing_keeping_and_keys_in_a_browser(tmp_path):
+def test_the_command_line_writes_it_as_before(tmp_path):
+    export.write(towers(), tmp_path / "a.html", kind="heatmap")
+    assert inlined((tmp_path / "a.html").read_text(encoding="utf-8"))["view"] == "heatmap"
+
+
+# --- in a browser; how the views hang together is tests/browser/test_explorer.py ---
+
+
+@pytest.fixture
+def browser():
+    if CHROMIUM is None:
+        pytest.skip("no Chromium: apt-get install chromium")
     playwright = pytest.importorskip("playwright.sync_api")
-    traces = towers()
-    (tmp_path / "page.html").write_text(standalone.page(traces), encoding="utf-8")
     with playwright.sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        page = browser.new_page()
-        faults = []
-        page.on("pageerror", lambda error: faults.append(str(error)))
-        page.goto((tmp_path / "page.html").as_uri())
-        page.wait_for_selector("body[data-ready]")
-        told = page.locator("#told")
-        assert "Mean of 113 tokens" in told.inner_text()
-        shares = np.random.default_rng(1).dirichlet(np.ones(3), 40)
-        assert np.abs(np.array(page.evaluate("all => all.map(mix)", shares.tolist())) - theme.mix(shares, False).astype(int)).max() <= 1
-
-        word = page.locator("#words .t").nth(1)  # after the prompt's one word
-        word.focus()
-        page.keyboard.press("Enter")
-        page.wait_for_function("document.getElementById('told').innerText.startsWith('Kept: Token 109')")
-        mean = traces["language"].weights[:, 109].mean(0, dtype=np.float32)
-        assert f"Head 1 {100 * mean[0]:.1f} %" in told.inner_text()
-        page.keyboard.press("Escape")
-        page.locator(".panel").first.focus()
-        for key in ("ArrowRight", "ArrowDown"):
-            page.keyboard.press(key)
-        page.wait_for_function("document.getElementById('told').innerText.includes('k_proj') || document.getElementById('told').innerText.includes('o_proj')")
-        assert "Token 0" in told.inner_text()
-        page.get_by_role("button", name="Picture encoder").click()
-        page.wait_for_function("document.querySelectorAll('td.none').length > 0")
-        assert not faults
+        yield browser
         browser.close()
+
+
+def opened(browser, path, html):
+    path.write_text(html, encoding="utf-8")
+    page = browser.new_page()
+    page.faults = []
+    page.on("pageerror", lambda error: page.faults.append(str(error)))
+    page.goto(path.as_uri())
+    page.wait_for_selector("body[data-ready]", state="attached")
+    return page
+
+
+def test_a_thousand_tokens_of_388_sites_open_within_two_seconds(browser, tmp_path):
+    html = standalone.page(released(), seen=seen())
+    took = []
+    for _ in range(3):  # the best of three: a machine that does something else is not a slow page
+        page = opened(browser, tmp_path / "page.html", html.replace('.dataset.ready = "1"', ".dataset.ready = performance.now()"))
+        took.append(float(page.get_attribute("body", "data-ready")) / 1000)
+        assert not page.faults
+        page.close()
+    assert min(took) < 2, took
+
+
+def test_nothing_traced_opens_too(browser, tmp_path):
+    page = opened(browser, tmp_path / "page.html", standalone.page({}))
+    assert page.locator("#none").is_visible() and page.locator("#all").is_hidden() and not page.faults
+
+
+def test_colours_numbers_and_keys(browser, tmp_path):
+    traces = towers()
+    page = opened(browser, tmp_path / "page.html", standalone.page(traces))
+    told = page.locator("#told")
+    assert "Mean of 113 tokens" in told.inner_text()
+    shares = np.random.default_rng(1).dirichlet(np.ones(3), 40)
+    mixed = np.array(page.evaluate("all => all.map(mix)", shares.tolist()))
+    assert np.abs(mixed - theme.mix(shares, False).astype(int)).max() <= 1
+
+    word = page.locator("#words .t").nth(1)  # after the prompt's one word
+    word.focus()
+    page.keyboard.press("Enter")
+    page.wait_for_function("document.getElementById('told').innerText.startsWith('Kept: Token 109')")
+    mean = traces["language"].weights[:, 109].mean(0, dtype=np.float32)
+    assert f"Head 1 {100 * mean[0]:.1f} %" in told.inner_text()
+    page.keyboard.press("Escape")
+    page.locator(".panel").first.focus()
+    for key in ("ArrowRight", "ArrowDown"):
+        page.keyboard.press(key)
+    page.wait_for_function("/[ko]_proj/.test(document.getElementById('told').innerText)")
+    assert "Token 0" not in told.inner_text() or "Token 0 ·" in told.inner_text()
+    page.get_by_role("button", name="Picture encoder").click()
+    page.wait_for_function("document.querySelectorAll('td.none').length > 0")
+    assert not page.faults
+
+
+def test_entropy_distance_likeness_and_counterparts_are_those_of_the_figures(browser, tmp_path):
+    traces = towers()
+    page = opened(browser, tmp_path / "page.html", standalone.page(traces, seen=seen()))
+    weights = traces["language"].weights.astype(np.float32)
+    grey = [float(text) for text in page.locator("td.slim").all_inner_texts()]
+    sites = [[i for i, site in enumerate(traces["language"].sites) if site.layer == layer] for layer in (0, 1)]
+    wanted = [
+        value for layer in sites
+        for value in (read.entropy(weights[layer]).mean() / np.log2(3), read.distance(weights[layer].mean(1)).mean())
+    ]  # fmt: skip
+    assert grey == pytest.approx(wanted, abs=0.006)
+
+    far = np.abs(weights - weights[:, 110:111]).sum(-1).mean(0) / 2  # (tokens,): total variation from one word
+    kinds = np.array([token.modality for token in traces["language"].tokens])
+    nearest = {name: int(np.where(kinds == of, far, np.inf).argmin()) for name, of in (("cell", "video"), ("sound", "audio"))}
+    assert page.evaluate("likeness(110)") == nearest
+
+    for tower, i in [("language", 8), ("language", 30), ("audio", 21), ("vision", 20), ("language", 0)]:
+        masks = read.counterparts(traces, tower, i)
+        for other in traces:
+            first = int(masks[other].argmax()) if masks[other].any() else None
+            of = "D.towers.find(t => t.name === {!r})".format
+            assert page.evaluate(f"counterpart(prepare({of(tower)}), {i}, prepare({of(other)}))") == first, (tower, i, other)
+    assert not page.faults

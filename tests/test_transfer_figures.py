@@ -54,7 +54,7 @@ def test_another_scale_is_said_and_one_task_has_no_tree():
 
 def test_every_run_is_a_point_and_the_visitors_is_ringed():
     points = np.random.default_rng(0).normal(size=(38, 2))
-    figure = transfer.projection(points, KIN * 2, NAMES * 2, own=(0.0, 0.0), explained=(0.5, 0.2))
+    figure = transfer.projection(points, KIN * 2, NAMES * 2, own=[(0.0, 0.0, "your run")], explained=(0.5, 0.2))
     assert sum(len(data.x) for data in figure.data if data.showlegend is None) == 38
     assert "your run" in words(figure) and "50 % of the variance" in figure.layout.xaxis.title.text
     assert figure.layout.yaxis.scaleanchor == "x"

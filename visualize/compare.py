@@ -1,4 +1,4 @@
-"""An answer beside the truth: words, bars on one axis, boxes on one picture.
+"""An answer beside the truth, or beside another answer: words, bars on one axis, boxes on pictures.
 
 The truth is ink (on pictures, white) and thin; what was answered has the colour of its label, as everywhere else.
 Signs and words carry what colours do.
@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from visualize import masks, text, theme
+from visualize import difference, masks, text, theme
 
 TRUTH = "#FFFFFF"  # on pictures
 # What a track is called; an event that is not told apart by sense has one of its own, and says nothing about either.
@@ -43,6 +43,23 @@ def card(said: Any, meant: Any | None, verdict: Any | None, *, asked: str, durat
     return f"<div class='compared'>{''.join(parts)}{picture}{facts}</div>"
 
 
+def pair(one: Any, other: Any, names: tuple[str, str], *, duration: float, pictures: tuple[str, str] = ("", ""),
+         facts: Sequence[str] = ()) -> str:
+    """HTML of two runs' `Answer`s side by side, and what differs: word by word, on one axis of seconds, and `facts`.
+
+    `names` say what each run is, `pictures` are an <img> each as `boxes` makes it. All text is escaped.
+    """
+    colours = shared_colours(other, one)
+    sides = "".join(
+        f"<section><h3>{escape(name)}</h3>{text.chips(answer, colours=colours)}{picture}</section>"
+        for name, answer, picture in zip(names, (one, other), pictures)
+    )
+    bars = lanes(other.events, one.events, duration, colours=colours, names=names)
+    told = "".join(f"<li>{escape(fact)}</li>" for fact in facts)
+    return (f"<div class='compared'><div class='sides'>{sides}</div>{bars}<h3>Word by word</h3>"
+            f"{difference.words(one.text, other.text)}<ul class='notes'>{told}</ul></div>")
+
+
 def shared_colours(said: Any, meant: Any | None) -> dict[str, str]:
     """One colour a label for both: the truth's first, so that they stay while the answer is being written."""
     return theme.colours(label for answer in (meant, said) if answer is not None
@@ -56,8 +73,10 @@ def _side(name: str, answer: Any | None, colours: Mapping[str, str]) -> str:
     return f"<section><h3>{name}</h3>{words}</section>"
 
 
-def lanes(said: Sequence[Any], meant: Sequence[Any], duration: float, *, colours: Mapping[str, str]) -> str:
-    """HTML of bars over 0…`duration` seconds: a lane a label, in it a track a sense, the true bar over the answered."""
+def lanes(said: Sequence[Any], meant: Sequence[Any], duration: float, *, colours: Mapping[str, str],
+          names: tuple[str, str] = ("the truth", "the answer")) -> str:
+    """HTML of bars over 0…`duration` seconds: a lane a label, in it a track a sense, the bar of `meant`, thin, over that
+    of `said`, thick; `names` are what they are called, `meant` first."""
     if not said and not meant or duration <= 0:
         return ""
     labels: dict[str, str] = {}
@@ -72,7 +91,7 @@ def lanes(said: Sequence[Any], meant: Sequence[Any], duration: float, *, colours
                 for events in (meant, said)
             )
             if true or answered:
-                told = f"{label}, {word}: truth {_times(true)}; answer {_times(answered)}"
+                told = f"{label}, {word}: {names[0]} {_times(true)}; {names[1]} {_times(answered)}"
                 bars = _bars("true", sense, true, duration) + _bars("said", sense, answered, duration)
                 tracks.append(f"<div class='track' role='img' aria-label='{escape(told)}' title='{escape(told)}'>"
                               f"<span>{word}</span><div>{bars}</div></div>")
@@ -81,7 +100,7 @@ def lanes(said: Sequence[Any], meant: Sequence[Any], duration: float, *, colours
     ticks = "".join(f"<span style='left:{100 * at / duration:g}%'>{at} s</span>"
                     for at in range(0, int(duration) + 1, STEP))
     return (f"<div class='lanes'>{''.join(rows)}<div class='axis' aria-hidden='true'>{ticks}</div>"
-            "<p class='key'>Thin: the truth. Thick: the answer.</p></div>")
+            f"<p class='key'>Thin: {escape(names[0])}. Thick: {escape(names[1])}.</p></div>")
 
 
 def _bars(kind: str, sense: str, events: Sequence[Any], duration: float) -> str:

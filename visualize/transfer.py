@@ -36,7 +36,7 @@ def signatures(
     `means` (tasks, layers, heads); `low`, `high` of the same shape bound the confidence interval that the hover shows;
     `layers` are their numbers (0… if None). Rows stay in the order they come in.
     """
-    means = np.asarray(means, np.float32)
+    means, low, high = (None if of is None else np.asarray(of, np.float32) for of in (means, low, high))
     if not means.size:
         return theme.sentence("No runs: there is nothing to compare.", dark)
     tone = theme.ink(dark)
@@ -155,13 +155,13 @@ def similarity(
 
 
 def projection(
-    points: np.ndarray, families: Sequence[str], labels: Sequence[str], *, own: tuple[float, float] | None = None,
-    own_label: str = "your run", explained: tuple[float, float] | None = None, note: str = "", dark: bool = False,
+    points: np.ndarray, families: Sequence[str], labels: Sequence[str], *,
+    own: Sequence[tuple[float, float, str]] = (), explained: tuple[float, float] | None = None, note: str = "", dark: bool = False,
 ) -> go.Figure:  # fmt: skip
     """Every run a point: `points` (runs, 2), its family's colour and symbol, `labels` in the hover.
 
-    Both axes have one unit, so that distances can be compared. `own` is the visitor's run, a ringed cross with its name;
-    `explained` the two shares of variance (0…1) written at the axes.
+    Both axes have one unit, so that distances can be compared. `own` are the visitor's runs, (x, y, name) each, ringed
+    crosses with their names; `explained` the two shares of variance (0…1) written at the axes.
     """
     points = np.asarray(points, np.float64).reshape(-1, 2)
     if not len(points):
@@ -177,14 +177,14 @@ def projection(
                     "line": {"color": tone["ground"], "width": 0.5}},
             customdata=[escape(labels[i]) for i in mine], hovertemplate="<b>%{customdata}</b><br>" + escape(name) + "<extra></extra>",
         )  # fmt: skip
-    if own is not None:
+    for x, y, name in own:
         figure.add_scatter(
-            x=[own[0]], y=[own[1]], mode="markers", showlegend=False,
-            marker={"symbol": "circle-x-open", "size": 20, "color": tone["text"], "line": {"width": 2.5, "color": tone["text"]}},
-            hovertemplate=f"<b>{escape(own_label)}</b><extra></extra>", name=own_label,
+            x=[x], y=[y], mode="markers", showlegend=False, name=name,
+            marker={"symbol": "circle-x-open", "size": 18, "color": tone["text"], "line": {"width": 2.5, "color": tone["text"]}},
+            hovertemplate=f"<b>{escape(name)}</b><extra></extra>",
         )  # fmt: skip
-        figure.add_annotation(x=own[0], y=own[1], text=f"<b>{escape(own_label)}</b>", showarrow=False, yshift=20,
-                              bgcolor=tone["ground"], borderpad=2)  # fmt: skip
+        figure.add_annotation(x=x, y=y, text=f"<b>{escape(name)}</b>", showarrow=False, yshift=20, bgcolor=tone["ground"],
+                              borderpad=2)  # fmt: skip
     for axis, place in (("xaxis", 0), ("yaxis", 1)):
         share = f" ({100 * explained[place]:.0f} % of the variance)" if explained else ""
         figure.layout[axis] = _bare(tone) | {

@@ -47,18 +47,21 @@ class Comparison:
     first: int | None  # number of the first token that differs, from 0; None where none does
     kl: float | None  # nats from the first answer's distribution of that token to the second's; None without a model
 
-    def __str__(self) -> str:
-        """Lines for people."""
+    @property
+    def facts(self) -> tuple[str, ...]:
+        """Sentences for people: what differs besides the words."""
         if self.same:
-            return "The same answer, token by token."
-        lines = [f"{edit.kind}: {edit.before!r} -> {edit.after!r}" for edit in self.words if edit.kind != "equal"]
-        lines.append(f"first different token: number {self.first + 1}")
-        lines[-1] += "" if self.kl is None else f", KL {self.kl:.4f} nats"
+            return ("The same answer, token by token.",)
+        kl = "" if self.kl is None else f"; there the second run's choice lies {self.kl:.4f} nats (KL) from the first's"
+        told = [f"The first token that differs is number {self.first + 1}{kl}."]
         if self.choices[0] != self.choices[1]:
-            lines.append(f"choice: {self.choices[0]} -> {self.choices[1]}")
+            told.append(f"The choice was {self.choices[0]} and is {self.choices[1]}.")
         ious = {"events": self.events, "boxes": self.boxes, "masks": self.masks}
-        lines += [f"IoU of the {name}: {iou:.2f}" for name, iou in ious.items() if iou is not None]
-        return "\n".join(lines)
+        return (*told, *(f"The {name} overlap by {iou:.2f} (IoU)." for name, iou in ious.items() if iou is not None))
+
+    def __str__(self) -> str:
+        edits = (f"{edit.kind}: {edit.before!r} -> {edit.after!r}" for edit in self.words if edit.kind != "equal")
+        return "\n".join((*edits, *self.facts))
 
 
 def compare(before: Result, after: Result, *, crab: Crab | None = None) -> Comparison:

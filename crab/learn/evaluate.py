@@ -13,6 +13,7 @@ import reprlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import groupby, islice
 from pathlib import Path
 
 import numpy as np
@@ -33,30 +34,59 @@ from crab.learn.metrics import (
     segmentation,
 )
 from crab.model import Crab
+from crab.prompt import Media, Prompt, assemble, gather
 from crab.segment import Segmenter
 from crab.tasks import TASKS, Task
 
 SCENE_SEEDS = 1_000_000  # scenes from here on are never trained on
+BATCH = 16  # records answered at once; most of the time then goes into reading them, which larger ones do not save
 GRID = (224, 224)  # width and height on which the released scripts make and compare masks
 
 
 # ---- asking ----
 
 def predict(crab: Crab, records: Iterable[avuie.Record], *, max_new_tokens: int = 512) -> Iterator[dict]:
-    """One row a record: its own fields, `task`, `record` (its number), `output`, `predict`, `token_ids`.
+    """One row a record, in order: its own fields, `task`, `record` (its number), `output`, `predict`, `token_ids`.
 
     `output` is the reference, in training the target. A record whose media cannot be used says nothing (`predict` is
-    "") and has an `error`, a sentence; the others are still asked.
+    "") and has an `error`, a sentence; the others are still asked. Records are read, answered and handed out `BATCH` at
+    a time; in float32 each gets the answer that it gets alone.
     """
-    for record in records:
-        try:
-            clip, other = record.open()
-            prompt = crab.prompt(clip, record.task, record.question, other=other)
-        except CrabError as error:
-            yield _row(record) | {"predict": "", "token_ids": [], "error": str(error)}
-            continue
-        [ids] = crab.generate([prompt], max_new_tokens=max_new_tokens)
-        yield _row(record) | {"predict": crab.decode(ids), "token_ids": ids}
+    asked = _asked(crab, records)
+    while batch := list(islice(asked, BATCH)):
+        prompts = [made for _, made in batch if isinstance(made, Prompt)]
+        answered = iter(crab.generate(prompts, max_new_tokens=max_new_tokens) if prompts else ())
+        for record, made in batch:
+            if isinstance(made, Prompt):
+                ids = next(answered)
+                yield _row(record) | {"predict": crab.decode(ids), "token_ids": ids}
+            else:
+                yield _row(record) | {"predict": "", "token_ids": [], "error": str(made)}
+
+
+def _asked(crab: Crab, records: Iterable[avuie.Record]) -> Iterator[tuple[avuie.Record, Prompt | CrabError]]:
+    """Each record with its prompt, or with why there is none. Media that neighbours share are decoded once."""
+    for _, neighbours in groupby(records, key=_what_is_seen):
+        seen = None
+        for record in neighbours:
+            try:
+                seen = seen or _gathered(record)
+                made = assemble(crab.processor, seen, record.task, record.question, frame_size=crab.about.frame_size)
+            except CrabError as error:
+                yield record, error
+            else:
+                # The answer needs the tensors only, and a batch of clips' frames, at their own size, is gigabytes.
+                yield record, replace(made, media=Media())
+
+
+def _what_is_seen(record: avuie.Record) -> tuple:
+    """What two records have in common that show and play the same."""
+    return record.task, record.video, record.video2, record.audio, record.audio2, record.image, record.frame
+
+
+def _gathered(record: avuie.Record) -> Media:
+    clip, other = record.open()
+    return gather(clip, record.task, other=other)
 
 
 def _row(record: avuie.Record) -> dict:
