@@ -84,6 +84,8 @@ WORDS = {
 }
 EMPTY = """<div class='empty'>The answer appears here as it is written, with bars over the clip’s seconds, the thing
 that sounds marked on its picture, and the router weights behind every word.</div>"""
+CLOSER = ("<h2>Look closer</h2><p class='key'>Point at a word, a piece of picture or of sound: every view shows it. A "
+          "click keeps it, Escape lets go.</p>")
 WAITING = "<div class='waiting' role='status'>Looking and listening</div>"
 DRAWING = "<div class='waiting' role='status'>Drawing the scene</div>"
 SWITCH = """<details><summary>Ask the 7B model instead</summary>
@@ -103,7 +105,10 @@ OPEN_LINK = """() => {
   const button = asked.has("clip") ? "#ask" : asked.has("scene") ? "#compose-ask" : null;
   if (button) setTimeout(() => document.querySelector(button).click(), 200);
 }"""
-NAME_LINK = "(link) => { history.replaceState(null, '', (link || location.pathname) + (link ? location.hash : '')); }"
+NAME_LINK = """(link) => {
+  const view = link === location.search ? location.hash : "";
+  history.replaceState(null, "", (link || location.pathname) + view);
+}"""
 COPY_LINK = "() => navigator.clipboard.writeText(location.href)"
 FETCH = "() => setTimeout(() => document.querySelector('#taken a, a#taken, #taken').click(), 100)"
 WITH_DARK = "(...values) => [...values.slice(0, -1), document.querySelector('.dark') !== null]"
@@ -207,7 +212,7 @@ def explorer(result: Result, keeper: gr.HTML, dark: bool) -> str:
 def taken(result: Result, format: str, cache: str) -> str:
     """The path of a result's router weights as "csv" (all), "html" (the explorer, to use offline), "svg" or "pdf"."""
     path = new_folder(cache) / f"routing.{format}"
-    title = f"{result.task.name} · {result.clip.path and Path(result.clip.path).name or 'picture'}"
+    title = f"Router weights · {result.task.title}"
     if format == "html":
         facts = [f"{result.model}: {result.text}", *([result.question] if result.question else [])]
         path.write_text(standalone.page(result.routing, title=title, facts=facts, seen=standalone.Seen(*shown(result))))
@@ -288,12 +293,12 @@ def answer_sheet() -> SimpleNamespace:
                 "the router’s weights say how.</p>")
         s.live = gr.HTML(elem_id="live")
     with gr.Row(visible=False, elem_id="downloads") as s.downloads:
-        s.json = gr.DownloadButton("Answer as JSON", size="sm")
-        s.npz = gr.DownloadButton("Router weights as .npz", size="sm")
+        s.json = gr.DownloadButton("Answer as JSON", size="sm", min_width=120)
+        s.npz = gr.DownloadButton("Router weights as .npz", size="sm", min_width=150)
         for format in TAKEN:
-            setattr(s, format, gr.Button(format.upper(), size="sm", min_width=70))
+            setattr(s, format, gr.Button(format.upper(), size="sm", min_width=52))
         s.taken = gr.DownloadButton(elem_id="taken")  # out of sight: `FETCH` presses it
-        s.copy = gr.Button("Copy link", size="sm", min_width=90, visible=False)
+        s.copy = gr.Button("Copy link", size="sm", min_width=80, visible=False)
     s.link = gr.Textbox(visible=False)  # what to put after the page's address to come back here; "" if there is none
     s.result = gr.State()  # the Result on screen, for this session alone
     s.runs = gr.State([])  # the Results there have been, the last KEPT of them
@@ -483,8 +488,7 @@ def workbench() -> SimpleNamespace:
     """Under form and answer: look closer at the router weights, ask again with others, hold two runs side by side."""
     w = SimpleNamespace()
     with gr.Column(visible=False, elem_classes="card", elem_id="which") as w.which:
-        gr.HTML("<h2>Look closer</h2><p class='key'>Point at a word, a piece of picture or of sound: every view shows it. "
-                "A click keeps it, Escape lets go.</p>")
+        gr.HTML(CLOSER)
         w.explorer = gr.HTML(elem_id="explorer")
     with gr.Column(visible=False, elem_classes="card", elem_id="change") as w.change:
         gr.HTML("<h2>What if it were routed otherwise?</h2><p class='key'>Weights alone explain nothing: they show "
@@ -522,7 +526,7 @@ def places(w: SimpleNamespace, result: Result) -> dict[Any, Any]:
     heads = [(theme.head_name(k), k) for k in range(traces[0].weights.shape[2])]
     return {
         w.heads: gr.update(choices=heads, value=[0]), w.said: "",
-        w.towers: gr.update(choices=[(TOWERS[name], name) for name in result.routing], value=[]),
+        w.towers: gr.update(choices=[(TOWERS[name], name) for name in TOWERS if name in result.routing], value=[]),
         w.layers: gr.update(choices=sorted({site.layer for site in sites}), value=[]),
         w.modules: gr.update(choices=list(dict.fromkeys(site.module for site in sites)), value=[]),
         w.kinds: gr.update(choices=[(KINDS[name], name) for name in kinds], value=[]),
@@ -570,7 +574,7 @@ def working(f: SimpleNamespace, s: SimpleNamespace, model: SimpleNamespace) -> N
                 for run in (first, second))
             sides = compare.pair(first.answer, second.answer, (named(first, one), named(second, two)),
                                  pictures=pictures, duration=first.clip.duration, facts=model.differ(first, second))
-        towers = [(TOWERS[name], name) for name in first.routing if name in second.routing]
+        towers = [(title, name) for name, title in TOWERS.items() if name in first.routing and name in second.routing]
         tower = tower if tower in first.routing else "language"
         return {s.sides: sides, s.tower: gr.update(choices=towers, value=tower)} | drawn(first, second, tower, by, dark)
 
@@ -620,12 +624,12 @@ def atlas_sheet(found: Atlas | None) -> SimpleNamespace:
         gr.HTML(f"<h2>How tasks share and part ways</h2>{atlas_words(found)}")
         a.by = gr.Radio([("Nineteen datasets", "dataset"), ("Seven families", "family")], value="dataset",
                         label="Runs grouped by", elem_classes="segments", visible=found is not None)
-        plain = {"show_label": False, "container": False, "elem_classes": "figure"}
+        plain = {"show_label": False, "container": False, "elem_classes": "figure", "visible": found is not None}
         a.signatures = gr.Plot(label="Mean routing of each task", **plain)
         a.similarity = gr.Plot(label="Which tasks route alike", **plain)
         a.points = gr.Plot(label="Every run as a point", **plain)
-        a.damage = gr.Plot(label="What each family loses without a head", **plain,
-                           visible=found is not None and found.damage is not None)
+        a.damage = gr.Plot(label="What each family loses without a head",
+                           **plain | {"visible": found is not None and found.damage is not None})
     with gr.Column(elem_classes="card", elem_id="every"):
         gr.HTML("<h2>Your clip, asked by every family</h2><p class='key'>Takes the clip of the first tab. Each run "
                 "joins the points above, ringed.</p>")
@@ -740,11 +744,13 @@ def composer(note: str) -> SimpleNamespace:
                 c.now = gr.HTML("<p class='empty'>The answer appears here beside the truth. Then change one thing, ask "
                                 "again, and compare.</p>", label="Answer beside the truth")
                 c.facts = gr.HTML(elem_classes="compared", label="Who answered, in what time")
-                c.explorer = gr.HTML(visible=False, label="Router weights")
                 c.copy = gr.Button("Copy link", size="sm", visible=False)
             with gr.Column(elem_classes="card", elem_id="before", visible=False) as c.earlier:
                 gr.HTML("<h2>Before</h2>")
                 c.before = gr.HTML(label="The answer before")
+    with gr.Column(elem_classes="card closer", visible=False) as c.closer:
+        gr.HTML(CLOSER)
+        c.explorer = gr.HTML(label="Router weights")
     c.shown = gr.State()  # (scene, path) of the film on screen
     c.last = gr.State()  # what is on the card "Now", as `compared` takes it
     c.link = gr.Textbox(visible=False)  # as on the answer sheet
@@ -847,7 +853,7 @@ def composing(c: SimpleNamespace, tab: gr.Tab, model: SimpleNamespace) -> None:
         kept = {}
         if last:
             kept = {c.earlier: gr.update(visible=True), c.before: compared(earlier(last), facts(last.result))}
-        gone = {part: gr.update(visible=False) for part in (c.explorer, c.copy)}
+        gone = {part: gr.update(visible=False) for part in (c.closer, c.copy)}
         yield kept | gone | {c.now: DRAWING, c.facts: ""} | turn(c, busy=True)
         try:
             with sentences():
@@ -869,11 +875,11 @@ def composing(c: SimpleNamespace, tab: gr.Tab, model: SimpleNamespace) -> None:
         except gr.Error as error:
             yield {c.now: problem_told(error)} | turn(c, busy=False)
 
-    def on_explore(last: SimpleNamespace | None, dark: bool) -> Any:
+    def on_explore(last: SimpleNamespace | None, dark: bool) -> dict[Any, Any]:
         if last is None or not last.result.routing:
-            return gr.skip()
+            return {c.closer: gr.skip()}
         with sentences():
-            return gr.update(value=explorer(last.result, c.explorer, dark), visible=True)
+            return {c.closer: gr.update(visible=True), c.explorer: explorer(last.result, c.explorer, dark)}
 
     def on_stop(last: SimpleNamespace | None) -> dict[Any, Any]:
         told = {c.now: compared(last), c.facts: facts(last.result)} if last else {c.now: ""}
@@ -899,14 +905,14 @@ def composing(c: SimpleNamespace, tab: gr.Tab, model: SimpleNamespace) -> None:
     triggers = [c.ask.click, c.own.submit]
     gr.on(triggers, js=BUSY, **turns)
     running = gr.on(triggers, on_ask, [c.last, c.shown, c.question, c.own, *inputs],
-                   [c.last, c.shown, c.film, c.problem, c.earlier, c.before, c.now, c.facts, c.ask, c.stop, c.explorer,
+                   [c.last, c.shown, c.film, c.problem, c.earlier, c.before, c.now, c.facts, c.ask, c.stop, c.closer,
                     c.copy, c.link],
                    concurrency_id="model", trigger_mode="multiple", api_visibility="private",
                    show_progress="hidden")
     c.stop.click(js=STOPPING, **turns)
     c.stop.click(on_stop, c.last, [c.now, c.facts, c.ask, c.stop], cancels=[running], **at_once | {"queue": True})
-    explore = {"fn": on_explore, "inputs": [c.last, c.dark], "outputs": c.explorer, "js": WITH_DARK, **at_once}
-    running.success(None, c.link, None, js=NAME_LINK, api_visibility="private").then(**explore)
+    explore = {"fn": on_explore, "inputs": [c.last, c.dark], "outputs": [c.closer, c.explorer], "js": WITH_DARK}
+    running.success(None, c.link, None, js=NAME_LINK, api_visibility="private").then(**explore, **at_once)
     c.copy.click(None, js=COPY_LINK, api_visibility="private")
     tab.select(**redraw)
 

@@ -30,7 +30,8 @@ def released(tokens=1000):
     return {
         tower: RoutingTrace(
             rng.dirichlet(np.ones(3), (layers * len(modules), tokens)).astype(np.float16),
-            tuple(Site(tower, layer, module) for layer in range(layers) for module in modules), (kinds[tower],) * tokens,
+            tuple(Site(tower, layer, module) for layer in range(layers) for module in modules),
+            (kinds[tower],) * tokens,
         )
         for tower, (layers, modules) in shapes.items()
     }  # fmt: skip
@@ -40,11 +41,12 @@ def seen(duration=4.0):
     """Four frames, each of one colour, and a tone in the second half."""
     frames = tuple((float(t), 0, np.full((300, 400, 3), 60 * t, np.uint8)) for t in range(4))
     seconds = np.arange(int(duration * 16_000)) / 16_000
-    return standalone.Seen(duration, frames, (np.where(seconds < duration / 2, 0, np.sin(6283 * seconds)).astype(np.float32),))
+    tone = np.where(seconds < duration / 2, 0, np.sin(6283 * seconds)).astype(np.float32)
+    return standalone.Seen(duration, frames, (tone,))
 
 
 def inlined(html):
-    return json.loads(re.search(r'id="data">(.*?)</script>', html, re.S)[1])
+    return json.loads(re.search(r'id="data">(.*?)</script>', html, re.DOTALL)[1])
 
 
 def decoded(url):
@@ -81,7 +83,7 @@ def test_every_grid_step_has_its_picture_small_and_every_source_its_spectrogram(
     assert [(source, start, width, height) for source, start, width, height, _ in clip["pictures"]] == [
         (0, 0.0, 224, 168), (0, 2.0, 224, 168)
     ]  # fmt: skip
-    for (_, start, width, height, url) in clip["pictures"]:
+    for _, start, width, height, url in clip["pictures"]:
         picture = decoded(url)
         assert picture.format == "JPEG" and picture.size == (width, height)
         assert abs(np.asarray(picture).mean() - 60 * start) < 3  # the frame of that second
@@ -97,14 +99,16 @@ def test_every_grid_step_has_its_picture_small_and_every_source_its_spectrogram(
 def test_a_picture_alone_two_clips_and_nothing_seen():
     still = tuple(Token("image", start=3.0, end=3.0, row=i // 2, col=i % 2) for i in range(4))
     pair = tuple(Token("video", start=0.0, end=1.0, row=0, col=0, source=source) for source in (0, 1))
+    black = np.zeros((9, 9, 3), np.uint8)
     for tokens, frames, starts in [
-        (still, ((3.0, 0, np.zeros((9, 9), np.uint8)),), [[0, 3.0]]),
-        (pair, ((0.0, 0, np.zeros((9, 9, 3), np.uint8)), (0.4, 1, np.zeros((9, 9, 3), np.uint8))), [[0, 0.0], [1, 0.0]]),
+        (still, ((3.0, 0, black),), [[0, 3.0]]),
+        (pair, ((0.0, 0, black), (0.4, 1, black)), [[0, 0.0], [1, 0.0]]),
         (pair, (), []),
     ]:
         trace = RoutingTrace(np.full((1, len(tokens), 3), 1 / 3, np.float16), (Site("language", 0, "q_proj"),), tokens)
         empty = np.zeros(0, np.float32)
-        clip = json.loads(standalone.data({"language": trace}, seen=standalone.Seen(5.0, frames, (empty, empty))))["clip"]
+        silent = standalone.Seen(5.0, frames, (empty, empty))
+        clip = json.loads(standalone.data({"language": trace}, seen=silent))["clip"]
         assert [picture[:2] for picture in clip["pictures"]] == starts and clip["sounds"] == [None, None]
     bare = json.loads(standalone.data(towers()))["clip"]
     assert bare == {"duration": 4.0, "pictures": [], "sounds": [], "hertz": []}
@@ -112,7 +116,7 @@ def test_a_picture_alone_two_clips_and_nothing_seen():
 
 def test_a_frame_brings_the_document_without_its_data():
     html = standalone.frame("/file=a&b.json?x=</script>", dark=True, title='"quoted"')
-    assert html.startswith('<iframe class="crab-explorer" title="&quot;quoted&quot;" loading=') and html.count("<iframe") == 1
+    assert html.startswith('<iframe class="crab-explorer" title="&quot;quoted&quot;"') and html.count("<iframe") == 1
     document = unescape(re.search(r'srcdoc="([^"]*)"', html)[1])
     assert inlined(document) == {"url": "/file=a&b.json?x=</script>", "dark": True}
     assert "Loading…" in document and len(html) < 120_000
@@ -166,14 +170,16 @@ def opened(browser, path, html):
 
 
 def test_a_thousand_tokens_of_388_sites_open_within_two_seconds(browser, tmp_path):
-    html = standalone.page(released(), seen=seen())
-    took = []
-    for _ in range(3):  # the best of three: a machine that does something else is not a slow page
-        page = opened(browser, tmp_path / "page.html", html.replace('.dataset.ready = "1"', ".dataset.ready = performance.now()"))
-        took.append(float(page.get_attribute("body", "data-ready")) / 1000)
-        assert not page.faults
-        page.close()
-    assert min(took) < 2, took
+    """In seconds of the processor: those of the clock also count whatever else the machine is doing."""
+    path = tmp_path / "page.html"
+    path.write_text(standalone.page(released(), seen=seen()), encoding="utf-8")
+    page = browser.new_page()
+    session = page.context.new_cdp_session(page)
+    session.send("Performance.enable", {"timeDomain": "threadTicks"})
+    page.goto(path.as_uri())
+    page.wait_for_selector("body[data-ready]", state="attached")
+    metrics = {metric["name"]: metric["value"] for metric in session.send("Performance.getMetrics")["metrics"]}
+    assert 0 < metrics["ThreadTime"] < metrics["ProcessTime"] < 1, metrics  # 0.3 and 0.4 when this was written
 
 
 def test_nothing_traced_opens_too(browser, tmp_path):
@@ -201,7 +207,7 @@ def test_colours_numbers_and_keys(browser, tmp_path):
     for key in ("ArrowRight", "ArrowDown"):
         page.keyboard.press(key)
     page.wait_for_function("/[ko]_proj/.test(document.getElementById('told').innerText)")
-    assert "Token 0" not in told.inner_text() or "Token 0 ·" in told.inner_text()
+    assert "Token 0 ·" in told.inner_text()
     page.get_by_role("button", name="Picture encoder").click()
     page.wait_for_function("document.querySelectorAll('td.none').length > 0")
     assert not page.faults
@@ -221,13 +227,13 @@ def test_entropy_distance_likeness_and_counterparts_are_those_of_the_figures(bro
 
     far = np.abs(weights - weights[:, 110:111]).sum(-1).mean(0) / 2  # (tokens,): total variation from one word
     kinds = np.array([token.modality for token in traces["language"].tokens])
-    nearest = {name: int(np.where(kinds == of, far, np.inf).argmin()) for name, of in (("cell", "video"), ("sound", "audio"))}
-    assert page.evaluate("likeness(110)") == nearest
+    cell, sound = (int(np.where(kinds == of, far, np.inf).argmin()) for of in ("video", "audio"))
+    assert page.evaluate("likeness(110)") == {"cell": cell, "sound": sound}
 
     for tower, i in [("language", 8), ("language", 30), ("audio", 21), ("vision", 20), ("language", 0)]:
         masks = read.counterparts(traces, tower, i)
         for other in traces:
             first = int(masks[other].argmax()) if masks[other].any() else None
-            of = "D.towers.find(t => t.name === {!r})".format
-            assert page.evaluate(f"counterpart(prepare({of(tower)}), {i}, prepare({of(other)}))") == first, (tower, i, other)
+            of = "prepare(D.towers.find(t => t.name === {!r}))".format
+            assert page.evaluate(f"counterpart({of(tower)}, {i}, {of(other)})") == first, (tower, i, other)
     assert not page.faults

@@ -38,10 +38,10 @@
     }
   });
   let view = new URLSearchParams(location.hash.slice(1));
-  document.addEventListener("load", event => {
-    if (!event.target.matches?.("iframe.crab-explorer") || !view.has("view")) return;
+  document.addEventListener("crab-ready", event => {
+    if (!view.has("view")) return;
     const token = view.has("token") ? Number(view.get("token")) : null;
     tell(event.target, "crab-open", {view: view.get("view"), tower: view.get("tower"), token});
     view = new URLSearchParams();
-  }, true);
+  });
 }

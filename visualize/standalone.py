@@ -11,6 +11,7 @@ The weights travel as base64 uint16 (a step is 1/65535, finer than the float16 t
 
 Events on the iframe element, all with a `detail`:
 
+    crab-ready {}                     from here: the data have come
     crab-seek  {time}                 from here: the visitor moved the playhead
     crab-view  {view, tower, token}   from here: another view, tower or kept token
     crab-time  {time}                 to here: the player moved; the playhead follows and does not seek back
@@ -85,7 +86,7 @@ def frame(url: str, *, dark: bool, title: str = "Router weights") -> str:
     """
     given = json.dumps({"url": url, "dark": dark}, ensure_ascii=False).replace("<", "\\u003c")
     return (
-        f'<iframe class="crab-explorer" title="{escape(title)}" loading="lazy" scrolling="no" '
+        f'<iframe class="crab-explorer" title="{escape(title)}" scrolling="no" '
         'style="display:block;width:100%;height:240px;border:0;background:transparent" '
         f'srcdoc="{escape(_document(title, "", given))}"></iframe>'
     )

@@ -1,0 +1,135 @@
+"""The routing explorer as a person meets it: look, hold on, change the routing, follow a link back."""
+
+from __future__ import annotations
+
+import pytest
+from test_page import address, answered, browser, downloaded, expect, page, pytestmark  # noqa: F401  server and browser
+
+EXAMPLE = "meadow-1000210.mp4"
+
+
+@pytest.fixture
+def asked(page):  # noqa: F811
+    """The page with the first example answered and the explorer there; and what is in the explorer's frame."""
+    page.locator("#examples tbody tr").first.click()
+    expect(page.locator("#video video")).to_be_visible()
+    page.click("#ask")
+    answered(page)
+    return page, ready(page, "#explorer")
+
+
+def ready(page, place: str):  # noqa: F811
+    frame = page.frame_locator(f"{place} iframe")
+    expect(frame.locator("body")).to_have_attribute("data-ready", "1")
+    return frame
+
+
+def test_a_word_under_the_pointer_is_shown_in_every_view_and_kept_by_a_click(asked):
+    page, frame = asked  # noqa: F811
+    word = frame.locator("#words .t").last
+    token = word.get_attribute("data-token")
+    word.hover()
+    for view in ("overview", "film", "lanes", "heatmap"):
+        expect(frame.locator(f"#{view}")).to_have_attribute("data-token", token)
+    word.click()
+    frame.locator("#words .t").first.hover()
+    expect(frame.locator("#overview")).to_have_attribute("data-token", token)
+    page.keyboard.press("Escape")
+    page.mouse.move(5, 5)
+    expect(frame.locator("#overview")).not_to_have_attribute("data-token", token)
+
+
+def test_player_bars_and_explorer_share_one_playhead(asked):
+    page, frame = asked  # noqa: F811
+    page.evaluate("document.querySelector('#video video').currentTime = 5")
+    expect(frame.get_by_role("slider")).to_have_attribute("aria-valuenow", "5")
+    line = page.locator("#when .crab-playhead")
+    at = line.bounding_box()["x"]
+    box = page.locator("#when .js-plotly-plot").bounding_box()
+    page.mouse.click(at + 0.2 * box["width"], box["y"] + box["height"] / 2)  # later on the bars
+    page.wait_for_function("document.querySelector('#video video').currentTime > 5.5")
+    assert line.bounding_box()["x"] > at
+    frame.get_by_role("slider").press("Home")
+    page.wait_for_function("document.querySelector('#video video').currentTime === 0")
+
+
+def test_muting_a_head_puts_both_answers_side_by_side(asked):
+    page, _ = asked  # noqa: F811
+    page.locator("#change").get_by_label("Head 1").uncheck()
+    page.locator("#change").get_by_label("Head 2").check()
+    page.click("#again")
+    expect(page.locator("#sides section")).to_have_count(2)
+    first, second = page.locator("#sides section").all()
+    expect(first).to_contain_text("as it is")
+    expect(second).to_contain_text("head 2 muted")
+    assert first.locator(".crab-answer").inner_text() and second.locator(".crab-answer").inner_text()
+    expect(page.locator("#pair .js-plotly-plot")).to_be_visible()
+
+
+def test_a_change_without_a_head_is_refused_in_a_sentence(asked):
+    page, _ = asked  # noqa: F811
+    page.locator("#change").get_by_label("Head 1").uncheck()
+    page.click("#again")
+    expect(page.locator("#said [role=alert]")).to_contain_text("Say which head")
+    expect(page.locator("#again")).to_be_enabled()
+
+
+def test_a_link_restores_clip_question_and_view(asked, address):  # noqa: F811
+    page, frame = asked  # noqa: F811
+    frame.get_by_role("button", name="Sound encoder").click()
+    frame.locator("#panels .panel").first.click(position={"x": 200, "y": 10})
+    page.wait_for_function("location.hash.includes('token')")
+    link, kept = page.url, frame.locator("#told").inner_text().splitlines()[0]
+    assert f"clip={EXAMPLE}" in link and "tower=audio" in link and kept.startswith("Kept: Token")
+
+    page.goto("about:blank")
+    page.goto(link)
+    answered(page)
+    again = ready(page, "#explorer")
+    expect(page.get_by_label("Where and when")).to_be_checked()
+    expect(again.locator("#told")).to_contain_text(kept)
+
+
+def test_a_link_restores_a_composed_scene(page):  # noqa: F811
+    page.get_by_role("tab", name="Compose").click()
+    expect(page.locator("#still img")).to_be_visible()
+    question = page.locator("#asked input").input_value()
+    page.locator("#actor-1").get_by_label("Heard").fill("3-7")
+    page.locator("#actor-1").get_by_label("Heard").press("Enter")
+    expect(page.locator("#asked input")).not_to_have_value(question)  # a second thing that sounds: no longer ave
+    page.click("#compose-ask")
+    expect(page.locator("#now .verdict")).to_be_visible()
+    ready(page, ".closer")
+    link, truth = page.url, page.locator("#now .sides section").last.inner_text()
+    page.goto("about:blank")
+    page.goto(link)
+    expect(page.locator("#now .verdict")).to_be_visible()
+    expect(page.locator("#actor-1").get_by_label("Heard")).to_have_value("3-7")
+    assert page.locator("#now .sides section").last.inner_text() == truth
+
+
+def test_all_families_are_asked_at_one_press_and_join_the_atlas(page):  # noqa: F811
+    page.locator("#examples tbody tr").first.click()
+    expect(page.locator("#video video")).to_be_visible()
+    page.get_by_role("tab", name="Atlas").click()
+    page.click("#ask-every")
+    expect(page.locator("#ask-every")).to_be_disabled()
+    expect(page.locator("#ask-every")).to_be_enabled()
+    expect(page.locator("#answers .crab-answer")).to_have_count(6)
+    expect(page.locator("#answers")).to_contain_text("Matching needs two clips")
+
+
+def test_what_is_taken_along_works_without_the_page(asked, browser, tmp_path):  # noqa: F811
+    page, _ = asked  # noqa: F811
+    assert downloaded(page, "CSV").read_text().startswith("tower,layer,module")
+    assert downloaded(page, "PDF").read_bytes().startswith(b"%PDF")
+    assert "<svg" in downloaded(page, "SVG").read_text()
+    saved = tmp_path / "explorer.html"
+    saved.write_bytes(downloaded(page, "HTML").read_bytes())
+    alone = browser.new_page()
+    alone.route("http*://**", lambda route: route.abort())
+    alone.goto(saved.as_uri())
+    word = alone.locator("#words .t").last
+    word.hover()
+    expect(alone.locator("#overview")).to_have_attribute("data-token", word.get_attribute("data-token"))
+    alone.close()
