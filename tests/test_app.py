@@ -163,6 +163,31 @@ def test_every_example_that_ships_is_there():
         assert example.file.is_file() and example.task.name in TASKS
 
 
+def test_only_an_example_has_a_link_that_others_can_follow(tmp_path):
+    [example, *_] = examples = app.listed_examples()
+    asked = {"source": "video", "family": "question", "question_as": "avqa", "question": "How many?", "second": "",
+             "video": str(example.file)}
+    assert app.linked(examples, asked) == f"?clip={example.file.name}&task=avqa&question=How+many%3F"
+    other = tmp_path / example.file.name  # the name alone makes no example
+    other.write_bytes(b"another film")
+    assert app.linked(examples, asked | {"video": str(other)}) == ""
+    assert app.linked(examples, asked | {"source": "sound"}) == ""
+
+
+def test_a_run_is_named_by_its_task_and_what_was_changed():
+    run = app.Result(None, TASKS["avqa"], "", "", "")
+    assert app.named(run, 0) == "1 · avqa · as it is"
+    assert app.named(dataclasses.replace(run, intervention=app.Intervention("mute", (1,))), 2) == (
+        "3 · avqa · head 2 muted")
+
+
+def test_only_the_last_runs_are_kept():
+    s, runs = SimpleNamespace(runs="runs", source="source"), []
+    for number in range(app.KEPT + 2):
+        runs = app.kept(s, runs, app.Result(None, TASKS["avqa"], str(number), "", ""))["runs"]
+    assert [run.question for run in runs] == [str(number) for number in range(2, app.KEPT + 2)]
+
+
 def test_a_row_of_the_composer_has_the_fields_of_a_row_in_their_order():
     row = compose.Row("dog", 20, 40, "0-10", "2-6", 7)
     with gr.Blocks():

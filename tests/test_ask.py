@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from crab import CrabError, answer, media
-from crab.ask import _notes, _run_lengths, _windows, ask, to_json
+from crab.ask import _notes, _run_lengths, _windows, ask, shown, to_json
 from crab.ilora import Intervention
 from crab.tasks import TASKS
 
@@ -162,6 +162,22 @@ def test_no_mask_is_said(tiny, clip):
     crab = Says(tiny, "<obj>(0,0)(112,56)</obj>")
     *_, last = ask(crab, clip, TASKS["arig"], segmenter=Nothing())
     assert last.masks == () and any("No mask" in note for note in last.notes)
+
+
+def test_what_the_model_saw_and_heard_can_be_shown_again(results, clip, tiny):
+    duration, frames, [sound] = shown(results[-1])
+    assert duration == clip.duration and len(frames) == 10 and len(sound) == round(duration * media.SAMPLE_RATE)
+    times = [time for time, _, _ in frames]
+    assert times == sorted(times) and all(source == 0 and frame.ndim == 3 for _, source, frame in frames)
+    assert np.array_equal(sound[:8000], media.sound(clip)[:8000])
+
+
+def test_of_a_still_the_sound_stands_on_the_seconds_around_it(tiny, clip):
+    *_, result = ask(tiny, replace(clip, frame=3), TASKS["s4"], max_new_tokens=1)
+    _, [(time, source, _)], [sound] = shown(result)
+    assert (time, source) == (result.frame_time, 0)
+    heard = np.flatnonzero(sound) / media.SAMPLE_RATE
+    assert heard.size and heard.max() - heard.min() <= clip.duration / 5 + 0.01
 
 
 def test_json_has_every_field_the_interface_names(results):

@@ -29,6 +29,10 @@ FRAME_TIMES = _times(10)
 _OF_A_CLIP = {"events": (("ave", "unav", "avvp", "avcap"), 4), "answers": (("avqa",), 6), "choices": (("avqa_thu",), 4)}
 # The same for those that show a picture and a stretch of sound.
 _OF_A_STILL = {"box": ("arig",), "points": ("s4", "ms3")}
+# Beside what is asked of the clip, conclusions from facts about another scene. Drawn without a clip alone they are
+# learned fast and then forgotten as soon as there is one to look at.
+_TOLD = 6
+_ELSEWHERE = 5_000_011
 
 
 def make_item(processor, kind: str, number: int) -> Item:
@@ -42,16 +46,16 @@ def make_item(processor, kind: str, number: int) -> Item:
         scene = script.write_sound(number)
         return pack(processor, _heard([scene], TASKS["ave"]), questions.ask_sound(scene, rng), media=("audio",))
     if kind == "words":
-        asked = questions.ask_words(script.write(number), script.write_pair(number), rng)
-        return pack_words(processor, _few(asked, rng, 8))
+        return pack_words(processor, _conclusions(number, rng, 8))
+    told = _conclusions(number + _ELSEWHERE, rng, _TOLD)
     if kind == "action":
         scene = script.write_action(number)
-        return pack(processor, _clip(scene, TASKS["ks"]), _few(questions.ask_action(scene, rng), rng, 1))
+        return pack(processor, _clip(scene, TASKS["ks"]), _few(questions.ask_action(scene, rng), rng, 1), told=told)
     if kind == "emotion":
         scene = script.write_emotion(number)
-        return pack(processor, _clip(scene, TASKS["meld"]), _few(questions.ask_emotion(scene, rng), rng, 1))
+        return pack(processor, _clip(scene, TASKS["meld"]), _few(questions.ask_emotion(scene, rng), rng, 1), told=told)
     if kind in questions.PAIR_SETS:
-        return _pair_item(processor, kind, script.write_pair(number), rng)
+        return _pair_item(processor, kind, script.write_pair(number), rng, told)
     scene = script.write(number)
     if kind == "refers":
         time = float(rng.integers(script.DURATION)) + 0.5
@@ -63,12 +67,19 @@ def make_item(processor, kind: str, number: int) -> Item:
     if not asked:  # nothing to point at in this scene: practise on another
         return make_item(processor, kind, number + 7_000_003)
     if kind in _OF_A_CLIP:
-        return pack(processor, _clip(scene, TASKS[asked[0].dataset]), _few(asked, rng, _OF_A_CLIP[kind][1]))
+        few = _few(asked, rng, _OF_A_CLIP[kind][1])
+        return pack(processor, _clip(scene, TASKS[asked[0].dataset]), few, told=told)
     asked = asked if kind == "refers" else _few(asked, rng, 1)
-    return pack(processor, _still(scene, TASKS[asked[0].dataset], asked[0].time), asked)
+    return pack(processor, _still(scene, TASKS[asked[0].dataset], asked[0].time), asked, told=told)
 
 
-def _pair_item(processor, kind: str, pair: tuple[script.Scene, script.Scene], rng: np.random.Generator) -> Item:
+def _conclusions(number: int, rng: np.random.Generator, n: int) -> list[questions.Question]:
+    return _few(questions.ask_words(script.write(number), script.write_pair(number), rng), rng, n)
+
+
+def _pair_item(
+    processor, kind: str, pair: tuple[script.Scene, script.Scene], rng: np.random.Generator, told: list
+) -> Item:
     task = TASKS[kind]
     [question] = [q for q in questions.ask_pair(pair, rng) if q.dataset == kind]
     match = [pair[question.which]]
@@ -78,7 +89,7 @@ def _pair_item(processor, kind: str, pair: tuple[script.Scene, script.Scene], rn
         _heard(heard, task), videos=tuple(shown), times=_times(task.frames) * len(shown),
         sources=tuple(i for i in range(len(shown)) for _ in range(task.frames)),
     )  # fmt: skip
-    return pack(processor, media, [question])
+    return pack(processor, media, [question], told=told)
 
 
 def _few(asked: list, rng: np.random.Generator, n: int) -> list:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -30,25 +30,32 @@ class Item:
     family: Tensor  # (tokens,)
 
 
-def pack(processor, seen: Media, asked: list, *, media: tuple[str, ...] | None = None) -> Item:
+def pack(
+    processor, seen: Media, asked: list, *, media: tuple[str, ...] | None = None, told: Sequence = ()
+) -> Item:
     """What is asked of a drawn clip (`dataset`, `question`, `target` each), with the clip as large as it was drawn.
 
-    `media`: what of the clip is shown instead of what the tasks say.
+    `media`: what of the clip is shown instead of what the tasks say. `told` are asked too, with their facts (`given`)
+    put into the model's mouth: only what follows from those is to be learned.
     """
     tasks = [replace(TASKS[q.dataset], media=media or TASKS[q.dataset].media) for q in asked]
     side = seen.videos[0].shape[1] if seen.videos else len(seen.picture) if seen.picture is not None else 0
+    whole = [(task, q.question, "", q.target + processor.tokenizer.eos_token) for task, q in zip(tasks, asked)]
+    shown = tasks[0]
+    rest = [(replace(task, media=shown.media, lead=shown.lead), *words) for task, *words in _told(told)]
     return join(
-        processor, [(task, q.question, "", q.target + processor.tokenizer.eos_token) for task, q in zip(tasks, asked)],
-        lambda text: prompt.process(processor, text, seen, frame_size=side),
+        processor, whole + rest, lambda text: prompt.process(processor, text, seen, frame_size=side)
     )  # fmt: skip
 
 
-def pack_words(processor, asked: list) -> Item:
-    """The same without a clip: the facts (`given`) are put into the model's mouth, and it learns what follows from them."""
-    told = [
-        (replace(TASKS[q.dataset], media=(), lead=""), q.question, q.given, q.target.removeprefix(q.given)) for q in asked
-    ]
-    return join(processor, told, lambda text: prompt.process(processor, text, Media()))
+def pack_words(processor, told: Sequence) -> Item:
+    """What is `told` without any clip."""
+    alone = [(replace(task, media=(), lead=""), *words) for task, *words in _told(told)]
+    return join(processor, alone, lambda text: prompt.process(processor, text, Media()))
+
+
+def _told(told: Sequence) -> list[tuple[Task, str, str, str]]:
+    return [(TASKS[q.dataset], q.question, q.given, q.target.removeprefix(q.given)) for q in told]
 
 
 def join(processor, asked: list[tuple[Task, str, str, str]], read: Callable[[str], dict[str, Tensor]]) -> Item:
