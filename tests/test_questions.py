@@ -280,19 +280,22 @@ def test_the_match_is_the_scene_that_is_both_seen_and_heard(dataset):
         assert read(question).choice == str(question.which + 1)
         assert (read(question).events, read(question).boxes) == ((), ())
         sounds = [" and ".join(heard(scene)) for scene in pair]
-        sights = [[part.actor for part in scene.parts] for scene in pair]
-        between = r"\. The first (?:video shows|audio is) |, and the second (?:video shows|audio is) |, so the |\. Therefore"
-        one, *both, so, _ = re.split(between, question.target)
+        first, second = (set(part.actor for part in scene.parts) for scene in pair)
+        matched, place = {"a2v": "video", "v2a": "audio"}[dataset], ("first", "second")[question.which]
+        given, found, _ = re.split(r", so | is in the (?:first|second) \w+\. Therefore", question.target)
+        placed = re.findall(rf"(\w[\w ]*?) is in the (first|second) {matched}", given.partition(", and ")[2])
+        told = {(re.sub("^(and )?an? ", "", name).removeprefix("and "), where) for name, where in placed}
         [name] = [part.actor for part in pair[question.which].parts if part.heard]
-        matched = {"a2v": "video", "v2a": "audio"}[dataset]
-        assert so == f"{name} is in the {('first', 'second')[question.which]} {matched}"
         if dataset == "a2v":
-            assert one == f"The audio is {sounds[question.which]}"
-            assert [re.findall(NAME, text) for text in both] == sights
+            assert given.startswith(f"The audio is {sounds[question.which]}, and ") and found == f"the {name}"
+            assert told == {(name, "first") for name in first} | {(name, "second") for name in second}
             fields = ("correct_video", "audio_event", "video1_event", "video2_event")
         else:
-            assert re.findall(NAME, one) == sights[question.which] and both == sounds
+            seen_now = re.findall(NAME, re.match(r"The video shows (.+?), and \w[\w ]* is in the first", given)[1])
+            assert seen_now == [part.actor for part in pair[question.which].parts]
+            assert told == set(zip(sounds, ("first", "second"))) and found == sounds[question.which]
             fields = ("correct_audio", "video_event", "audio1_event", "audio2_event")
+        assert f"so {found} is in the {place} {matched}." in question.target
         assert question.fields == dict(zip(fields, (question.answer, sounds[question.which], *sounds)))
     answers = Counter(question.answer for _, question in of(dataset))
     assert answers["one"] / answers.total() == pytest.approx(0.5, abs=0.25)

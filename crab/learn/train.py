@@ -97,8 +97,8 @@ STAGES = {
     "practice": Stage(steps=900, kinds={"picture": 10, "sound": 4}, rate=1e-3),
     "clips": Stage(steps=700, kinds=_CLIPS, rate=8e-4),
     "words": Stage(steps=600, kinds=(("words", 8),) * 2, rate=1e-3, warmup=50),
-    "together": Stage(steps=1000, kinds=_TOGETHER, rate=6e-4),
-    "adapter": Stage(steps=100, kinds=_TOGETHER, rate=5e-4, warmup=20),
+    "together": Stage(steps=900, kinds=_TOGETHER, rate=6e-4),
+    "adapter": Stage(steps=80, kinds=_TOGETHER, rate=5e-4, warmup=20),
 }
 BASE = ("senses", "practice", "clips", "words", "together")  # each begins with the weights of the one before
 ADAPTER = dict(r=8, alpha=16, heads=3, dropout=0.1)

@@ -100,21 +100,24 @@ def ask_emotion(scene: Scene, rng: np.random.Generator) -> list[Question]:
 def ask_pair(pair: tuple[Scene, Scene], rng: np.random.Generator) -> list[Question]:
     """`PAIR_SETS`, for `script.write_pair`: which of the two videos goes with one sound, which of two sounds with one
     video."""
-    shown = [listed([part.actor for part in seen_parts(scene)], article=True) for scene in pair]
-    sounds = [listed([label(part) for part in heard_parts(scene)]) for scene in pair]
     one, other = int(rng.integers(2)), int(rng.integers(2))
+    places = list(zip(("first", "second"), pair))
+    # Each thing with its place, so that what is looked for can be found by its name.
+    sights = [f"{a(part.actor)} is in the {place} video" for place, scene in places for part in seen_parts(scene)]
+    sounds = [f"{label(part)} is in the {place} audio" for place, scene in places for part in heard_parts(scene)]
+    heard, shown = heard_parts(pair[one])[0], listed([part.actor for part in seen_parts(pair[other])], article=True)
     return [
-        _match("a2v", "video", pair, one, f"The audio is {sounds[one]}. The first video shows {shown[0]}, and the second "
-               f"video shows {shown[1]},", {"audio_event": sounds[one]}, sounds),
-        _match("v2a", "audio", pair, other, f"The video shows {shown[other]}. The first audio is {sounds[0]}, and the "
-               f"second audio is {sounds[1]},", {"video_event": sounds[other]}, sounds),
+        _match("a2v", "video", pair, one, f"The audio is {label(heard)}, and {listed(sights)},", f"the {heard.actor}",
+               {"audio_event": label(heard)}),
+        _match("v2a", "audio", pair, other, f"The video shows {shown}, and {listed(sounds)},",
+               label(heard_parts(pair[other])[0]), {"video_event": label(heard_parts(pair[other])[0])}),
     ]
 
 
-def _match(dataset: str, kind: str, pair: tuple[Scene, Scene], which: int, given: str, fields: dict,
-    sounds: list[str]) -> Question:
-    name, answer = heard_parts(pair[which])[0].actor, NUMBERS[which + 1]
-    target = f"{given} so the {name} is in the {('first', 'second')[which]} {kind}. "
+def _match(dataset: str, kind: str, pair: tuple[Scene, Scene], which: int, given: str, found: str,
+    fields: dict) -> Question:
+    answer, sounds = NUMBERS[which + 1], [label(heard_parts(scene)[0]) for scene in pair]
+    target = f"{given} so {found} is in the {('first', 'second')[which]} {kind}. "
     target += f"Therefore, the matching {kind} is <answer>{answer}</answer>."
     fields |= {f"correct_{kind}": answer, f"{kind}1_event": sounds[0], f"{kind}2_event": sounds[1]}
     return Question(dataset, "", target, answer, fields=fields, which=which, given=given)
