@@ -294,7 +294,7 @@ def answer_sheet() -> SimpleNamespace:
         s.live = gr.HTML(elem_id="live")
     with gr.Row(visible=False, elem_id="downloads") as s.downloads:
         s.json = gr.DownloadButton("Answer as JSON", size="sm", min_width=120)
-        s.npz = gr.DownloadButton("Router weights as .npz", size="sm", min_width=150)
+        s.npz = gr.DownloadButton("Router weights as .npz", size="sm", min_width=185)
         for format in TAKEN:
             setattr(s, format, gr.Button(format.upper(), size="sm", min_width=52))
         s.taken = gr.DownloadButton(elem_id="taken")  # out of sight: `FETCH` presses it
@@ -723,8 +723,8 @@ def composer(note: str) -> SimpleNamespace:
             c.rows.append(actor_row(number, rows[number] if number < len(rows) else compose.Row()))
         c.problem = gr.HTML(visible=False, elem_id="scene-problem")
         with gr.Row(elem_classes="actions"):
-            c.render = gr.Button("Render", variant="primary", elem_id="render", scale=0, min_width=150)
-            c.surprise = gr.Button("Surprise me", elem_id="surprise", scale=0, min_width=150)
+            c.render = gr.Button("Render", variant="primary", elem_id="render", scale=0, min_width=185)
+            c.surprise = gr.Button("Surprise me", elem_id="surprise", scale=0, min_width=185)
     with gr.Row(elem_classes="columns"):
         with gr.Column(scale=5, min_width=300):
             c.still = gr.Image(label="How it looks", interactive=False, format="png", buttons=["fullscreen"],

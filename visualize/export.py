@@ -23,7 +23,7 @@ def csv_lines(traces: Mapping[str, Any]) -> Iterator[str]:
     """CSV (RFC 4180), line by line: `COLUMNS`, then one row a site, token and head.
 
     `layer`, `token`, `row`, `col` and `source` count from 0, `head` from 1 as people do; `start`, `end` are seconds of the
-    clip; `weight` has five decimals, float16's own precision near one.
+    clip; `weight` has five decimals.
     """
     yield ",".join(COLUMNS) + "\r\n"
     for tower, trace in traces.items():

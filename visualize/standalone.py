@@ -6,7 +6,7 @@ by modality, sites × tokens. It is used in two ways:
     page     a file of its own, with the data in it, that works offline
     frame    an iframe on our page, whose document fetches the same data (`data`) and talks with the page by events
 
-The weights travel as base64 uint16 (a step is 1/65535, finer than the float16 they were) and are painted on canvases:
+The weights travel as base64 uint16 (a step is 1/65535) and are painted on canvases:
 1,000 tokens × 388 sites × 3 heads are 3.3 MB, where Plotly's own script alone is 4.6 MB.
 
 Events on the iframe element, all with a `detail`:

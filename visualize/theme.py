@@ -200,7 +200,9 @@ def plotly_hues(colours: Sequence[tuple[int, int, int]], stops: int = 17) -> lis
 
 def diverging_scale(dark: bool) -> list[list[Any]]:
     """A Plotly colour scale for differences, the ground in its middle: `LESS` (blue) below zero, `MORE` (brick) above."""
-    return plotly_hues([*reversed(hue_scale(LESS, dark)), *hue_scale(MORE, dark)], 33)
+    scale = plotly_hues([*reversed(hue_scale(LESS, dark)), *hue_scale(MORE, dark)], 33)
+    scale[16] = [0.5, ink(dark)["ground"]]  # no difference has no hue
+    return scale
 
 
 def grey_scale(dark: bool) -> list[list[Any]]:

@@ -73,7 +73,7 @@ class Site(NamedTuple):
 class Trace(NamedTuple):
     """A trace read from a file, with the fields of `crab.ilora.trace.RoutingTrace`."""
 
-    weights: np.ndarray  # (sites, tokens, heads) float16
+    weights: np.ndarray  # (sites, tokens, heads) float32
     sites: tuple[Site, ...]
     tokens: tuple[Any, ...]
 
@@ -218,7 +218,7 @@ def bin_means(weights: np.ndarray, edges: np.ndarray) -> np.ndarray:
 def save_npz(routing: Mapping[str, Any], path: str | Path) -> None:
     """Writes traces by tower into one compressed file that NumPy alone can read.
 
-    For each tower: `<tower>/weights` (sites, tokens, heads) float16, `<tower>/sites` JSON [[tower, layer, module], …]
+    For each tower: `<tower>/weights` (sites, tokens, heads) float32, `<tower>/sites` JSON [[tower, layer, module], …]
     and `<tower>/tokens` JSON [{modality, text, start, end, row, col, source}, …]; beside them `schema`, the JSON Schema
     (`SCHEMA`) of the two. JSON members are strings of no dimension: `json.loads(str(file["language/sites"]))`.
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from test_page import address, answered, browser, downloaded, expect, page, pytestmark  # noqa: F401  server and browser
 
-EXAMPLE = "room-1000434.mp4"
+EXAMPLE = "evening-1000412.mp4"
 
 
 @pytest.fixture
