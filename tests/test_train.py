@@ -188,8 +188,8 @@ def test_training_goes_on_where_it_stopped(tmp_path, monkeypatch):
     """A run broken off and taken up again has the losses and the final weights of a run in one go, dropout and all."""
     shrink({"adapter": train.Stage(steps=4, kinds={KIND: 1}, rate=1e-2, warmup=2, save=2)})
     for run in ("whole", "broken"):
-        (tmp_path / run / "clips").mkdir(parents=True)
-        save_file(mini.fresh(WORDS).state_dict(), tmp_path / run / "clips" / train.WEIGHTS)
+        (tmp_path / run / train.BASE[-1]).mkdir(parents=True)
+        save_file(mini.fresh(WORDS).state_dict(), tmp_path / run / train.BASE[-1] / train.WEIGHTS)
     train.train_adapter(tmp_path / "whole")
 
     step = train.Loop.training_step
