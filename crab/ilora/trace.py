@@ -70,16 +70,15 @@ class Recorder:
         called = {site: calls for site, calls in self._gates.items() if calls}
         if not called:
             return {}
-        rows = {site: [gate.detach().reshape(-1, gate.shape[-1]) for gate in calls] for site, calls in called.items()}
-        device = next(iter(rows.values()))[0].device
+        rows = [gate.flatten(0, -2) for calls in called.values() for gate in calls]
         # One transfer for all sites: a wait for the device at each of several hundred would cost more than the model.
-        stacked = torch.cat([gate.to(device) for gates in rows.values() for gate in gates]).float().cpu().numpy()
+        stacked = torch.cat(rows).detach().float().cpu().numpy()
         taken, start = {}, 0
-        for site, gates in rows.items():
-            end = start + sum(map(len, gates))
+        for site, calls in called.items():
+            end = start + sum(gate.numel() for gate in calls) // stacked.shape[1]
             taken[site] = stacked[start:end]
             start = end
-            called[site].clear()
+            calls.clear()
         return taken
 
 
