@@ -280,22 +280,22 @@ def test_the_match_is_the_scene_that_is_both_seen_and_heard(dataset):
         assert read(question).choice == str(question.which + 1)
         assert (read(question).events, read(question).boxes) == ((), ())
         sounds = [" and ".join(heard(scene)) for scene in pair]
-        first, second = (set(part.actor for part in scene.parts) for scene in pair)
-        matched, place = {"a2v": "video", "v2a": "audio"}[dataset], ("first", "second")[question.which]
-        given, found, _ = re.split(r", so | is in the (?:first|second) \w+\. Therefore", question.target)
-        placed = re.findall(rf"(\w[\w ]*?) is in the (first|second) {matched}", given.partition(", and ")[2])
-        told = {(re.sub("^(and )?an? ", "", name).removeprefix("and "), where) for name, where in placed}
+        kind = {"a2v": "video", "v2a": "audio"}[dataset]
+        given, found, _ = re.split(r", so |\. Therefore", question.target)
+        listed = given.partition("The videos show " if dataset == "a2v" else "The sounds are ")[2]
+        told = [tuple(one.rsplit(" ", 1)) for one in re.split(", | and ", listed)]
         [name] = [part.actor for part in pair[question.which].parts if part.heard]
         if dataset == "a2v":
-            assert given.startswith(f"The audio is {sounds[question.which]}, and ") and found == f"the {name}"
-            assert told == {(name, "first") for name in first} | {(name, "second") for name in second}
+            assert given.startswith(f"The audio is {sounds[question.which]}. ")
+            assert told == [(part.actor, number) for number, scene in zip(("one", "two"), pair) for part in scene.parts]
+            assert found == f"{name} {question.answer}"
             fields = ("correct_video", "audio_event", "video1_event", "video2_event")
         else:
-            seen_now = re.findall(NAME, re.match(r"The video shows (.+?), and \w[\w ]* is in the first", given)[1])
+            seen_now = re.findall(NAME, re.match(r"The video shows (.+?)\. ", given)[1])
             assert seen_now == [part.actor for part in pair[question.which].parts]
-            assert told == set(zip(sounds, ("first", "second"))) and found == sounds[question.which]
+            assert told == list(zip(sounds, ("one", "two"))) and found == f"{sounds[question.which]} {question.answer}"
             fields = ("correct_audio", "video_event", "audio1_event", "audio2_event")
-        assert f"so {found} is in the {place} {matched}." in question.target
+        assert f"the matching {kind} is" in question.target
         assert question.fields == dict(zip(fields, (question.answer, sounds[question.which], *sounds)))
     answers = Counter(question.answer for _, question in of(dataset))
     assert answers["one"] / answers.total() == pytest.approx(0.5, abs=0.25)
@@ -416,7 +416,8 @@ def test_facts_begin_the_target_and_hold_no_answer():
 def test_thinking_practice_ends_where_looking_would_begin():
     kinds = Counter()
     for seed in range(20):
-        found = questions.ask_words(script.write(seed), script.write_pair(seed), np.random.default_rng(seed))
+        scene, rng = script.write(seed), np.random.default_rng(seed)
+        found = questions.ask_words(scene, rng) + questions.ask_places(scene, script.write_pair(seed), rng)
         kinds.update(question.dataset for question in found)
         for question in found:
             assert question.given and "bounding box" not in question.target

@@ -74,7 +74,13 @@ def make_item(processor, kind: str, number: int) -> Item:
 
 
 def _conclusions(number: int, rng: np.random.Generator, n: int) -> list[questions.Question]:
-    return _few(questions.ask_words(script.write(number), script.write_pair(number), rng), rng, n)
+    """Up to `n`, half of them of the hardest sort, about which is where."""
+    words = questions.ask_words(script.write(number), rng)
+    places = [
+        question for seed in (number, number + _ELSEWHERE)
+        for question in questions.ask_places(script.write(seed), script.write_pair(seed), rng)
+    ]  # fmt: skip
+    return _few(words, rng, n - n // 2) + _few(places, rng, n // 2)
 
 
 def _pair_item(

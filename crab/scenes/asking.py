@@ -100,9 +100,11 @@ def left_of(scene: Scene, rng: np.random.Generator) -> Asked | None:
         return None
     left, right = sorted(rng.choice(len(seen), size=2, replace=False).tolist())
     yes = rng.random() < 0.5
-    one, other = (seen[left], seen[right]) if yes else (seen[right], seen[left])
-    return Asked(f"Is the {one} to the left of the {other}?", in_a_row(seen), "yes" if yes else "no",
-                 ("Visual", "Location"), so=f"the {one} is to the {'left' if yes else 'right'} of the {other}")
+    one, other = (left, right) if yes else (right, left)
+    numbered = [f"{name} {NUMBERS[place]}" for place, name in enumerate(seen, 1)]
+    return Asked(f"Is the {seen[one]} to the left of the {seen[other]}?",
+                 f"From left to right there are {listed(numbered)}", "yes" if yes else "no", ("Visual", "Location"),
+                 so=f"{numbered[one]} and {numbered[other]}")
 
 
 def in_a_row(names: list[str]) -> str:
@@ -174,10 +176,10 @@ def longer(scene: Scene, rng: np.random.Generator) -> Asked | None:
     one, other = rng.permutation(list(lengths)).tolist()
     if abs(lengths[one] - lengths[other]) < 2:
         return None
-    told = listed([f"the {name} sounds for {length} seconds" for name, length in lengths.items()])
-    answer = "yes" if lengths[one] > lengths[other] else "no"
-    return Asked(f"Does the {one} sound longer than the {other}?", f"{told[0].upper()}{told[1:]}", answer,
-                 ("Audio", "Comparative"))
+    longest = sorted(lengths, key=lengths.get, reverse=True)
+    told = listed([f"the {name} sounds for {lengths[name]} seconds" for name in longest])
+    return Asked(f"Does the {one} sound longer than the {other}?", f"{told[0].upper()}{told[1:]}",
+                 "yes" if one == longest[0] else "no", ("Audio", "Comparative"), so=f"the {longest[0]} sounds longer")
 
 
 KINDS = (sounding, count_sounding, count_kinds, is_there, is_sounding, left_of, where, first, last, neighbour, longer)

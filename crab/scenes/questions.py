@@ -101,24 +101,23 @@ def ask_pair(pair: tuple[Scene, Scene], rng: np.random.Generator) -> list[Questi
     """`PAIR_SETS`, for `script.write_pair`: which of the two videos goes with one sound, which of two sounds with one
     video."""
     one, other = int(rng.integers(2)), int(rng.integers(2))
-    places = list(zip(("first", "second"), pair))
-    # Each thing with its place, so that what is looked for can be found by its name.
-    sights = [f"{a(part.actor)} is in the {place} video" for place, scene in places for part in seen_parts(scene)]
-    sounds = [f"{label(part)} is in the {place} audio" for place, scene in places for part in heard_parts(scene)]
+    # Each name with its number right behind it: what follows a word already said is what a small model learns to find.
+    sights = [f"{part.actor} {number}" for number, scene in zip(NUMBERS[1:], pair) for part in seen_parts(scene)]
+    sounds = [f"{label(part)} {number}" for number, scene in zip(NUMBERS[1:], pair) for part in heard_parts(scene)]
     heard, shown = heard_parts(pair[one])[0], listed([part.actor for part in seen_parts(pair[other])], article=True)
+    match = heard_parts(pair[other])[0]
     return [
-        _match("a2v", "video", pair, one, f"The audio is {label(heard)}, and {listed(sights)},", f"the {heard.actor}",
+        _match("a2v", "video", pair, one, f"The audio is {label(heard)}. The videos show {listed(sights)},", heard.actor,
                {"audio_event": label(heard)}),
-        _match("v2a", "audio", pair, other, f"The video shows {shown}, and {listed(sounds)},",
-               label(heard_parts(pair[other])[0]), {"video_event": label(heard_parts(pair[other])[0])}),
+        _match("v2a", "audio", pair, other, f"The video shows {shown}. The sounds are {listed(sounds)},", label(match),
+               {"video_event": label(match)}),
     ]
 
 
 def _match(dataset: str, kind: str, pair: tuple[Scene, Scene], which: int, given: str, found: str,
     fields: dict) -> Question:
     answer, sounds = NUMBERS[which + 1], [label(heard_parts(scene)[0]) for scene in pair]
-    target = f"{given} so {found} is in the {('first', 'second')[which]} {kind}. "
-    target += f"Therefore, the matching {kind} is <answer>{answer}</answer>."
+    target = f"{given} so {found} {answer}. Therefore, the matching {kind} is <answer>{answer}</answer>."
     fields |= {f"correct_{kind}": answer, f"{kind}1_event": sounds[0], f"{kind}2_event": sounds[1]}
     return Question(dataset, "", target, answer, fields=fields, which=which, given=given)
 
@@ -158,8 +157,8 @@ def ask_about(scene: Scene, time: float, rng: np.random.Generator) -> list[Quest
     return list(asked.values())
 
 
-def ask_words(scene: Scene, pair: tuple[Scene, Scene], rng: np.random.Generator) -> list[Question]:
-    """Thinking practice, for a scene of `script.write` and a pair of `script.write_pair`: what can be told from words.
+def ask_words(scene: Scene, rng: np.random.Generator) -> list[Question]:
+    """Thinking practice, for scenes of `script.write`: what can be told from words.
 
     Of ref_avs only what is true, and of what; where it is has to be seen.
     """
@@ -167,7 +166,12 @@ def ask_words(scene: Scene, pair: tuple[Scene, Scene], rng: np.random.Generator)
     asked += [_avqa_thu(kind(scene, rng), rng) for kind in asking.CHOICES]
     asked += [replace(found, target=found.target.partition(" Its ")[0])
               for found in ask_about(scene, float(rng.integers(DURATION)) + 0.5, rng)]
-    return [question for question in asked + ask_pair(pair, rng) if question is not None]
+    return [question for question in asked if question is not None]
+
+
+def ask_places(scene: Scene, pair: tuple[Scene, Scene], rng: np.random.Generator) -> list[Question]:
+    """The same for a scene of `script.write` and a pair of `script.write_pair`: which number goes with which name."""
+    return [*filter(None, [_avqa(asking.left_of(scene, rng), rng)]), *ask_pair(pair, rng)]
 
 
 def ask_sound(scene: Scene, rng: np.random.Generator) -> list[Question]:
