@@ -11,7 +11,7 @@ import json
 import threading
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -169,7 +169,7 @@ class Crab:
                 with self._turn:
                     if recorder:
                         recorder.take()  # whatever another caller's answer left between two of our tokens
-                    with instead(reads, start):
+                    with instead(reads, start), self._last_scores():
                         outputs = self.model(**inputs, position_ids=positions, cache=cache, use_cache=True)
                     gates = recorder.take() if recorder else None
                 token = int(outputs.logits[0, -1].argmax())
@@ -194,7 +194,7 @@ class Crab:
         """Answer a batch greedily: the new token ids of each, up to the stop token, which is left out."""
         pad = self.processor.tokenizer.pad_token_id
         batch = self._on_device(prompt.collate(prompts, pad=pad))
-        with self._turn:
+        with self._turn, self._last_scores():
             ids = self.model.generate(
                 **batch, max_new_tokens=max_new_tokens, do_sample=False, pad_token_id=pad,
                 eos_token_id=sorted(self.stops),
@@ -221,6 +221,15 @@ class Crab:
 
     def decode(self, token_ids) -> str:
         return self.processor.tokenizer.decode(token_ids, skip_special_tokens=True).strip()
+
+    @contextmanager
+    def _last_scores(self) -> Iterator[None]:
+        """Score the vocabulary at the last position only: at all of a batch of prompts it would take gigabytes."""
+        hook = self.thinker.lm_head.register_forward_pre_hook(lambda _, hidden: (hidden[0][:, -1:],))
+        try:
+            yield
+        finally:
+            hook.remove()
 
     def _on_device(self, inputs: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         return {

@@ -54,6 +54,16 @@ def test_a_batch_answers_as_each_alone(tiny, golden_prompts, golden_cases):
     assert together == [golden_cases[d]["generated_ids"] for d in ("ave", "avqa", "meld")]
 
 
+def test_answering_scores_the_last_position_only(tiny, golden_prompts):
+    scored = []
+    hook = tiny.thinker.lm_head.register_forward_hook(lambda _module, _inputs, logits: scored.append(logits.shape[1]))
+    tiny.generate([golden_prompts["ave"], golden_prompts["avqa"]], max_new_tokens=3)
+    list(tiny.stream(golden_prompts["ave"], max_new_tokens=3))
+    assert scored == [1] * 6
+    hook.remove()
+    assert len(tiny.logits(golden_prompts["ave"])) == len(golden_prompts["ave"].map.tokens)
+
+
 def test_cached_equals_uncached(tiny, golden_prompts, golden_cases):
     ids = golden_cases["s4"]["generated_ids"]
     logits = tiny.logits(golden_prompts["s4"], ids[:-1])
