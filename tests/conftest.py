@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # no test may wait for a network
@@ -15,6 +20,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 GOLDEN = ROOT / "tests" / "golden"
 MINI = ROOT / "assets" / "crab-mini"
+SOON = 60_000  # ms: a slow machine is not a broken page
 
 
 @pytest.fixture(scope="session")
@@ -79,3 +85,58 @@ def scene_clip(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("scene") / "scene.mp4"
     render.write_clip(script.write(5), path, size=(160, 120))
     return path
+
+
+# --- the page ---
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Debian's Chromium, silent and without a screen."""
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("no Chromium: apt-get install chromium")
+    sync_api = pytest.importorskip("playwright.sync_api")
+    sync_api.expect.set_options(timeout=SOON)
+    quiet = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+             "--disable-component-update", "--disable-sync"]  # fmt: skip
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=quiet)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def address(tmp_path_factory):
+    """Where `python app.py` answers, in a process of its own."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    log = tmp_path_factory.mktemp("server") / "log.txt"
+    environment = os.environ | {"GRADIO_SERVER_PORT": str(port), "GRADIO_SERVER_NAME": "127.0.0.1"}
+    with log.open("w") as out:
+        server = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=out, stderr=out)
+    try:
+        for _ in range(1800):
+            with socket.socket() as knock:
+                if knock.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            assert server.poll() is None, log.read_text()
+            time.sleep(0.1)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.terminate()
+        server.wait(10)
+
+
+@pytest.fixture
+def page(browser, address):
+    """The page just opened; `called` is every address it asks for."""
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.set_default_timeout(SOON)
+    page.called = []
+    page.on("request", lambda request: page.called.append(request.url))
+    page.goto(address)
+    page.locator("#ask").wait_for()
+    yield page
+    page.close()

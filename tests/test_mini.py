@@ -7,6 +7,7 @@ import torch
 
 from crab import avuie
 from crab.learn import evaluate
+from crab.learn import mini as mini_model
 from crab.model import Crab, site_of
 from crab.scenes import dataset
 from crab.segment import GrabCut
@@ -36,6 +37,24 @@ def test_it_says_what_it_is(mini):
     assert mini.name == "crab-mini" == about["name"]
     assert "drawn scenes" in mini.knows
     assert mini.about.frame_size == about["frame_size"] == 112
+
+
+def test_numbers_are_single_tokens():
+    words = mini_model.tokenizer(scenes=5)
+    for text in ("(12,130)(200,223)", "(0 10)"):
+        pieces = [words.decode([i]) for i in words(text)["input_ids"]]
+        assert all(p.isdigit() or not any(c.isdigit() for c in p) for p in pieces)
+        assert "".join(pieces) == text
+
+
+def test_a_saved_model_is_the_same_model(tmp_path):
+    reader = mini_model.processor(mini_model.tokenizer(scenes=5))
+    thinker = mini_model.fresh(reader.tokenizer)
+    mini_model.save(thinker, reader, tmp_path)
+    loaded = Crab.load(tmp_path, device="cpu")
+    assert loaded.about.frame_size == mini_model.FRAME_SIZE and loaded.name == "crab-mini"
+    for name, tensor in thinker.state_dict().items():
+        assert torch.equal(loaded.thinker.state_dict()[name], tensor.bfloat16().float()), name
 
 
 @pytest.fixture(scope="module")

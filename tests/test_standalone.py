@@ -4,7 +4,6 @@ import base64
 import io
 import json
 import re
-import shutil
 from html import unescape
 
 import numpy as np
@@ -16,8 +15,6 @@ from crab.ilora.trace import RoutingTrace, Site
 from crab.prompt import Token
 from visualize import export, standalone, theme
 from visualize import trace as read
-
-CHROMIUM = shutil.which("chromium")
 
 
 def released(tokens=1000):
@@ -146,17 +143,6 @@ def test_the_command_line_writes_it_as_before(tmp_path):
 
 
 # --- in a browser; how the views hang together is tests/browser/test_explorer.py ---
-
-
-@pytest.fixture
-def browser():
-    if CHROMIUM is None:
-        pytest.skip("no Chromium: apt-get install chromium")
-    playwright = pytest.importorskip("playwright.sync_api")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        yield browser
-        browser.close()
 
 
 def opened(browser, path, html):

@@ -12,7 +12,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from visualize import difference, paper, standalone, trace as read
+from visualize import difference, paper, standalone
 
 KINDS = ("overview", "tokens", "modality", "heatmap", "compare")
 FORMATS = ("html", "svg", "pdf", "png", "csv")

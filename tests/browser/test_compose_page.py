@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import pytest
-from test_page import address, browser, expect, page, pytestmark  # noqa: F401  the server, the browser before it
+
+expect = pytest.importorskip("playwright.sync_api").expect
 
 
 @pytest.fixture
-def composer(page):  # noqa: F811
+def composer(page):
     page.get_by_role("tab", name="Compose").click()
     expect(page.locator("#still img")).to_be_visible()
     return page
 
 
-def choose(page, field, words: str) -> None:  # noqa: F811
+def choose(page, field, words: str) -> None:
     field.click()
     field.fill(words)
     page.get_by_role("option").filter(has_text=words).first.click()
 
 
-def cast(page, number: int, actor: str, *, seen: str, heard: str) -> None:  # noqa: F811
+def cast(page, number: int, actor: str, *, seen: str, heard: str) -> None:
     row = page.locator(f"#actor-{number}")
     choose(page, row.get_by_label(f"Actor {number}"), actor)
     row.get_by_label("Seen").fill(seen)
@@ -27,13 +28,13 @@ def cast(page, number: int, actor: str, *, seen: str, heard: str) -> None:  # no
     row.get_by_label("Heard").press("Enter")
 
 
-def answered(page) -> None:  # noqa: F811
+def answered(page) -> None:
     expect(page.locator("#now .verdict")).to_be_visible()
     expect(page.locator("#compose-ask")).to_be_enabled()
 
 
 def test_a_scene_is_composed_rendered_asked_about_changed_and_compared(composer):
-    page = composer  # noqa: F811
+    page = composer
     for number in (3, 4):
         choose(page, page.locator(f"#actor-{number}").get_by_label(f"Actor {number}"), "Nobody")
     cast(page, 1, "dog", seen="0-10", heard="2-6")
@@ -60,7 +61,7 @@ def test_a_scene_is_composed_rendered_asked_about_changed_and_compared(composer)
 
 
 def test_a_bad_stretch_gets_a_sentence_and_the_form_stays(composer):
-    page = composer  # noqa: F811
+    page = composer
     heard = page.locator("#actor-1").get_by_label("Heard")
     heard.fill("8-14")
     heard.press("Enter")

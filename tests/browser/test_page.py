@@ -3,12 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import socket
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import av
@@ -17,59 +11,7 @@ import pytest
 
 from visualize.routing import load_npz
 
-sync_api = pytest.importorskip("playwright.sync_api")
-expect = sync_api.expect
-
-ROOT = Path(__file__).parents[2]
-CHROMIUM = shutil.which("chromium")
-QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-         "--disable-component-update", "--disable-sync"]
-SOON = 60_000  # ms: a slow machine is not a broken page
-
-expect.set_options(timeout=SOON)
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: apt-get install chromium")
-
-
-@pytest.fixture(scope="module")
-def address(tmp_path_factory):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    log = tmp_path_factory.mktemp("server") / "log.txt"
-    environment = os.environ | {"GRADIO_SERVER_PORT": str(port), "GRADIO_SERVER_NAME": "127.0.0.1"}
-    with log.open("w") as out:
-        server = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=out, stderr=out)
-    try:
-        for _ in range(1800):
-            with socket.socket() as knock:
-                if knock.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            assert server.poll() is None, log.read_text()
-            time.sleep(0.1)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.terminate()
-        server.wait(10)
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def page(browser, address):
-    page = browser.new_page(viewport={"width": 1280, "height": 900})
-    page.set_default_timeout(SOON)
-    page.called = []
-    page.on("request", lambda request: page.called.append(request.url))
-    page.goto(address)
-    expect(page.locator("#ask")).to_be_visible()
-    yield page
-    page.close()
+expect = pytest.importorskip("playwright.sync_api").expect
 
 
 @pytest.fixture(scope="session")

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import pytest
-from test_page import address, answered, browser, downloaded, expect, page, pytestmark  # noqa: F401  server and browser
+from test_page import answered, downloaded
+
+expect = pytest.importorskip("playwright.sync_api").expect
 
 EXAMPLE = "evening-1000412.mp4"
 
 
 @pytest.fixture
-def asked(page):  # noqa: F811
+def asked(page):
     """The page with the first example answered and the explorer there; and what is in the explorer's frame."""
     page.locator("#examples tbody tr").first.click()
     expect(page.locator("#video video")).to_be_visible()
@@ -18,14 +20,14 @@ def asked(page):  # noqa: F811
     return page, ready(page, "#explorer")
 
 
-def ready(page, place: str):  # noqa: F811
+def ready(page, place: str):
     frame = page.frame_locator(f"{place} iframe")
     expect(frame.locator("body")).to_have_attribute("data-ready", "1")
     return frame
 
 
 def test_a_word_under_the_pointer_is_shown_in_every_view_and_kept_by_a_click(asked):
-    page, frame = asked  # noqa: F811
+    page, frame = asked
     word = frame.locator("#words .t").last
     token = word.get_attribute("data-token")
     word.hover()
@@ -40,7 +42,7 @@ def test_a_word_under_the_pointer_is_shown_in_every_view_and_kept_by_a_click(ask
 
 
 def test_player_bars_and_explorer_share_one_playhead(asked):
-    page, frame = asked  # noqa: F811
+    page, frame = asked
     page.evaluate("document.querySelector('#video video').currentTime = 5")
     expect(frame.get_by_role("slider")).to_have_attribute("aria-valuenow", "5")
     line = page.locator("#when .crab-playhead")
@@ -54,7 +56,7 @@ def test_player_bars_and_explorer_share_one_playhead(asked):
 
 
 def test_muting_a_head_puts_both_answers_side_by_side(asked):
-    page, _ = asked  # noqa: F811
+    page, _ = asked
     page.locator("#change").get_by_label("Head 1").uncheck()
     page.locator("#change").get_by_label("Head 2").check()
     page.click("#again")
@@ -67,15 +69,15 @@ def test_muting_a_head_puts_both_answers_side_by_side(asked):
 
 
 def test_a_change_without_a_head_is_refused_in_a_sentence(asked):
-    page, _ = asked  # noqa: F811
+    page, _ = asked
     page.locator("#change").get_by_label("Head 1").uncheck()
     page.click("#again")
     expect(page.locator("#said [role=alert]")).to_contain_text("Say which head")
     expect(page.locator("#again")).to_be_enabled()
 
 
-def test_a_link_restores_clip_question_and_view(asked, address):  # noqa: F811
-    page, frame = asked  # noqa: F811
+def test_a_link_restores_clip_question_and_view(asked, address):
+    page, frame = asked
     frame.get_by_role("button", name="Sound encoder").click()
     frame.locator("#panels .panel").first.click(position={"x": 200, "y": 10})
     page.wait_for_function("location.hash.includes('token')")
@@ -90,7 +92,7 @@ def test_a_link_restores_clip_question_and_view(asked, address):  # noqa: F811
     expect(again.locator("#told")).to_contain_text(kept)
 
 
-def test_a_link_restores_a_composed_scene(page):  # noqa: F811
+def test_a_link_restores_a_composed_scene(page):
     page.get_by_role("tab", name="Compose").click()
     expect(page.locator("#still img")).to_be_visible()
     question = page.locator("#asked input").input_value()
@@ -108,7 +110,7 @@ def test_a_link_restores_a_composed_scene(page):  # noqa: F811
     assert page.locator("#now .sides section").last.inner_text() == truth
 
 
-def test_all_families_are_asked_at_one_press_and_join_the_atlas(page):  # noqa: F811
+def test_all_families_are_asked_at_one_press_and_join_the_atlas(page):
     page.locator("#examples tbody tr").first.click()
     expect(page.locator("#video video")).to_be_visible()
     page.get_by_role("tab", name="Atlas").click()
@@ -119,8 +121,8 @@ def test_all_families_are_asked_at_one_press_and_join_the_atlas(page):  # noqa: 
     expect(page.locator("#answers")).to_contain_text("Matching needs two clips")
 
 
-def test_what_is_taken_along_works_without_the_page(asked, browser, tmp_path):  # noqa: F811
-    page, _ = asked  # noqa: F811
+def test_what_is_taken_along_works_without_the_page(asked, browser, tmp_path):
+    page, _ = asked
     assert downloaded(page, "CSV").read_text().startswith("tower,layer,module")
     assert downloaded(page, "PDF").read_bytes().startswith(b"%PDF")
     assert "<svg" in downloaded(page, "SVG").read_text()
