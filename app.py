@@ -168,14 +168,19 @@ def whole_second(typed: str) -> int | None:
 
 
 def listed_examples() -> list[SimpleNamespace]:
-    """The clips in assets/examples, as its examples.json lists them: [file, family or dataset, question] each."""
+    """What to ask of the clips in assets/examples, as its examples.json lists it.
+
+    `files` are those of the form by its fields: always a `video`, and for matching what stands beside it.
+    """
     folder = ASSETS / "examples"
     if not (folder / "examples.json").exists():
         return []
-    listed = json.loads((folder / "examples.json").read_text())
-    return [SimpleNamespace(file=folder / file, task=task_named(name), question=question,
-                            label=question or task_named(name).title)
-            for file, name, question in listed]
+    examples = []
+    for row in json.loads((folder / "examples.json").read_text()):
+        task, question = task_named(row.pop("ask")), row.pop("question", "")
+        files = {field: folder / name for field, name in row.items()}
+        examples.append(SimpleNamespace(files=files, task=task, question=question, label=question or task.title))
+    return examples
 
 
 def task_named(name: str) -> Task:
@@ -440,16 +445,19 @@ def filled(f: SimpleNamespace, example: SimpleNamespace, task: Task, question: s
     """The form's updates that ask `task` of an example."""
     values = {"source": "video", "family": task.family, f"{task.family}_as": task.name}
     updates = form_updates(f, values)
-    for name, value in (values | {"video": str(example.file), "question": question}).items():
+    files = {name: str(file) for name, file in example.files.items()}
+    for name, value in (values | files | {"question": question}).items():
         updates[getattr(f, name)] |= {"value": value}
     return updates
 
 
 def linked(examples: list[SimpleNamespace], asked: dict[str, Any]) -> str:
     """What to put after the page's address to ask the same again: only examples are there for everybody."""
-    if asked["source"] != "video" or asked["family"] == "matching" or not asked["video"]:
+    if asked["family"] != "matching" and asked["source"] != "video":
         return ""
-    same = (example.file.name for example in examples if cmp(example.file, asked["video"], shallow=False))
+    needed = SHOWN[chosen(asked).name if asked["family"] == "matching" else "video"][0]
+    same = (example.files["video"].name for example in examples if needed <= example.files.keys()
+            and all(asked[name] and cmp(example.files[name], asked[name], shallow=False) for name in needed))
     clip = next(same, None)
     words = {"clip": clip, "task": chosen(asked).name, "question": asked["question"], "second": asked["second"]}
     return "?" + urlencode({name: value for name, value in words.items() if value}) if clip else ""
@@ -473,7 +481,7 @@ def opening(page: gr.Blocks, f: SimpleNamespace, c: SimpleNamespace, tabs: gr.Ta
             return dict(zip(scene, values)) | rows | {
                 tabs: gr.update(selected="compose"), c.question: gr.update(choices=choices, value=value),
                 c.own: asked.get("own", "")}
-        example = next((example for example in examples if example.file.name == asked.get("clip")), None)
+        example = next((example for example in examples if example.files["video"].name == asked.get("clip")), None)
         if example is None or asked.get("task") not in TASKS:
             return {tabs: gr.skip()}
         updates = filled(f, example, TASKS[asked["task"]], asked.get("question", ""))
@@ -981,7 +989,7 @@ def build(crab: Crab, segmenter: Segmenter) -> gr.Blocks:
                 with gr.Row(elem_id="columns", elem_classes="columns"):
                     with gr.Column(scale=5, min_width=320):
                         f = form()
-                        shelf = gr.Dataset(samples=[[str(example.file), example.label] for example in examples],
+                        shelf = gr.Dataset(samples=[[str(example.files["video"]), example.label] for example in examples],
                                            type="index", components=["video", "textbox"], headers=["Clip", "Asked"],
                                            layout="table", label="Examples", visible=bool(examples),
                                            elem_id="examples")

@@ -36,7 +36,7 @@ def main() -> None:
     crabs = [Crab.load(ROOT / "assets" / "crab-mini", device="cpu") for _ in range(2)]
     for crab in crabs:
         crab.stops = frozenset()  # every answer as long as any other
-    clip = media.open_clip(min((ROOT / "assets" / "examples").glob("*.mp4")))
+    clip = media.open_clip(ROOT / "assets" / "examples" / "evening-1000412.mp4")
     made = crabs[0].prompt(clip, TASKS["avvp"])
 
     def generate(crab: Crab, traced: bool) -> Iterator:

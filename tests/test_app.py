@@ -160,18 +160,31 @@ def test_a_second_is_a_whole_number_or_nothing():
 
 def test_every_example_that_ships_is_there():
     for example in app.listed_examples():
-        assert example.file.is_file() and example.task.name in TASKS
+        assert all(file.is_file() for file in example.files.values()) and example.task.name in TASKS
+        needed = app.SHOWN[example.task.name if example.task.family == "matching" else "video"][0]
+        assert example.files.keys() == needed
 
 
 def test_only_an_example_has_a_link_that_others_can_follow(tmp_path):
-    [example, *_] = examples = app.listed_examples()
+    examples = app.listed_examples()
+    files = {name: str(file) for name, file in examples[0].files.items()}
+    name = examples[0].files["video"].name
     asked = {"source": "video", "family": "question", "question_as": "avqa", "question": "How many?", "second": "",
-             "video": str(example.file)}
-    assert app.linked(examples, asked) == f"?clip={example.file.name}&task=avqa&question=How+many%3F"
-    other = tmp_path / example.file.name  # the name alone makes no example
+             **files}
+    assert app.linked(examples, asked) == f"?clip={name}&task=avqa&question=How+many%3F"
+    other = tmp_path / name  # the name alone makes no example
     other.write_bytes(b"another film")
     assert app.linked(examples, asked | {"video": str(other)}) == ""
     assert app.linked(examples, asked | {"source": "sound"}) == ""
+
+
+def test_a_pair_has_a_link_with_all_its_files_only():
+    examples = app.listed_examples()
+    pair = next(example for example in examples if example.task.family == "matching")
+    asked = {"source": "video", "family": "matching", "matching_as": pair.task.name, "question": "", "second": "",
+             **{name: str(file) for name, file in pair.files.items()}}
+    assert app.linked(examples, asked) == f"?clip={pair.files['video'].name}&task={pair.task.name}"
+    assert app.linked(examples, asked | {"sound": None}) == ""
 
 
 def test_a_run_is_named_by_its_task_and_what_was_changed():

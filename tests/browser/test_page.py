@@ -153,3 +153,13 @@ def test_narrow_screens_have_one_column_and_no_sideways_scroll(page):
     ask, words = page.locator("#ask").bounding_box(), page.locator("#words").bounding_box()
     assert words["y"] > ask["y"] and words["x"] < 60
     assert page.evaluate("document.documentElement.scrollWidth") <= 400
+
+
+def test_the_example_of_a_pair_brings_all_its_files_and_a_link(page, address):
+    page.locator("#examples tbody tr").last.click()
+    expect(page.locator("#video video")).to_be_visible()
+    expect(page.get_by_text("Sound to match")).to_be_visible()
+    page.click("#ask")
+    answered(page)
+    expect(page.locator("#words")).to_contain_text("the matching video is")
+    page.wait_for_url("**/?clip=pair-*task=a2v*")
