@@ -151,7 +151,7 @@ def gpu_seconds(clip: Clip, task: Task, question: str, other: Clip | None, chang
 
 def opened(values: dict[str, Any]) -> tuple[Clip, Clip | None]:
     """The clip and, for matching, the other one, from what is on the form."""
-    kind = values["matching_as"] if values["family"] == "matching" else values["source"]
+    kind = given_as(values)
     if kind in ("a2v", "v2a"):
         other = values["other_video" if kind == "a2v" else "other_sound"]
         return open_clip(values["video"], audio=values["sound"]), open_clip(other)
@@ -264,11 +264,16 @@ def chosen(values: dict[str, Any]) -> Task:
     return TASKS[values[values["family"] + "_as"]]
 
 
+def given_as(values: dict[str, Any]) -> str:
+    """What `SHOWN` has the media of the form under: their source, or for matching which of the two ways it goes."""
+    return chosen(values).name if values["family"] == "matching" else values["source"]
+
+
 def form_updates(f: SimpleNamespace, values: dict[str, Any]) -> dict[Any, dict[str, Any]]:
     """What the form has to show for the choices made on it."""
-    source, family, task = values["source"], FAMILIES[values["family"]], chosen(values)
+    family, task = FAMILIES[values["family"]], chosen(values)
     matching, label_and_example = family.name == "matching", WORDS[task.needs]
-    shown, sound_label = SHOWN[task.name if matching else source]
+    shown, sound_label = SHOWN[given_as(values)]
     return {getattr(f, name): gr.update(visible=name in shown)
             for name in ("video", "other_video", "picture", "other_sound", "file")} | {
         f.source: gr.update(visible=not matching),
@@ -453,10 +458,8 @@ def filled(f: SimpleNamespace, example: SimpleNamespace, task: Task, question: s
 
 def linked(examples: list[SimpleNamespace], asked: dict[str, Any]) -> str:
     """What to put after the page's address to ask the same again: only examples are there for everybody."""
-    if asked["family"] != "matching" and asked["source"] != "video":
-        return ""
-    needed = SHOWN[chosen(asked).name if asked["family"] == "matching" else "video"][0]
-    same = (example.files["video"].name for example in examples if needed <= example.files.keys()
+    needed, _ = SHOWN[given_as(asked)]
+    same = (example.files["video"].name for example in examples if {"video"} <= needed <= example.files.keys()
             and all(asked[name] and cmp(example.files[name], asked[name], shallow=False) for name in needed))
     clip = next(same, None)
     words = {"clip": clip, "task": chosen(asked).name, "question": asked["question"], "second": asked["second"]}
@@ -989,7 +992,8 @@ def build(crab: Crab, segmenter: Segmenter) -> gr.Blocks:
                 with gr.Row(elem_id="columns", elem_classes="columns"):
                     with gr.Column(scale=5, min_width=320):
                         f = form()
-                        shelf = gr.Dataset(samples=[[str(example.files["video"]), example.label] for example in examples],
+                        samples = [[str(example.files["video"]), example.label] for example in examples]
+                        shelf = gr.Dataset(samples=samples,
                                            type="index", components=["video", "textbox"], headers=["Clip", "Asked"],
                                            layout="table", label="Examples", visible=bool(examples),
                                            elem_id="examples")
