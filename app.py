@@ -1000,6 +1000,8 @@ def build(crab: Crab, segmenter: Segmenter) -> gr.Blocks:
                     with gr.Column(scale=7, min_width=320):
                         gr.HTML(note, elem_id="model", elem_classes="model")
                         s = answer_sheet()
+                        # Out of sight: makes the browser fetch Plotly now, not in the middle of the first answer.
+                        gr.Plot(timeline.timeline((), 10.0), show_label=False, container=False, elem_id="ahead")
                 s = SimpleNamespace(**vars(s), **vars(workbench()))
             with gr.Tab("Compose", id="compose") as composing_tab:
                 c = composer(note)

@@ -99,7 +99,7 @@ def _live_updates(browser: Browser) -> None:
             steps.append(len(changes) - 1)
             seconds.append((changes[-1] - changes[0]) / 1000)
         print(f"live updates: {sum(steps)} after the first in {sum(seconds):.1f} s of {answers} answers, "
-              f"{sum(steps) / sum(seconds):.1f} a second; in the first answer of a visit, which loads Plotly, "
+              f"{sum(steps) / sum(seconds):.1f} a second; in the first answer of a visit "
               f"{steps[0] / seconds[0]:.1f}")
     finally:
         server.terminate()
