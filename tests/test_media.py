@@ -12,6 +12,7 @@ from PIL import Image
 
 from crab import CrabError, media
 from crab.media import SAMPLE_RATE, Limits, MediaError, frame_at, frames, open_clip, sound
+from crab.media import process, video
 
 GOLDEN = Path(__file__).parent / "golden" / "media"
 CLIPS = Path(__file__).parents[2] / "shared" / "clips"
@@ -181,8 +182,8 @@ def test_only_the_frames_from_the_key_frame_on_are_decoded(tmp_path, monkeypatch
 
         return decode
 
-    monkeypatch.setattr(media, "_decoded", counting(media._decoded))
-    assert seen_index(frame_at(clip, 1.75)) == 17
+    monkeypatch.setattr(video, "decoded", counting(video.decoded))
+    assert seen_index(video.frame_at(clip, 1.75)) == 17
     assert count == 3  # 15, 16, 17
 
 

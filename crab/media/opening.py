@@ -1,0 +1,125 @@
+"""Look over a file: what it is by its content, whatever its name says, with hardly anything decoded."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from pathlib import Path
+
+import av
+import numpy as np
+from PIL import Image
+
+from crab.media.audio import heard, sound_begins
+from crab.media.clip import ADVICE, Clip, Limits, MediaError, check_pixels, check_seconds
+from crab.media.container import open_file, video_stream
+from crab.media.picture import ANIMATED, FORMATS, PILLOW_ERRORS, read_picture
+from crab.media.video import counted, every_frame, listed, upright
+
+_OVERHANG = 0.5  # seconds that sound may go on after the picture without making the clip longer: blocks are padded
+
+
+def open_clip(
+    media: Path | None = None,
+    *,
+    image: Path | None = None,
+    audio: Path | None = None,
+    frame: int | None = None,
+    piece: int | None = None,
+) -> Clip:
+    """See `crab.media.open_clip`."""
+    given = [path for path in (media, image, audio) if path is not None]
+    clip = Clip(name=given[0].name) if media is None else _look(given[0])
+    if image is not None:
+        picture = _look(image)
+        if picture.image is None:
+            raise MediaError(f"{picture.name} is not a still picture: give a JPEG, PNG or WebP file.")
+        if clip.video or clip.image:
+            raise MediaError(f"{clip.name} and {picture.name} both have a picture: give only one of them.")
+        clip = dataclasses.replace(picture, name=clip.name, audio=clip.audio)
+    if audio is not None:
+        other = _look(audio).audio
+        if other is None:
+            raise MediaError(f"There is no sound in {audio.name}: give a file that has some.")
+        clip = dataclasses.replace(clip, audio=other)
+    if clip.audio is not None:
+        over = _sound_over(clip)
+        if over > clip.duration + _OVERHANG or clip.video is None:
+            clip = dataclasses.replace(clip, duration=over)
+    if frame is not None and clip.duration and not 0 <= frame < clip.duration:
+        last = math.ceil(clip.duration) - 1
+        raise MediaError(f"{clip.name} has no second {frame}: it lasts {clip.duration:.1f} s, give 0 to {last}.")
+    return dataclasses.replace(clip, frame=frame, piece=piece)
+
+
+def _look(path: Path) -> Clip:
+    """What one file holds."""
+    _check_file(path)
+    clip = _look_at_picture(path)
+    if clip is not None:
+        return clip
+    try:
+        clip = _look_at_video(path)
+        if _has_sound(path):
+            clip = dataclasses.replace(clip, audio=path)
+    except (av.FFmpegError, OSError, ValueError) as error:
+        raise MediaError(f"{path.name} cannot be read as a video, a picture or a sound: {ADVICE}.") from error
+    if clip.video is None and clip.audio is None:
+        raise MediaError(f"{path.name} has neither a picture nor sound that can be read: {ADVICE}.")
+    return clip
+
+
+def _check_file(path: Path) -> None:
+    if path.is_dir():
+        raise MediaError(f"{path.name or path} is a folder: give one video, picture or sound file.")
+    if not path.is_file():
+        raise MediaError(f"{path.name} was not found: check its name, or upload it again.")
+    size = path.stat().st_size
+    if size == 0:
+        raise MediaError(f"{path.name} is empty: upload it again.")
+    if size > Limits.bytes:
+        most = f"{Limits.bytes / 1e6:.0f} MB"
+        raise MediaError(f"{path.name} is {size / 1e6:.0f} MB, more than {most}: cut it shorter or save it smaller.")
+
+
+def _look_at_picture(path: Path) -> Clip | None:
+    """The picture that a file is; None if it is something else, or moves."""
+    try:
+        with Image.open(path, formats=FORMATS) as picture:
+            check_pixels(path, *picture.size)
+            if picture.format in ANIMATED and getattr(picture, "n_frames", 1) > 1:
+                return None
+    except Image.DecompressionBombError as error:
+        raise MediaError(f"{path.name} has too many pixels: save it smaller.") from error
+    except PILLOW_ERRORS:
+        return None
+    height, width, _ = read_picture(path).shape
+    return Clip(name=path.name, image=path, width=width, height=height)
+
+
+def _look_at_video(path: Path) -> Clip:
+    with open_file(path) as container:
+        stream = video_stream(container)
+        if stream is None:
+            return Clip(name=path.name)
+        check_pixels(path, stream.codec_context.width, stream.codec_context.height)
+    first = next((frame for _, _, frame in every_frame(path)), None)
+    if first is None:
+        return Clip(name=path.name)
+    height, width = upright(np.empty((first.height, first.width)), first).shape
+    timeline = listed(path) or counted(path)
+    check_seconds(path, timeline.end)
+    fps = len(timeline.times) / timeline.end
+    return Clip(name=path.name, video=path, duration=timeline.end, width=width, height=height, fps=fps)
+
+
+def _has_sound(path: Path) -> bool:
+    return any(seconds >= Limits.shortest_sound for seconds in heard(path))
+
+
+def _sound_over(clip: Clip) -> float:
+    """Second of the clip at which its sound is over, by decoding it: too many headers are wrong, and it is quick."""
+    _, lag, _ = sound_begins(clip)
+    for seconds in heard(clip.audio):
+        check_seconds(clip.audio, lag + seconds)
+    return lag + seconds

@@ -1,0 +1,224 @@
+"""The frames of a clip: which are asked for, and how to get at them exactly.
+
+When each frame is shown is listed without decoding (reading packets is cheap), the frames wanted are picked from that
+list, and decoding starts at the key frame before each of them. Files that do not say when their frames are shown (some
+AVI, GIF, stream dumps) are decoded from their beginning instead. Either way the frames are the ones that a plain decode
+from start to end gives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+from PIL import Image, ImageSequence
+
+from crab.media.clip import Clip, Limits, MediaError
+from crab.media.container import decoded, open_file, packets, seek, video_stream
+from crab.media.picture import PILLOW_ERRORS, on_white, read_picture
+
+_WEBP = "webp_pipe"  # FFmpeg's name for WebP; here always an animated one, as stills are read before
+_TIMED = {"mov", "matroska"}  # containers in which every packet says when it is shown and key frames are marked
+_USUAL_RATE = 25  # frames a second, where a file says neither that nor when its frames are shown
+_INSTANT = 1e-6  # seconds; times closer than this are the same
+
+
+def frames(clip: Clip, n: int, *, start: float = 0.0, end: float | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """See `crab.media.frames`."""
+
+    def spread(times: np.ndarray) -> np.ndarray:
+        last = len(times) - 1
+        if end is not None:  # count as many frames as would have been shown until the sound is over
+            held = len(times) + np.arange(round(clip.duration * clip.fps) - len(times))
+            times = np.concatenate([times, held / clip.fps])
+        first = np.searchsorted(times, start - _INSTANT)
+        past = len(times) if end is None else np.searchsorted(times, end - _INSTANT)
+        if first >= past:
+            return np.full(n, min(_on_show(times, start), last))
+        return np.minimum(first + np.rint(np.linspace(0, past - first - 1, n)).astype(int), last)
+
+    return _chosen(clip, spread)
+
+
+def frame_at(clip: Clip, time: float) -> np.ndarray:
+    """See `crab.media.frame_at`."""
+    if clip.image is not None:
+        return read_picture(clip.image)
+    return _chosen(clip, lambda times: np.array([_on_show(times, time)]))[0][0]
+
+
+def _on_show(times: np.ndarray, time: float) -> int:
+    """Index of the last frame that begins at `time` or before."""
+    return max(0, int(np.searchsorted(times, time + _INSTANT, side="right")) - 1)
+
+
+def _chosen(clip: Clip, choose: Callable[[np.ndarray], np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Frames and times for the indices that `choose` makes of the times of all frames."""
+    if clip.video is None:
+        raise MediaError(f"There is nothing to see in {clip.name}: give a video or a picture.")
+    timeline = listed(clip.video)
+    if timeline is not None:
+        indices = choose(timeline.times)
+        pictures, count = _fill(clip, indices, _by_seeking(clip.video, timeline, np.unique(indices)))
+        if count == len(np.unique(indices)):
+            return pictures, timeline.times[indices]
+    # Packets do not say when they are shown, or promise a frame that cannot be decoded: go by what can be.
+    timeline = counted(clip.video)
+    indices = choose(timeline.times)
+    pictures, _ = _fill(clip, indices, _from_start(clip.video, np.unique(indices)))
+    return pictures, timeline.times[indices]
+
+
+def _fill(clip: Clip, indices: np.ndarray, found: Iterable[tuple[int, av.VideoFrame]]) -> tuple[np.ndarray, int]:
+    """The frames found, wherever they belong: (len(indices), height, width, 3); also how many were found."""
+    pictures = np.empty((len(indices), clip.height, clip.width, 3), dtype=np.uint8)
+    count = 0
+    for index, frame in found:
+        pictures[indices == index] = _rgb(frame, clip)
+        count += 1
+    return pictures, count
+
+
+def _rgb(frame: av.VideoFrame, clip: Clip) -> np.ndarray:
+    """(clip.height, clip.width, 3) uint8, RGB, upright; what is transparent is white."""
+    if frame.format.has_palette or any(component.is_alpha for component in frame.format.components):
+        picture = on_white(Image.fromarray(frame.to_ndarray(format="rgba")))
+    else:
+        picture = frame.to_ndarray(format="rgb24")
+    picture = upright(picture, frame)
+    if picture.shape[:2] != (clip.height, clip.width):  # a video may change its size on the way
+        picture = np.asarray(Image.fromarray(picture).resize((clip.width, clip.height)))
+    return picture
+
+
+def upright(picture: np.ndarray, frame: av.VideoFrame) -> np.ndarray:
+    """Turned and mirrored as the frame's display matrix says, to the nearest right angle.
+
+    The matrix is nine little-endian 32-bit numbers [a b u, c d v, x y w] that put the stored pixel (x, y) at
+    (a x + c y, b x + d y) on the screen (ISO/IEC 14496-12, track header box).
+    """
+    for side_data in frame.side_data:
+        if side_data.type == av.sidedata.sidedata.Type.DISPLAYMATRIX:
+            a, b, _, c, d = np.frombuffer(bytes(side_data)[:20], dtype="<i4").tolist()
+            if abs(b) > abs(a):
+                picture, a, d = picture.swapaxes(0, 1), c, b
+            return np.ascontiguousarray(picture[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1])
+    return picture
+
+
+def _by_seeking(path: Path, timeline: _Timeline, indices: np.ndarray) -> Iterator[tuple[int, av.VideoFrame]]:
+    """The frames at the indices (rising), decoding from the key frame before each on."""
+    groups: dict[int, dict[int, int]] = {}  # ticks of a key frame -> ticks of the frames that start from it -> index
+    for index in indices.tolist():
+        ticks = int(timeline.ticks[index])
+        key = int(timeline.keys[max(0, np.searchsorted(timeline.keys, ticks, side="right") - 1)])
+        groups.setdefault(key, {})[ticks] = index
+    with open_file(path) as container:
+        stream = video_stream(container)
+        for key, wanted in groups.items():
+            seek(container, stream, key)
+            for frame in decoded(container, stream):
+                if frame.pts in wanted:
+                    yield wanted[frame.pts], frame
+                if frame.pts is None or frame.pts >= max(wanted):
+                    break
+
+
+def _from_start(path: Path, indices: np.ndarray) -> Iterator[tuple[int, av.VideoFrame]]:
+    """The frames at the indices (rising), decoding from the beginning."""
+    for index, (_, _, frame) in enumerate(every_frame(path)):
+        if index in indices:
+            yield index, frame
+        if index >= indices[-1]:
+            return
+
+
+def every_frame(path: Path) -> Iterator[tuple[float | None, float, av.VideoFrame]]:
+    """Decode from the beginning: when each frame is shown (None: unknown), for how long (0: unknown), and itself."""
+    with open_file(path) as container:
+        if container.format.name == _WEBP:
+            yield from _leaves(path)
+            return
+        stream = video_stream(container)
+        tick = stream.time_base
+        for frame in decoded(container, stream):
+            yield None if frame.pts is None else float(frame.pts * tick), float((frame.duration or 0) * tick), frame
+
+
+def _leaves(path: Path) -> Iterator[tuple[float, float, av.VideoFrame]]:
+    """`_every_frame` of an animated WebP, by Pillow: FFmpeg finds no picture in it."""
+    ticks = 0  # ms
+    try:
+        with Image.open(path, formats=["WEBP"]) as film:
+            for leaf in ImageSequence.Iterator(film):
+                pixels = np.asarray(leaf.convert("RGBA"))  # first, because the duration is read along with them
+                shown = leaf.info["duration"] or 100  # so long a browser shows a frame that does not say
+                yield ticks / 1000, shown / 1000, av.VideoFrame.from_ndarray(pixels, format="rgba")
+                ticks += shown
+    except PILLOW_ERRORS:
+        return
+
+
+@dataclass(frozen=True)
+class _Timeline:
+    """When each frame of a video is shown."""
+
+    times: np.ndarray  # (frames,) float64, seconds, rising from 0
+    end: float  # seconds; the last frame is shown until then
+    ticks: np.ndarray | None = None  # (frames,) the same on the file's own clock; None where frames are counted
+    keys: np.ndarray | None = None  # (key frames,) ticks of the frames that decoding can start at, rising
+
+
+def listed(path: Path) -> _Timeline | None:
+    """The timeline by reading packets, decoding nothing; None where they do not say when they are shown."""
+    with open_file(path) as container:
+        stream = video_stream(container)
+        timed = _TIMED & set(container.format.name.split(",")) or stream.codec_context.codec.intra_only
+        if not timed or container.format.name == _WEBP:
+            return None
+        shown = [
+            (packet.pts, packet.duration or 0, packet.is_keyframe)
+            for packet in packets(container, stream)
+            if not (packet.is_discard or packet.is_corrupt or _is_hidden(packet))
+        ]
+        tick, rate = stream.time_base, stream.average_rate
+    if any(pts is None for pts, _, _ in shown) or not any(is_key for _, _, is_key in shown):
+        return None
+    shown.sort()
+    ticks = np.array([pts for pts, _, _ in shown])
+    if not np.all(np.diff(ticks) > 0):
+        return None
+    times = np.array([float((pts - shown[0][0]) * tick) for pts, _, _ in shown])
+    keys = np.array([pts for pts, _, is_key in shown if is_key])
+    return _Timeline(times, _end(times, float(shown[-1][1] * tick), rate), ticks, keys)
+
+
+def counted(path: Path) -> _Timeline:
+    """The timeline by decoding every frame; stops where the clip is longer than it may be."""
+    times, last = [], 0.0
+    with open_file(path) as container:
+        rate = video_stream(container).average_rate
+    for time, last, _ in every_frame(path):
+        times.append(time)
+        if time is not None and time - (times[0] or 0.0) > Limits.seconds + 1:
+            break
+    if None in times or not np.all(np.diff(times) > 0):
+        times = [index / float(rate or _USUAL_RATE) for index in range(len(times))]
+    times = np.array(times) - times[0]
+    return _Timeline(times, _end(times, last, rate))
+
+
+def _is_hidden(packet: av.Packet) -> bool:
+    """Whether a packet only helps to decode others: VP8 keeps such frames apart (RFC 6386, 9.1, show_frame)."""
+    return packet.stream.codec_context.name == "vp8" and not memoryview(packet)[0] >> 4 & 1
+
+
+def _end(times: np.ndarray, last: float, rate: Fraction | None) -> float:
+    """When the last frame, shown for `last` seconds, is over; if the file says nothing (0), it lasts as the others."""
+    if last <= 0:
+        last = np.median(np.diff(times)) if len(times) > 1 else 1 / (rate or _USUAL_RATE)
+    return float(times[-1] + float(last))
