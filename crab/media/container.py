@@ -9,10 +9,9 @@ from pathlib import Path
 import av
 
 # Containers that FFmpeg may take a file for. Playlists (HLS, DASH, concat) are left out on purpose: such a file makes
-# the machine open other files and addresses on behalf of whoever uploaded it.
+# the machine open other files and addresses on behalf of whoever uploaded it. Pictures are Pillow's.
 _CONTAINERS = (
-    "mov,mp4,matroska,webm,avi,gif,apng,mpegts,mpeg,flv,asf,mpegvideo,m4v,h264,hevc,obu,ivf,mjpeg,jpeg_pipe,png_pipe,"
-    "webp_pipe,wav,w64,mp3,flac,ogg,aac,ac3,eac3,aiff,au,caf,amr,ape,wv,tta,mxf,nut,rm,dv"
+    "mov,mp4,matroska,webm,avi,mpegts,mpeg,flv,asf,mpegvideo,m4v,h264,hevc,obu,ivf,wav,w64,mp3,flac,ogg,aac,ac3,eac3,aiff,au,caf,amr,ape,wv,tta,mxf,nut,rm,dv"
 )
 _SEES_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}  # FFmpeg's own decoders of these leave transparency out
 

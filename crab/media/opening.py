@@ -8,13 +8,12 @@ from pathlib import Path
 
 import av
 import numpy as np
-from PIL import Image
 
 from crab.media.audio import heard, sound_begins
 from crab.media.clip import ADVICE, Clip, Limits, MediaError, check_pixels, check_seconds
 from crab.media.container import open_file, video_stream
-from crab.media.picture import ANIMATED, FORMATS, PILLOW_ERRORS, read_picture
-from crab.media.video import counted, every_frame, listed, upright
+from crab.media.picture import is_film, is_picture, read_picture
+from crab.media.video import counted, every_frame, listed, turn_of, upright
 
 _OVERHANG = 0.5  # seconds that sound may go on after the picture without making the clip longer: blocks are padded
 
@@ -55,12 +54,12 @@ def open_clip(
 def _look(path: Path) -> Clip:
     """What one file holds."""
     _check_file(path)
-    clip = _look_at_picture(path)
-    if clip is not None:
-        return clip
+    if is_picture(path):
+        height, width, _ = read_picture(path).shape
+        return Clip(name=path.name, image=path, width=width, height=height)
     try:
         clip = _look_at_video(path)
-        if _has_sound(path):
+        if not is_film(path) and _has_sound(path):
             clip = dataclasses.replace(clip, audio=path)
     except (av.FFmpegError, OSError, ValueError) as error:
         raise MediaError(f"{path.name} cannot be read as a video, a picture or a sound: {ADVICE}.") from error
@@ -70,10 +69,15 @@ def _look(path: Path) -> Clip:
 
 
 def _check_file(path: Path) -> None:
-    if path.is_dir():
+    try:
+        is_dir, is_file = path.is_dir(), path.is_file()
+    except OSError:  # no file system has names like this one
+        is_dir = is_file = False
+    if is_dir:
         raise MediaError(f"{path.name or path} is a folder: give one video, picture or sound file.")
-    if not path.is_file():
-        raise MediaError(f"{path.name} was not found: check its name, or upload it again.")
+    if not is_file:
+        name = path.name if len(path.name) <= 100 else f"{path.name[:100]}…"
+        raise MediaError(f"{name} was not found: check its name, or upload it again.")
     size = path.stat().st_size
     if size == 0:
         raise MediaError(f"{path.name} is empty: upload it again.")
@@ -82,31 +86,17 @@ def _check_file(path: Path) -> None:
         raise MediaError(f"{path.name} is {size / 1e6:.0f} MB, more than {most}: cut it shorter or save it smaller.")
 
 
-def _look_at_picture(path: Path) -> Clip | None:
-    """The picture that a file is; None if it is something else, or moves."""
-    try:
-        with Image.open(path, formats=FORMATS) as picture:
-            check_pixels(path, *picture.size)
-            if picture.format in ANIMATED and getattr(picture, "n_frames", 1) > 1:
-                return None
-    except Image.DecompressionBombError as error:
-        raise MediaError(f"{path.name} has too many pixels: save it smaller.") from error
-    except PILLOW_ERRORS:
-        return None
-    height, width, _ = read_picture(path).shape
-    return Clip(name=path.name, image=path, width=width, height=height)
-
-
 def _look_at_video(path: Path) -> Clip:
-    with open_file(path) as container:
-        stream = video_stream(container)
-        if stream is None:
-            return Clip(name=path.name)
-        check_pixels(path, stream.codec_context.width, stream.codec_context.height)
+    if not is_film(path):
+        with open_file(path) as container:
+            stream = video_stream(container)
+            if stream is None:
+                return Clip(name=path.name)
+            check_pixels(path, stream.codec_context.width, stream.codec_context.height)
     first = next((frame for _, _, frame in every_frame(path)), None)
     if first is None:
         return Clip(name=path.name)
-    height, width = upright(np.empty((first.height, first.width)), first).shape
+    height, width = upright(np.empty((first.height, first.width)), turn_of(first)).shape
     timeline = listed(path) or counted(path)
     check_seconds(path, timeline.end)
     fps = len(timeline.times) / timeline.end

@@ -58,6 +58,8 @@ def call(function: str, *files: Path | None, **arguments: Any) -> Any:
     header, made = answer
     if "sentence" in header:
         raise MediaError(header["sentence"])
+    if "hungry" in header:
+        raise MediaError(f"{name} takes more than {Limits.memory / 1e9:g} GB of memory to decode: save it smaller.")
     if "fault" in header:
         log.error("%s of %s failed:\n%s", function, name, header["fault"])
         raise MediaError(f"{name} cannot be read: {ADVICE}.")
@@ -70,11 +72,11 @@ class _Decoder:
     def __init__(self) -> None:
         path = os.pathsep.join([str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
         self._process = subprocess.Popen(
-            [sys.executable, "-c", "from crab.media.process import serve; serve()"],
+            [sys.executable, "-c", f"from crab.media.process import serve; serve({Limits.memory})"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            # Its linear algebra is never used, and a pool of threads for it is address space.
-            env={**os.environ, "PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1"},
+            # Threads of a linear algebra that is never used and heaps for each thread would take address space.
+            env={**os.environ, "PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"},
         )
         self.late = self.gone_before = False
 
@@ -210,19 +212,20 @@ def _read(pipe: BinaryIO) -> tuple[dict[str, Any], Any]:
 # ---------------------------------------------------------------------------------- in the decoding process
 
 
-def serve() -> None:
-    """Answer questions from standard input on standard output until it is closed."""
-    _limit_memory()
+def serve(memory: int) -> None:
+    """Answer questions from standard input on standard output until it is closed, in `memory` bytes at most."""
+    _limit_memory(memory)
     from crab.media import audio, opening, video
 
-    functions = {"open_clip": opening.open_clip, "frames": video.frames, "frame_at": video.frame_at, "sound": audio.sound}
+    functions = (opening.open_clip, video.frames, video.frame_at, audio.sound)
+    named = {function.__name__: function for function in functions}
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a library prints is no answer
     for line in sys.stdin.buffer:
         question = json.loads(line, object_hook=_meant)
         for name, value in question["limits"].items():
             setattr(Limits, name, value)
-        _answer(answers, functions[question["function"]], question["arguments"])
+        _answer(answers, named[question["function"]], question["arguments"])
 
 
 def _answer(pipe: BinaryIO, function: Any, arguments: dict[str, Any]) -> None:
@@ -231,8 +234,7 @@ def _answer(pipe: BinaryIO, function: Any, arguments: dict[str, Any]) -> None:
     except MediaError as error:
         _write(pipe, {"sentence": str(error)})
     except MemoryError:
-        most = f"{Limits.memory / 1e9:.0f} GB"
-        _write(pipe, {"sentence": f"This file takes more than {most} of memory to decode: save it smaller."})
+        _write(pipe, {"hungry": True})
     except Exception:
         import traceback
 
@@ -244,12 +246,12 @@ def _answer(pipe: BinaryIO, function: Any, arguments: dict[str, Any]) -> None:
             _write(pipe, {}, *(made if isinstance(made, tuple) else (made,)))
 
 
-def _limit_memory() -> None:
-    """Hold this process to `Limits.memory`, where the system can (Linux; elsewhere time alone is limited)."""
+def _limit_memory(most: int) -> None:
+    """Hold this process to `most` bytes, where the system can (Linux; elsewhere time alone is limited)."""
     try:
         import resource
 
-        resource.setrlimit(resource.RLIMIT_AS, (Limits.memory, Limits.memory))
+        resource.setrlimit(resource.RLIMIT_AS, (most, most))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     except (ImportError, ValueError, OSError):  # Windows has none of it, macOS does not let address space be limited
         log.debug("The memory of the decoding process is not limited on this system")

@@ -15,15 +15,15 @@ from pathlib import Path
 
 import av
 import numpy as np
-from PIL import Image, ImageSequence
+from PIL import Image
 
 from crab.media.clip import Clip, Limits, MediaError
 from crab.media.container import decoded, open_file, packets, seek, video_stream
-from crab.media.picture import PILLOW_ERRORS, on_white, read_picture
+from crab.media.picture import is_film, leaves, on_white, read_picture
 
-_WEBP = "webp_pipe"  # FFmpeg's name for WebP; here always an animated one, as stills are read before
 _TIMED = {"mov", "matroska"}  # containers in which every packet says when it is shown and key frames are marked
 _USUAL_RATE = 25  # frames a second, where a file says neither that nor when its frames are shown
+_SIDE_DATA_KINDS = 64  # what a frame can carry along is numbered; FFmpeg 8 has some thirty kinds
 _INSTANT = 1e-6  # seconds; times closer than this are the same
 
 
@@ -76,38 +76,69 @@ def _chosen(clip: Clip, choose: Callable[[np.ndarray], np.ndarray]) -> tuple[np.
 def _fill(clip: Clip, indices: np.ndarray, found: Iterable[tuple[int, av.VideoFrame]]) -> tuple[np.ndarray, int]:
     """The frames found, wherever they belong: (len(indices), height, width, 3); also how many were found."""
     pictures = np.empty((len(indices), clip.height, clip.width, 3), dtype=np.uint8)
-    count = 0
+    count, seen, turn = 0, None, Turn()
     for index, frame in found:
-        pictures[indices == index] = _rgb(frame, clip)
+        if frame.rotation != seen:  # the same throughout a file, but for the rarest
+            seen, turn = frame.rotation, turn_of(frame)
+        pictures[indices == index] = _rgb(frame, turn, clip)
         count += 1
     return pictures, count
 
 
-def _rgb(frame: av.VideoFrame, clip: Clip) -> np.ndarray:
+def _rgb(frame: av.VideoFrame, turn: Turn, clip: Clip) -> np.ndarray:
     """(clip.height, clip.width, 3) uint8, RGB, upright; what is transparent is white."""
     if frame.format.has_palette or any(component.is_alpha for component in frame.format.components):
         picture = on_white(Image.fromarray(frame.to_ndarray(format="rgba")))
     else:
         picture = frame.to_ndarray(format="rgb24")
-    picture = upright(picture, frame)
+    picture = upright(picture, turn)
     if picture.shape[:2] != (clip.height, clip.width):  # a video may change its size on the way
         picture = np.asarray(Image.fromarray(picture).resize((clip.width, clip.height)))
     return picture
 
 
-def upright(picture: np.ndarray, frame: av.VideoFrame) -> np.ndarray:
-    """Turned and mirrored as the frame's display matrix says, to the nearest right angle.
+@dataclass(frozen=True)
+class Turn:
+    """How stored pixels stand on the screen: sides swapped first, then mirrored down and across."""
+
+    swap: bool = False
+    down: bool = False
+    across: bool = False
+
+
+def turn_of(frame: av.VideoFrame) -> Turn:
+    """What the frame's display matrix says, to the nearest right angle.
 
     The matrix is nine little-endian 32-bit numbers [a b u, c d v, x y w] that put the stored pixel (x, y) at
     (a x + c y, b x + d y) on the screen (ISO/IEC 14496-12, track header box).
+
+    FFmpeg takes everything else off a copy of the frame before PyAV lists what it carries: PyAV 18 knows no newer kind
+    than its own, and frees what a kind carries in text (a colour profile's name) twice, which ends the process.
     """
-    for side_data in frame.side_data:
-        if side_data.type == av.sidedata.sidedata.Type.DISPLAYMATRIX:
-            a, b, _, c, d = np.frombuffer(bytes(side_data)[:20], dtype="<i4").tolist()
-            if abs(b) > abs(a):
-                picture, a, d = picture.swapaxes(0, 1), c, b
-            return np.ascontiguousarray(picture[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1])
-    return picture
+    graph = av.filter.Graph()
+    last = source = graph.add_buffer(template=None, width=frame.width, height=frame.height, format=frame.format,
+                                     time_base=frame.time_base or Fraction(1, 1000))  # fmt: skip
+    for kind in range(_SIDE_DATA_KINDS):
+        if kind != av.sidedata.sidedata.Type.DISPLAYMATRIX.value:
+            other = graph.add("sidedata", f"mode=delete:type={kind}")
+            last.link_to(other)
+            last = other
+    sink = graph.add("buffersink")
+    last.link_to(sink)
+    graph.configure()
+    source.push(frame)
+    for matrix in sink.pull().side_data:
+        a, b, _, c, d = np.frombuffer(bytes(matrix)[:20], dtype="<i4").tolist()
+        swap = abs(b) > abs(a)
+        a, d = (c, b) if swap else (a, d)
+        return Turn(swap, d < 0, a < 0)
+    return Turn()
+
+
+def upright(picture: np.ndarray, turn: Turn) -> np.ndarray:
+    """(height, width, …) as stored -> as it stands on the screen."""
+    picture = picture.swapaxes(0, 1) if turn.swap else picture
+    return np.ascontiguousarray(picture[:: -1 if turn.down else 1, :: -1 if turn.across else 1])
 
 
 def _by_seeking(path: Path, timeline: _Timeline, indices: np.ndarray) -> Iterator[tuple[int, av.VideoFrame]]:
@@ -139,28 +170,15 @@ def _from_start(path: Path, indices: np.ndarray) -> Iterator[tuple[int, av.Video
 
 def every_frame(path: Path) -> Iterator[tuple[float | None, float, av.VideoFrame]]:
     """Decode from the beginning: when each frame is shown (None: unknown), for how long (0: unknown), and itself."""
+    if is_film(path):
+        for time, shown, pixels in leaves(path):
+            yield time, shown, av.VideoFrame.from_ndarray(pixels, format="rgba")
+        return
     with open_file(path) as container:
-        if container.format.name == _WEBP:
-            yield from _leaves(path)
-            return
         stream = video_stream(container)
         tick = stream.time_base
         for frame in decoded(container, stream):
             yield None if frame.pts is None else float(frame.pts * tick), float((frame.duration or 0) * tick), frame
-
-
-def _leaves(path: Path) -> Iterator[tuple[float, float, av.VideoFrame]]:
-    """`_every_frame` of an animated WebP, by Pillow: FFmpeg finds no picture in it."""
-    ticks = 0  # ms
-    try:
-        with Image.open(path, formats=["WEBP"]) as film:
-            for leaf in ImageSequence.Iterator(film):
-                pixels = np.asarray(leaf.convert("RGBA"))  # first, because the duration is read along with them
-                shown = leaf.info["duration"] or 100  # so long a browser shows a frame that does not say
-                yield ticks / 1000, shown / 1000, av.VideoFrame.from_ndarray(pixels, format="rgba")
-                ticks += shown
-    except PILLOW_ERRORS:
-        return
 
 
 @dataclass(frozen=True)
@@ -175,10 +193,12 @@ class _Timeline:
 
 def listed(path: Path) -> _Timeline | None:
     """The timeline by reading packets, decoding nothing; None where they do not say when they are shown."""
+    if is_film(path):
+        return None
     with open_file(path) as container:
         stream = video_stream(container)
         timed = _TIMED & set(container.format.name.split(",")) or stream.codec_context.codec.intra_only
-        if not timed or container.format.name == _WEBP:
+        if not timed:
             return None
         shown = [
             (packet.pts, packet.duration or 0, packet.is_keyframe)
@@ -199,9 +219,10 @@ def listed(path: Path) -> _Timeline | None:
 
 def counted(path: Path) -> _Timeline:
     """The timeline by decoding every frame; stops where the clip is longer than it may be."""
-    times, last = [], 0.0
-    with open_file(path) as container:
-        rate = video_stream(container).average_rate
+    times, last, rate = [], 0.0, None
+    if not is_film(path):
+        with open_file(path) as container:
+            rate = video_stream(container).average_rate
     for time, last, _ in every_frame(path):
         times.append(time)
         if time is not None and time - (times[0] or 0.0) > Limits.seconds + 1:
