@@ -21,6 +21,7 @@ _ANIMATED = ("PNG", "WEBP", "AVIF", "GIF")  # where several frames mean a film; 
 _ERRORS = (OSError, EOFError, LookupError, SyntaxError, TypeError, ValueError, struct.error)  # Pillow's, on strange bytes
 _SHORTEST = 10  # ms; browsers show a frame of a film for 100 ms if it asks for no more than this
 _USUAL = 100  # ms
+_SAMPLE_FORMAT, _SIGNED = 339, 2  # of TIFF
 
 
 @contextmanager
@@ -67,18 +68,16 @@ def read_picture(path: Path) -> np.ndarray:
             upright = ImageOps.exif_transpose(picture)
         except _ERRORS:  # what a camera noted beside the pixels is broken, they are not
             upright = picture
-        if upright.mode.startswith("I;16") or upright.mode in ("I", "F"):  # Pillow would clip these instead of scaling
-            upright = Image.fromarray(_eight_bits(upright))
+        if upright.mode.startswith(("I", "F")):  # Pillow would clip these to eight bits instead of scaling them
+            tags = getattr(picture, "tag_v2", {})  # of a TIFF
+            upright = Image.fromarray(_eight_bits(upright, signed=tags.get(_SAMPLE_FORMAT) == (_SIGNED,)))
         return on_white(upright) if upright.has_transparency_data else np.array(upright.convert("RGB"))
 
 
-_SAMPLE_FORMAT, _SIGNED = 339, 2  # of TIFF
-
-
-def _eight_bits(picture: Image.Image) -> np.ndarray:
+def _eight_bits(picture: Image.Image, *, signed: bool) -> np.ndarray:
     """(height, width) uint8 of greys in 16 or 32 bits, or in floats: of 0 to 1 where they keep to that."""
     grey = np.asarray(picture)
-    if picture.mode != "F" and picture.mode != "I":
+    if picture.mode.startswith("I;16"):
         return (grey >> 8).astype(np.uint8)
     if picture.mode == "F":
         grey = np.nan_to_num(grey, posinf=np.nan, neginf=np.nan)
@@ -86,9 +85,8 @@ def _eight_bits(picture: Image.Image) -> np.ndarray:
         return np.rint((grey - low) / (high - low) * 255).astype(np.uint8)
     if 0 <= grey.min() and grey.max() < 1 << 16:  # sixteen bits in a wider room, as some writers keep them
         return (grey >> 8).astype(np.uint8)
-    tags = getattr(picture, "tag_v2", {})
-    signed = tags.get(_SAMPLE_FORMAT, (1,))[0] == _SIGNED
-    return ((grey.astype(np.int64) + (1 << 31 if signed else 0) & 0xFFFFFFFF) >> 24).astype(np.uint8)
+    black = 1 << 31 if signed else 0
+    return (((grey.astype(np.int64) + black) & 0xFFFFFFFF) >> 24).astype(np.uint8)
 
 
 def on_white(picture: Image.Image) -> np.ndarray:

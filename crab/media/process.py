@@ -18,6 +18,7 @@ import os
 import subprocess
 import sys
 import threading
+import warnings
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -215,6 +216,7 @@ def _read(pipe: BinaryIO) -> tuple[dict[str, Any], Any]:
 def serve(memory: int) -> None:
     """Answer questions from standard input on standard output until it is closed, in `memory` bytes at most."""
     _limit_memory(memory)
+    warnings.simplefilter("ignore")  # what is odd about a file is for our sentences to say
     from crab.media import audio, opening, video
 
     functions = (opening.open_clip, video.frames, video.frame_at, audio.sound)
