@@ -29,6 +29,9 @@ MEL_HOP = 160  # samples between mel frames: 100 a second
 TRAILING_SILENCE = 400  # one analysis window; without it the last mel frames differ from a sound padded to 300 s
 TOKEN_SECONDS = 0.04  # an audio token: four mel frames
 
+LONGEST_QUESTION = 2000
+"""Characters that people may type: room for any question with its options, and seconds, not minutes, for the model."""
+
 
 @dataclass(frozen=True)
 class Token:
@@ -98,6 +101,25 @@ class Prompt:
     inputs: dict[str, torch.Tensor]
     map: TokenMap
     media: Media = field(repr=False)
+
+
+# --- what people type -----------------------------------------------------------------------------------------------
+
+
+def check_question(task: Task, question: str) -> None:
+    """Raise CrabError, with a sentence, where `question` cannot be asked with `task`. Quick: nothing is decoded.
+
+    What is typed is checked for a task that needs no words too: it travels along with the answer.
+    """
+    if not isinstance(question, str):
+        raise CrabError("The question has to be text; where a task needs none, leave it empty.")
+    if len(question) > LONGEST_QUESTION:
+        raise CrabError(f"The question is {len(question):,} characters long, and {LONGEST_QUESTION:,} can be asked at "
+                        "most: please shorten it.")  # fmt: skip
+    if any(c == "\0" or "\ud800" <= c <= "\udfff" for c in question):
+        raise CrabError("The question holds something that is no character, half of one or a zero byte: please type "
+                        "it anew.")  # fmt: skip
+    tasks.instruction(task, question)
 
 
 # --- what a task needs from a clip ----------------------------------------------------------------------------------
@@ -234,7 +256,8 @@ def build(
     processor, clip: Clip, task: Task, question: str = "", *, frame_size: int = 224, other: Clip | None = None,
     window: Window | None = None,
 ) -> Prompt:
-    """Everything at once: `gather`, then `assemble`."""
+    """Everything at once: `check_question`, so that nothing is decoded in vain, `gather`, then `assemble`."""
+    check_question(task, question)
     return assemble(processor, gather(clip, task, other=other, window=window), task, question, frame_size=frame_size)
 
 

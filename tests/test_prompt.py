@@ -198,3 +198,26 @@ def test_a_batch_is_padded_on_the_left(golden_prompts):
     assert batch["input_ids"][1, :missing].tolist() == [7] * missing
     assert batch["attention_mask"][1].tolist() == [0] * missing + [1] * (batch["input_ids"].shape[1] - missing)
     assert batch["input_features"].shape[0] == 2
+
+
+# What people type
+
+
+@pytest.mark.parametrize(("dataset", "typed", "sentence"), [
+    ("avqa", None, "has to be text"), ("avcap", None, "has to be text"), ("avqa", 7, "has to be text"),
+    ("avqa", "", "Type a question"), ("avqa_thu", "What barks?", "at least two options"), ("ref_avs", " ", "Describe"),
+    ("avqa", "x" * (prompt.LONGEST_QUESTION + 1), "2,001 characters long, and 2,000"),
+    ("avcap", "x" * 100_000, "100,000 characters long"),
+    ("avqa", "Who \ud800 sings?", "no character"), ("ref_avs", "\udfff", "no character"), ("ks", "\0", "no character"),
+    ("avqa_thu", "Who? | a\0; b", "no character"),
+])  # fmt: skip
+def test_what_cannot_be_asked_gets_a_sentence_before_anything_is_decoded(dataset, typed, sentence, golden):
+    with pytest.raises(CrabError, match=sentence):
+        prompt.check_question(TASKS[dataset], typed)
+    nowhere = media.Clip("nowhere.mp4", video=golden / "nowhere.mp4", duration=5.0)
+    with pytest.raises(CrabError, match=sentence):
+        prompt.build(None, nowhere, TASKS[dataset], typed)
+
+
+def test_a_question_as_long_as_can_be_is_asked():
+    prompt.check_question(TASKS["avqa"], "ü" * prompt.LONGEST_QUESTION)
