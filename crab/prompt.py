@@ -10,6 +10,7 @@ The work is in two halves, because training draws its clips instead of opening t
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -330,6 +331,35 @@ def words_only(tokenizer, text: str) -> list[int]:
 
 
 _BRACKETED = re.compile(r"[^\w\s].*\w.*[^\w\s]").fullmatch  # as tokens are that are no words: <tool_call>
+
+
+def rehearse(processor, *, frame_size: int = 224) -> tuple[Prompt, ...]:
+    """One prompt with a video and one with a picture, black and silent, as the first person to ask would need them.
+
+    Raises CrabError where the processor's files do not make what the rest of this module relies on.
+    """
+    silence, stretches = np.zeros(SAMPLE_RATE, np.float32), (Stretch(0.0, SAMPLE_RATE),)
+    black = np.zeros((10, frame_size, frame_size, 3), np.uint8)
+    shown = {"avqa": {"videos": (black,), "times": tuple(range(10)), "sources": (0,) * 10},
+             "ref_avs": {"picture": black[0]}}  # fmt: skip
+    prompts = []
+    for name, pictures in shown.items():
+        task, question, tokenizer = tasks.TASKS[name], "How many things make a sound?", processor.tokenizer
+        words = tasks.instruction(task, question)
+        if tokenizer.decode(words_only(tokenizer, words)) != words:
+            raise CrabError("The tokenizer does not know the letters of an ordinary question.")
+        before, after = _template(processor, task)
+        whole, *parts = (tokenizer(text)["input_ids"] for text in (before + words + after, before, words, after))
+        if whole != sum(parts, []):
+            raise CrabError("The chat template does not set what a person says apart by tokens of its own.")
+        seen = Media(**pictures, sound=silence, stretches=stretches)
+        made = assemble(processor, seen, task, question, frame_size=frame_size)
+        cells = made.map.rows * made.map.cols
+        expected = {"audio": round(1 / TOKEN_SECONDS)} | ({"video": 5 * cells} if seen.videos else {"image": cells})
+        if Counter(t.modality for t in made.map.tokens if t.modality != "text") != expected:
+            raise CrabError("The chat template does not give every picture and every sound its place, once.")
+        prompts.append(made)
+    return tuple(prompts)
 
 
 def process(processor, text: str, seen: Media, *, frame_size: int = 224):
