@@ -83,8 +83,8 @@ class Crab:
         stops = processor.tokenizer.eos_token_id if stops is None else stops
         self.stops = frozenset(stops if isinstance(stops, list) else [stops])
         if not all(type(stop) is int and 0 <= stop < len(processor.tokenizer) for stop in self.stops):
-            raise CrabError(f"{about.name} would never stop: neither generation_config.json nor the tokenizer names the "
-                            "token that ends an answer (eos_token_id).")  # fmt: skip
+            raise CrabError(f"{about.name} would never stop: neither generation_config.json nor the tokenizer names "
+                            "the token that ends an answer (eos_token_id).")  # fmt: skip
         # One forward pass at a time: routers tell every recorder there is, and an answer that nobody listens to any
         # more may still be on its last pass.
         self._turn = threading.Lock()
@@ -240,8 +240,8 @@ class Crab:
         """What a prompt or a batch holds, where and as the model reads it. Raises CrabError where it is too long."""
         length, most = inputs["input_ids"].shape[1], self.thinker.config.text_config.max_position_embeddings
         if length > most:
-            raise CrabError(f"This question and its clip are {length:,} tokens, and {self.name} reads {most:,} at most: "
-                            "please take a shorter clip, or fewer words.")  # fmt: skip
+            raise CrabError(f"This question and its clip are {length:,} tokens, and {self.name} reads {most:,} at "
+                            "most: please take a shorter clip, or fewer words.")  # fmt: skip
         return {
             name: value.to(self.device, self.dtype if value.is_floating_point() and name != "video_second_per_grid" else None)
             for name, value in inputs.items()
@@ -360,7 +360,8 @@ def _check(model: str, about: About, processor: Qwen2_5OmniProcessor, config: Qw
             *((f"merge_size {kind}", p.merge_size, vision.spatial_merge_size) for kind, p in _pictures(processor)),
             ("temporal_patch_size", pixels.temporal_patch_size, vision.temporal_patch_size),
             ("feature_size", waves.feature_size, sound.num_mel_bins),
-            ("sampling_rate", waves.sampling_rate, prompt.SAMPLE_RATE), ("hop_length", waves.hop_length, prompt.MEL_HOP),
+            ("sampling_rate", waves.sampling_rate, prompt.SAMPLE_RATE),
+            ("hop_length", waves.hop_length, prompt.MEL_HOP),
         ):  # fmt: skip
             if said != needed:
                 raise ValueError(f"{name} is {said!r}, and the model needs {needed!r}")
@@ -370,9 +371,12 @@ def _check(model: str, about: About, processor: Qwen2_5OmniProcessor, config: Qw
         raise _refused(model, f"frame_size in its crab.json is {about.frame_size}; it has to be a multiple of {step} "
                               f"from {step} to {most}.")  # fmt: skip
     marks = {
-        "audio_token": config.audio_token_id, "image_token": config.image_token_id, "video_token": config.video_token_id,
-        "audio_bos_token": config.audio_start_token_id, "vision_bos_token": config.vision_start_token_id,
-    }  # fmt: skip
+        "audio_token": config.audio_token_id,
+        "image_token": config.image_token_id,
+        "video_token": config.video_token_id,
+        "audio_bos_token": config.audio_start_token_id,
+        "vision_bos_token": config.vision_start_token_id,
+    }
     with _reading(model, "the tokenizer's files (tokenizer.json, tokenizer_config.json)"):
         for name, needed in marks.items():
             said = processor.tokenizer.convert_tokens_to_ids(getattr(processor, name))
@@ -399,7 +403,7 @@ def _thinker(
     with _reading(model, "generation_config.json"):
         if cached_file(model, "generation_config.json", _raise_exceptions_for_missing_entries=False):
             GenerationConfig.from_pretrained(model)  # from_pretrained below does without one that it cannot read
-    with _reading(model, _damaged(model) or "its weights"):
+    with _reading(model, _damaged(model) or "its weights, or they are not those of its config.json"):
         thinker, loaded = Qwen2_5OmniThinkerForConditionalGeneration.from_pretrained(
             model, config=config, dtype=dtype, device_map=None if device == "cpu" else {"": device},
             ignore_mismatched_sizes=True, output_loading_info=True,

@@ -315,7 +315,7 @@ def words_only(tokenizer, text: str) -> list[int]:
 
     Text without markers is tokenized as ever. Added tokens that are plain words (crab-mini's numbers) are words.
     """
-    markers = {i for i, token in tokenizer.added_tokens_decoder.items() if token.special or _BRACKETED(token.content)}
+    markers = _markers(tokenizer)
     ids: list[int] = []
     while text:
         read = tokenizer(text, return_offsets_mapping=True)
@@ -330,7 +330,10 @@ def words_only(tokenizer, text: str) -> list[int]:
     return ids
 
 
-_BRACKETED = re.compile(r"[^\w\s].*\w.*[^\w\s]").fullmatch  # as tokens are that are no words: <tool_call>
+def _markers(tokenizer) -> set[int]:
+    """Ids of the added tokens that are no words: special ones, and others in brackets, such as `<tool_call>`."""
+    bracketed = re.compile(r"[^\w\s].*\w.*[^\w\s]").fullmatch
+    return {i for i, token in tokenizer.added_tokens_decoder.items() if token.special or bracketed(token.content)}
 
 
 def rehearse(processor, *, frame_size: int = 224) -> tuple[Prompt, ...]:
@@ -348,9 +351,8 @@ def rehearse(processor, *, frame_size: int = 224) -> tuple[Prompt, ...]:
         words = tasks.instruction(task, question)
         if tokenizer.decode(words_only(tokenizer, words)) != words:
             raise CrabError("The tokenizer does not know the letters of an ordinary question.")
-        before, after = _template(processor, task)
-        whole, *parts = (tokenizer(text)["input_ids"] for text in (before + words + after, before, words, after))
-        if whole != sum(parts, []):
+        before, after = (tokenizer(text)["input_ids"] for text in _template(processor, task))
+        if not (before and after and {before[-1], after[0]} <= _markers(tokenizer)):
             raise CrabError("The chat template does not set what a person says apart by tokens of its own.")
         seen = Media(**pictures, sound=silence, stretches=stretches)
         made = assemble(processor, seen, task, question, frame_size=frame_size)
