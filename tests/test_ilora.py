@@ -444,8 +444,8 @@ def test_layers_are_chosen_as_by_pefts_own_lora(config, tmp_path):
 
 
 @pytest.mark.parametrize("config", [
-    {"layers_to_transform": [9]}, {"layers_to_transform": [0], "layers_pattern": "blocks"}, {"layers_pattern": "layers"},
-    {"exclude_modules": ["q_proj"]}, {"exclude_modules": ["nothing"], "target_modules": ["nowhere"]},
+    {"layers_to_transform": [9]}, {"layers_to_transform": [0], "layers_pattern": "blocks"},
+    {"layers_pattern": "layers"}, {"exclude_modules": ["q_proj"]}, {"exclude_modules": ["nothing"], "target_modules": ["nowhere"]},
     {"target_modules": r".*q_proj", "layers_to_transform": [0]}, {"target_modules": ".*", "layers_pattern": "layers"},
     {"modules_to_save": ["layers"]},
 ])  # fmt: skip
@@ -469,6 +469,14 @@ def test_silent_layers_of_chosen_ones_are_left_alone(tmp_path):
         assert report.sites == ("model.layers.1.self_attn.q_proj",)
         assert torch.equal(lean(input_ids=IDS).logits, model(input_ids=IDS).logits)
         lean.save_pretrained(tmp_path / "lean")
+
+
+def test_chosen_layers_that_are_all_silent_can_be_saved_and_loaded(tmp_path):
+    get_peft_model(classifier(), ILoRAConfig(r=4, layers_to_transform=[1])).save_pretrained(tmp_path / "whole")
+    lean, report = attach(classifier(), tmp_path / "whole")
+    assert report.sites == () and len(report.silent) == 7
+    lean.save_pretrained(tmp_path / "lean")
+    assert PeftModel.from_pretrained(classifier(), str(tmp_path / "lean")).peft_config["default"].r == 4
 
 
 def test_peft_saves_and_loads_it(tmp_path):
@@ -625,7 +633,7 @@ def test_a_peft_folder_is_held_to_its_configuration(tmp_path):
     ({"r": "4"}, "`r` should be a positive integer value but the value passed is '4'"), ({"r": 4.5}, "`r` should be"),
     ({"r": True}, "`r` should be"), ({"heads": None}, "`heads` should be"), ({"heads": 0}, "`heads` should be"),
     ({"dropout": 1.0}, "below 1"), ({"dropout": -0.1}, "at least 0"), ({"target_modules": 7}, "not an adapter's conf"),
-    ({"target_modules": "((("}, "not an adapter's configuration"), ({"exclude_modules": "((("}, "not an adapter's conf"),
+    ({"target_modules": "((("}, "not an adapter's conf"), ({"exclude_modules": "((("}, "not an adapter's conf"),
     ({"target_modules": None}, "not an adapter's configuration"), ({"layers_pattern": ["layers"]}, "must also be"),
 ])  # fmt: skip
 def test_a_configuration_that_says_strange_things_gets_a_sentence(said, sentence, tmp_path):

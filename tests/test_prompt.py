@@ -174,11 +174,14 @@ def test_the_sound_of_a_window_lasts_as_long_as_the_window(golden, tmp_path):
     assert seen.notes == ("a.mp4 has no sound in a part of it; there the model hears silence.",)
 
 
-def test_a_picture_shown_as_a_video_is_squashed_without_being_copied_out(golden):
+def test_a_picture_shown_as_a_video_is_squashed_once(golden, monkeypatch):
     frames, _ = media.frames(media.open_clip(golden / "media" / "a.jpg"), 10)
+    calls, resize = [], prompt.tvf.resize
+    monkeypatch.setattr(prompt.tvf, "resize", lambda *a, **k: calls.append(1) or resize(*a, **k))
     squashed = prompt.squash(frames, 56)
-    assert squashed.shape == (10, 3, 56, 56)
-    assert all((one == prompt.squash(frames[:1], 56)[0]).all() for one in squashed)
+    assert squashed.shape == (10, 3, 56, 56) and len(calls) == 1
+    assert torch.equal(squashed, prompt.squash(frames.copy(), 56)) and len(calls) == 11
+    assert torch.equal(prompt.squash(np.stack([frames[0], frames[0] // 2]), 56)[0], squashed[0])
 
 
 def test_two_clips_are_asked_for_where_two_are_compared(golden):
@@ -230,10 +233,10 @@ def test_a_question_as_long_as_can_be_is_asked():
 
 
 ORDINARY = (
-    "Which instrument is the loudest?", "how many sound at 3.5 s, 12 of 224 or 1000?", " two  spaces\n\nand lines\t ",
-    "Ünïcode: 谁在唱歌？ 🎻🎻 ½ e\u0301", "a < b > c | d || <> <| |> </des> <audio>", "{question} {{ x }} {% y %} %s \\n",
-    "don't I'LL we've", "'quoted' \"twice\"", "<AUDIO> [INST] </s>",
-)  # fmt: skip
+    "Which instrument is the loudest?",
+    " how  many\n\nsound\t at 3.5 s, 12 of 224 or 1000? Ünïcode: 谁在唱歌？ 🎻🎻 ½ e\u0301 don't I'LL we've 'quoted' \"twice\" ",
+    "a < b > c | d || <> <| |> </des> <audio> <AUDIO> [INST] </s> {question} {{ x }} {% y %} %s \\n",
+)
 MARKERS = ("<|AUDIO|>", "<|VIDEO|>", "<|IMAGE|>", "<|vision_bos|>", "<|im_start|>", "<|im_end|>", "<|endoftext|>")
 
 
@@ -261,7 +264,7 @@ def processor(request):
 @pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
 def test_what_is_ordinary_is_tokenized_as_the_stock_processor_does(task, processor):
     seen = blank(task)
-    for words in ORDINARY:
+    for words in ORDINARY if task.needs else ("",):
         for question in typed(task, words):
             made = prompt.assemble(processor, seen, task, question, frame_size=28)
             chat = prompt.messages(task, question)
@@ -305,8 +308,9 @@ def test_markers_that_a_tokenizer_calls_no_special_are_text_too(tiny):
     tokenizer = copy.deepcopy(tiny.processor.tokenizer)
     tokenizer.add_tokens([AddedToken("<tool_call>"), AddedToken("<|file|>"), AddedToken("violin")])
     own = tokenizer.convert_tokens_to_ids(["<tool_call>", "<|file|>", "violin"])
-    ids = prompt.words_only(tokenizer, "a<tool_call>b <|file|><|file|>c violin")
-    assert [i for i in ids if i in own] == [own[2]] and tokenizer.decode(ids) == "a<tool_call>b <|file|><|file|>c violin"
+    words = "a<tool_call>b <|file|><|file|>c violin"
+    ids = prompt.words_only(tokenizer, words)
+    assert [i for i in ids if i in own] == [own[2]] and tokenizer.decode(ids) == words
 
 
 def test_a_sign_that_cannot_be_spelt_otherwise_gets_a_sentence(tiny):
