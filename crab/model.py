@@ -8,6 +8,7 @@ the optional `crab.json` beside `config.json` (`name`, `frame_size`, `knows`).
 from __future__ import annotations
 
 import json
+import math
 import threading
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,9 +21,10 @@ from typing import Literal
 import numpy as np
 import torch
 from peft import PeftModel
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from transformers import (
     DynamicCache,
+    GenerationConfig,
     Qwen2_5OmniProcessor,
     Qwen2_5OmniThinkerConfig,
     Qwen2_5OmniThinkerForConditionalGeneration,
@@ -78,7 +80,11 @@ class Crab:
         self.adapter = report  # what the adapter file held; None for a bare base
         self.thinker = model.get_base_model() if isinstance(model, PeftModel) else model
         stops = self.thinker.generation_config.eos_token_id
+        stops = processor.tokenizer.eos_token_id if stops is None else stops
         self.stops = frozenset(stops if isinstance(stops, list) else [stops])
+        if not all(type(stop) is int and 0 <= stop < len(processor.tokenizer) for stop in self.stops):
+            raise CrabError(f"{about.name} would never stop: neither generation_config.json nor the tokenizer names "
+                            "the token that ends an answer (eos_token_id).")  # fmt: skip
         # One forward pass at a time: routers tell every recorder there is, and an answer that nobody listens to any
         # more may still be on its last pass.
         self._turn = threading.Lock()
@@ -115,18 +121,12 @@ class Crab:
         device = device or _best_device()
         dtype = dtype or (torch.float32 if device == "cpu" else torch.bfloat16)
         numerics = numerics or ("released" if adapter and Path(adapter).suffix == ".bin" else "exact")
-        try:
-            about = _about(model)
-            config = Qwen2_5OmniThinkerConfig.from_pretrained(model)
+        config = _config(model)
+        with _reading(model, "the processor's files (tokenizer, chat template, preprocessor_config.json)"):
             processor = Qwen2_5OmniProcessor.from_pretrained(model)
-            thinker, loaded = Qwen2_5OmniThinkerForConditionalGeneration.from_pretrained(
-                model, config=config, dtype=dtype, device_map=None if device == "cpu" else {"": device},
-                output_loading_info=True,
-            )  # fmt: skip
-        except (OSError, ValueError, TypeError, RuntimeError, SafetensorError) as error:
-            raise _not_found(model, error) from error
-        if loaded["missing_keys"]:  # transformers would fill them at random
-            raise CrabError(f"The model {model!r} is not whole: {min(loaded['missing_keys'])} is missing.")
+        about = _about(model)
+        _check(model, about, processor, config)
+        thinker = _thinker(model, config, device=device, dtype=dtype)
         if dtype == torch.bfloat16 and numerics == "released":
             round_positions(thinker)
         own = Path(model) / "adapter"
@@ -172,7 +172,9 @@ class Crab:
                     with instead(reads, start), self._last_scores():
                         outputs = self.model(**inputs, position_ids=positions, cache=cache, use_cache=True)
                     gates = recorder.take() if recorder else None
-                token = int(outputs.logits[0, -1].argmax())
+                scores = outputs.logits[0, -1]
+                token = int(scores.argmax())
+                _must_be_finite(scores[token])  # NaN and infinity are the largest there is
                 routing = _traces(gates, reads) if recorder else None
                 last = token in self.stops or len(written) + 1 >= max_new_tokens
                 new = () if token in self.stops else (token,)
@@ -198,6 +200,7 @@ class Crab:
             ids = self.model.generate(
                 **batch, max_new_tokens=max_new_tokens, do_sample=False, pad_token_id=pad,
                 eos_token_id=sorted(self.stops),
+                logits_processor=[lambda _, scores: (_must_be_finite(scores.amax(-1)), scores)[1]],
             )  # fmt: skip
         answers = ids[:, batch["input_ids"].shape[1] :].tolist()
         return [row[: next((i for i, t in enumerate(row) if t in self.stops), len(row))] for row in answers]
@@ -217,7 +220,9 @@ class Crab:
         inputs["attention_mask"] = torch.ones_like(inputs["input_ids"])
         after = positions[..., -1:] + 1 + torch.arange(extra.shape[1], device=self.device)
         with self._turn, instead(reads):
-            return self.model(**inputs, position_ids=torch.cat([positions, after], dim=-1), use_cache=False).logits[0]
+            scored = self.model(**inputs, position_ids=torch.cat([positions, after], dim=-1), use_cache=False).logits[0]
+        _must_be_finite(scored[-1].amax())
+        return scored
 
     def decode(self, token_ids) -> str:
         return self.processor.tokenizer.decode(token_ids, skip_special_tokens=True).strip()
@@ -232,6 +237,11 @@ class Crab:
             hook.remove()
 
     def _on_device(self, inputs: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """What a prompt or a batch holds, where and as the model reads it. Raises CrabError where it is too long."""
+        length, most = inputs["input_ids"].shape[1], self.thinker.config.text_config.max_position_embeddings
+        if length > most:
+            raise CrabError(f"This question and its clip are {length:,} tokens, and {self.name} reads {most:,} at "
+                            "most: please take a shorter clip, or fewer words.")  # fmt: skip
         return {
             name: value.to(self.device, self.dtype if value.is_floating_point() and name != "video_second_per_grid" else None)
             for name, value in inputs.items()
@@ -297,21 +307,142 @@ def _by_tower(names: tuple[str, ...]) -> dict[str, dict[str, Site]]:
     return towers
 
 
+# --- loading --------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _reading(model: str, what: str) -> Iterator[None]:
+    """Turn whatever the libraries make of a missing or damaged file into a sentence that names it."""
+    try:
+        yield
+    except (MemoryError, torch.OutOfMemoryError) as error:
+        raise CrabError(f"There is not enough memory for the model {model!r}.") from error
+    except Exception as error:  # nothing that a file holds may end in a traceback, and libraries raise all there is
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        raise CrabError(
+            f"The model {model!r} could not be loaded: there is something wrong with {what}. Give a folder laid out "
+            f"like Qwen/Qwen2.5-Omni-7B, or a hub id and a network. ({reason})"
+        ) from error
+
+
+def _refused(model: str, reason: str) -> CrabError:
+    return CrabError(f"The model {model!r} could not be loaded: {reason}")
+
+
+def _config(model: str) -> Qwen2_5OmniThinkerConfig:
+    with _reading(model, "config.json"):
+        kind = Qwen2_5OmniThinkerConfig.get_config_dict(model)[0].get("model_type", "nothing known")
+    if kind not in ("qwen2_5_omni", "qwen2_5_omni_thinker"):
+        raise _refused(model, f"its config.json is missing, or of {kind}: it has to be laid out like "
+                              "Qwen/Qwen2.5-Omni-7B, with the model_type qwen2_5_omni.")  # fmt: skip
+    with _reading(model, "config.json"):
+        return Qwen2_5OmniThinkerConfig.from_pretrained(model)
+
+
+def _about(model: str) -> About:
+    about = About(name=Path(model).name)
+    with _reading(model, "crab.json"):
+        found = cached_file(model, "crab.json", _raise_exceptions_for_missing_entries=False)
+        told = json.loads(Path(found).read_text(encoding="utf-8")) if found else {}
+        for name, value in told.items():
+            if type(value) is not type(getattr(about, name, None)):
+                raise ValueError(f"{name} is {value!r}; name and knows are texts, frame_size a whole number")
+        return replace(about, **told)
+
+
+def _check(model: str, about: About, processor: Qwen2_5OmniProcessor, config: Qwen2_5OmniThinkerConfig) -> None:
+    """Find now, before gigabytes are read, what the first question would find. Raises CrabError."""
+    vision, sound, text = config.vision_config, config.audio_config, config.text_config
+    pixels, waves = processor.image_processor, processor.feature_extractor
+    with _reading(model, "preprocessor_config.json"):
+        for name, said, needed in (
+            *((f"patch_size {kind}", p.patch_size, vision.patch_size) for kind, p in _pictures(processor)),
+            *((f"merge_size {kind}", p.merge_size, vision.spatial_merge_size) for kind, p in _pictures(processor)),
+            ("temporal_patch_size", pixels.temporal_patch_size, vision.temporal_patch_size),
+            ("feature_size", waves.feature_size, sound.num_mel_bins),
+            ("sampling_rate", waves.sampling_rate, prompt.SAMPLE_RATE),
+            ("hop_length", waves.hop_length, prompt.MEL_HOP),
+        ):  # fmt: skip
+            if said != needed:
+                raise ValueError(f"{name} is {said!r}, and the model needs {needed!r}")
+    step = vision.patch_size * vision.spatial_merge_size
+    most = int(math.sqrt(text.max_position_embeddings / 10)) * step  # twenty frames of a matching task, two a step
+    if about.frame_size not in range(step, most + 1, step):
+        raise _refused(model, f"frame_size in its crab.json is {about.frame_size}; it has to be a multiple of {step} "
+                              f"from {step} to {most}.")  # fmt: skip
+    marks = {
+        "audio_token": config.audio_token_id,
+        "image_token": config.image_token_id,
+        "video_token": config.video_token_id,
+        "audio_bos_token": config.audio_start_token_id,
+        "vision_bos_token": config.vision_start_token_id,
+    }
+    with _reading(model, "the tokenizer's files (tokenizer.json, tokenizer_config.json)"):
+        for name, needed in marks.items():
+            said = processor.tokenizer.convert_tokens_to_ids(getattr(processor, name))
+            if said != needed:
+                raise ValueError(f"{name} has the number {said}, and config.json says {needed}")
+    with _reading(model, "the tokenizer or the chat template (chat_template.json or chat_template.jinja)"):
+        made = prompt.rehearse(processor, frame_size=about.frame_size)
+        if max(int(one.inputs["input_ids"].max()) for one in made) >= text.vocab_size:
+            raise ValueError(f"the tokenizer knows more tokens than the {text.vocab_size} of config.json")
+    for name, value in (item for one in made for item in one.inputs.items()):
+        if not value.isfinite().all():
+            raise _refused(model, f"with its preprocessor_config.json, {name} of a black picture and silence are no "
+                                  "finite numbers.")  # fmt: skip
+
+
+def _pictures(processor: Qwen2_5OmniProcessor) -> tuple:
+    return ("of pictures", processor.image_processor), ("of videos", processor.video_processor)
+
+
+def _thinker(
+    model: str, config: Qwen2_5OmniThinkerConfig, *, device: str, dtype: torch.dtype
+) -> Qwen2_5OmniThinkerForConditionalGeneration:
+    """The thinker with its weights, all of them there and finite. Raises CrabError with the name of the tensor."""
+    with _reading(model, "generation_config.json"):
+        if cached_file(model, "generation_config.json", _raise_exceptions_for_missing_entries=False):
+            GenerationConfig.from_pretrained(model)  # from_pretrained below does without one that it cannot read
+    with _reading(model, _damaged(model) or "its weights, or they are not those of its config.json"):
+        thinker, loaded = Qwen2_5OmniThinkerForConditionalGeneration.from_pretrained(
+            model, config=config, dtype=dtype, device_map=None if device == "cpu" else {"": device},
+            ignore_mismatched_sizes=True, output_loading_info=True,
+        )  # fmt: skip
+    if loaded["missing_keys"]:  # transformers would fill them at random
+        raise CrabError(f"The model {model!r} is not whole: {min(loaded['missing_keys'])} is missing.")
+    if loaded["mismatched_keys"]:
+        name, found, needed = min(loaded["mismatched_keys"])
+        raise _refused(model, f"{name} is {tuple(found)} in its weights and {tuple(needed)} by its config.json.")
+    bad = checkpoint.not_finite(thinker.state_dict())
+    if bad:
+        raise _refused(model, f"its tensor {bad} holds NaN or infinity. Fetch or save the weights anew.")
+    return thinker
+
+
+def _damaged(model: str) -> str | None:
+    """The first of a model's files of weights that cannot be opened, which is not named by what is raised then."""
+    for file in sorted(Path(model).glob("*.safetensors")):
+        try:
+            safe_open(file, framework="pt")
+        except (OSError, SafetensorError):
+            return file.name
+    return None
+
+
+def _must_be_finite(best: torch.Tensor) -> None:
+    """Stop where the highest scores of the vocabulary are no numbers: what is written then is a row of `!`."""
+    if not best.isfinite().all():
+        raise CrabError(
+            "The model's numbers are no longer finite, so there is no answer. If that happens with every clip, its "
+            "weights or its adapter are damaged: load them anew; if with one clip only, please try another."
+        )
+
+
 def skeleton(model: str) -> Qwen2_5OmniThinkerForConditionalGeneration:
     """The thinker of a hub id or folder without its weights: names and shapes only, on the meta device."""
-    try:
-        config = Qwen2_5OmniThinkerConfig.from_pretrained(model)
-    except (OSError, ValueError) as error:
-        raise _not_found(model, error) from error
-    with torch.device("meta"):
+    config = _config(model)
+    with _reading(model, "config.json"), torch.device("meta"):
         return Qwen2_5OmniThinkerForConditionalGeneration(config)
-
-
-def _not_found(model: str, error: Exception) -> CrabError:
-    return CrabError(
-        f"The model {model!r} could not be loaded: give a folder laid out like Qwen/Qwen2.5-Omni-7B, or a hub id and "
-        f"a network. ({str(error).splitlines()[0]})"
-    )
 
 
 def site_of(name: str) -> Site:
@@ -343,9 +474,3 @@ def _best_device() -> str:
     if torch.cuda.is_available():
         return "cuda"
     return "mps" if torch.backends.mps.is_available() else "cpu"
-
-
-def _about(model: str) -> About:
-    found = cached_file(model, "crab.json", _raise_exceptions_for_missing_entries=False)
-    about = About(name=Path(model).name)
-    return replace(about, **json.loads(Path(found).read_text())) if found else about

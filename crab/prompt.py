@@ -9,7 +9,9 @@ The work is in two halves, because training draws its clips instead of opening t
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import re
+from collections import Counter
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -28,6 +30,9 @@ rate, and the published weights were trained so."""
 MEL_HOP = 160  # samples between mel frames: 100 a second
 TRAILING_SILENCE = 400  # one analysis window; without it the last mel frames differ from a sound padded to 300 s
 TOKEN_SECONDS = 0.04  # an audio token: four mel frames
+
+LONGEST_QUESTION = 2000
+"""Characters that people may type: room for any question with its options, and seconds, not minutes, for the model."""
 
 
 @dataclass(frozen=True)
@@ -93,11 +98,33 @@ class Media:
 
 @dataclass(frozen=True)
 class Prompt:
-    """`inputs`: tensors of batch size one, as the thinker's forward names them. `map`: what each position is."""
+    """`inputs`: tensors of batch size one, as the thinker's forward names them. `map`: what each position is.
+
+    `media`: without the frames and the sound, which are in `inputs` as the model takes them.
+    """
 
     inputs: dict[str, torch.Tensor]
     map: TokenMap
     media: Media = field(repr=False)
+
+
+# --- what people type -----------------------------------------------------------------------------------------------
+
+
+def check_question(task: Task, question: str) -> None:
+    """Raise CrabError, with a sentence, where `question` cannot be asked with `task`. Quick: nothing is decoded.
+
+    What is typed is checked for a task that needs no words too: it travels along with the answer.
+    """
+    if not isinstance(question, str):
+        raise CrabError("The question has to be text; where a task needs none, leave it empty.")
+    if len(question) > LONGEST_QUESTION:
+        raise CrabError(f"The question is {len(question):,} characters long, and {LONGEST_QUESTION:,} can be asked at "
+                        "most: please shorten it.")  # fmt: skip
+    if any(c == "\0" or "\ud800" <= c <= "\udfff" for c in question):
+        raise CrabError("The question holds something that is no character, half of one or a zero byte: please type "
+                        "it anew.")  # fmt: skip
+    tasks.instruction(task, question)
 
 
 # --- what a task needs from a clip ----------------------------------------------------------------------------------
@@ -234,7 +261,8 @@ def build(
     processor, clip: Clip, task: Task, question: str = "", *, frame_size: int = 224, other: Clip | None = None,
     window: Window | None = None,
 ) -> Prompt:
-    """Everything at once: `gather`, then `assemble`."""
+    """Everything at once: `check_question`, so that nothing is decoded in vain, `gather`, then `assemble`."""
+    check_question(task, question)
     return assemble(processor, gather(clip, task, other=other, window=window), task, question, frame_size=frame_size)
 
 
@@ -242,12 +270,18 @@ def assemble(processor, seen: Media, task: Task, question: str = "", *, frame_si
     """Decoded media and words -> tensors (batch 1) and the map of positions.
 
     `processor`: a Qwen2_5OmniProcessor. `frame_size`: pixels a side that the checkpoint sees, a multiple of 28.
-    Raises CrabError where the task needs words that are missing.
+    What is typed is text: no word of it is read as a token that steers the model. Raises CrabError where the task
+    needs words that are missing, and as `check_question` does.
     """
-    text = processor.apply_chat_template(messages(task, question), tokenize=False, add_generation_prompt=True)
-    inputs = dict(process(processor, text, seen, frame_size=frame_size))
-    ids = inputs["input_ids"][0]
-    return Prompt(inputs, _map(processor, ids, inputs, seen, frame_size), seen)
+    check_question(task, question)
+    before, after = _template(processor, task)
+    inputs = dict(process(processor, before, seen, frame_size=frame_size))
+    words = words_only(processor.tokenizer, tasks.instruction(task, question))
+    end = processor.tokenizer(after)["input_ids"]
+    ids = torch.cat([inputs["input_ids"][0], torch.tensor(words + end)])
+    inputs |= {"input_ids": ids[None], "attention_mask": torch.ones_like(ids[None])}
+    kept = replace(seen, videos=(), sound=None)
+    return Prompt(inputs, _map(processor, ids, inputs, seen, frame_size), kept)
 
 
 def messages(task: Task, question: str = "") -> list[dict]:
@@ -256,10 +290,78 @@ def messages(task: Task, question: str = "") -> list[dict]:
     Two videos (or two sounds) of a matching task travel as one, so each kind of media stands once, where its last
     slot is.
     """
+    return _conversation(task, tasks.instruction(task, question))
+
+
+def _conversation(task: Task, instruction: str) -> list[dict]:
     kinds = [kind for i, kind in enumerate(task.media) if kind not in task.media[i + 1 :]]
     content = [{"type": "text", "text": task.lead}, *({"type": kind} for kind in kinds)]
-    content.append({"type": "text", "text": tasks.instruction(task, question)})
+    content.append({"type": "text", "text": instruction})
     return [{"role": "system", "content": tasks.SYSTEM}, {"role": "user", "content": content}]
+
+
+def _template(processor, task: Task) -> tuple[str, str]:
+    """What the chat template puts before a task's instruction, media placeholders and all, and what after it."""
+    gap = "\0"  # nothing of ours holds it, and nobody may type it
+    text = processor.apply_chat_template(_conversation(task, gap), tokenize=False, add_generation_prompt=True)
+    before, *rest = text.split(gap)
+    if len(rest) != 1:
+        raise CrabError("The chat template does not pass on what the person says: it has to print every text once.")
+    return before, rest[0]
+
+
+def words_only(tokenizer, text: str) -> list[int]:
+    """Token ids of `text` as nothing but words: where a marker such as `<|im_end|>` is spelt out, its letters.
+
+    Text without markers is tokenized as ever. Added tokens that are plain words (crab-mini's numbers) are words.
+    """
+    markers = _markers(tokenizer)
+    ids: list[int] = []
+    while text:
+        read = tokenizer(text, return_offsets_mapping=True)
+        at = next((n for n, i in enumerate(read["input_ids"]) if i in markers), None)
+        if at is None:
+            return ids + read["input_ids"]
+        start, end = read["offset_mapping"][at]
+        if end - start < 2:
+            raise CrabError(f"The model takes {text[start:end]!r} for a sign of its own: please leave it out.")
+        ids += words_only(tokenizer, text[: start + 1])  # cut within the marker: neither part is one any more
+        text = text[start + 1 :]
+    return ids
+
+
+def _markers(tokenizer) -> set[int]:
+    """Ids of the added tokens that are no words: special ones, and others in brackets, such as `<tool_call>`."""
+    bracketed = re.compile(r"[^\w\s].*\w.*[^\w\s]").fullmatch
+    return {i for i, token in tokenizer.added_tokens_decoder.items() if token.special or bracketed(token.content)}
+
+
+def rehearse(processor, *, frame_size: int = 224) -> tuple[Prompt, ...]:
+    """One prompt with a video and one with a picture, black and silent, as the first person to ask would need them.
+
+    Raises CrabError where the processor's files do not make what the rest of this module relies on.
+    """
+    silence, stretches = np.zeros(SAMPLE_RATE, np.float32), (Stretch(0.0, SAMPLE_RATE),)
+    black = np.zeros((10, frame_size, frame_size, 3), np.uint8)
+    shown = {"avqa": {"videos": (black,), "times": tuple(range(10)), "sources": (0,) * 10},
+             "ref_avs": {"picture": black[0]}}  # fmt: skip
+    prompts = []
+    for name, pictures in shown.items():
+        task, question, tokenizer = tasks.TASKS[name], "How many things make a sound?", processor.tokenizer
+        words = tasks.instruction(task, question)
+        if tokenizer.decode(words_only(tokenizer, words)) != words:
+            raise CrabError("The tokenizer does not know the letters of an ordinary question.")
+        before, after = (tokenizer(text)["input_ids"] for text in _template(processor, task))
+        if not (before and after and {before[-1], after[0]} <= _markers(tokenizer)):
+            raise CrabError("The chat template does not set what a person says apart by tokens of its own.")
+        seen = Media(**pictures, sound=silence, stretches=stretches)
+        made = assemble(processor, seen, task, question, frame_size=frame_size)
+        cells = made.map.rows * made.map.cols
+        expected = {"audio": round(1 / TOKEN_SECONDS)} | ({"video": 5 * cells} if seen.videos else {"image": cells})
+        if Counter(t.modality for t in made.map.tokens if t.modality != "text") != expected:
+            raise CrabError("The chat template does not give every picture and every sound its place, once.")
+        prompts.append(made)
+    return tuple(prompts)
 
 
 def process(processor, text: str, seen: Media, *, frame_size: int = 224):
@@ -268,7 +370,7 @@ def process(processor, text: str, seen: Media, *, frame_size: int = 224):
     if seen.videos:
         given["videos"] = [torch.cat([squash(frames, frame_size) for frames in seen.videos])]
     if seen.picture is not None:
-        given["images"] = [Image.fromarray(seen.picture).convert("RGB").resize((frame_size, frame_size))]
+        given["images"] = [Image.fromarray(seen.picture).resize((frame_size, frame_size))]
     if seen.sound is not None:
         given["audio"] = [seen.sound]
         length = -(-(len(seen.sound) + TRAILING_SILENCE) // MEL_HOP) * MEL_HOP
@@ -287,9 +389,12 @@ def process(processor, text: str, seen: Media, *, frame_size: int = 224):
 
 def squash(frames: np.ndarray, side: int) -> torch.Tensor:
     """(frames, height, width, 3) uint8 -> (frames, 3, side, side) uint8: bicubic, antialiased, aspect ratio not kept."""
-    # One at a time: those of a still are one array seen many times over, and ten copies of a large one are gigabytes.
-    pictures = (torch.tensor(frame[None]).permute(0, 3, 1, 2) for frame in frames)
-    return torch.cat([tvf.resize(p, [side, side], InterpolationMode.BICUBIC, antialias=True) for p in pictures])
+    # A still is one array seen many times over: it is resized once. Others one at a time, as copies of large ones are
+    # gigabytes.
+    distinct = frames[:1] if frames.strides[0] == 0 else frames
+    pictures = (torch.tensor(frame[None]).permute(0, 3, 1, 2) for frame in distinct)
+    squashed = torch.cat([tvf.resize(p, [side, side], InterpolationMode.BICUBIC, antialias=True) for p in pictures])
+    return squashed.expand(len(frames), -1, -1, -1)
 
 
 def collate(prompts: list[Prompt], *, pad: int) -> dict[str, torch.Tensor]:

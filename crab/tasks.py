@@ -7,6 +7,7 @@ The texts are an interface. The published weights were trained on exactly these 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from crab import CrabError
@@ -151,6 +152,7 @@ FAMILIES: dict[str, Family] = {family.name: family for family in (
 
 # The published way to write the options of avqa_thu: a Python list, printed.
 _OPTIONS = ", options:"
+_BAR = re.compile(r"(?<!<)\|(?!>)")  # between question and options; those of a marker such as <|im_end|> are text
 
 
 def instruction(task: Task, question: str = "") -> str:
@@ -179,7 +181,8 @@ def _split_options(text: str) -> tuple[str, str]:
     question, found, options = text.rpartition(_OPTIONS)
     if found:
         return question, options
-    question, _, listed = text.rpartition("|")
+    bar = max((found.start() for found in _BAR.finditer(text)), default=len(text))
+    question, listed = text[:bar], text[bar + 1 :]
     options = [option.strip() for option in listed.split(";") if option.strip()]
     if not question.strip() or len(options) < 2:
         raise CrabError(f"Give the question, a bar and at least two options: {_MISSING['options'].split(': ', 1)[1]}")

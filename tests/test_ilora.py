@@ -16,8 +16,14 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from peft import LoraConfig, PeftModel, get_peft_model
 from peft.utils.error import NoMatchingPeftModuleError
+from safetensors.torch import load_file, save_file
 from torch import nn
-from transformers import Qwen2_5OmniThinkerConfig, Qwen2_5OmniThinkerForConditionalGeneration
+from transformers import (
+    Qwen2_5OmniThinkerConfig,
+    Qwen2_5OmniThinkerForConditionalGeneration,
+    Qwen2Config,
+    Qwen2ForSequenceClassification,
+)
 
 from crab import CrabError
 from crab.ilora import (
@@ -41,6 +47,7 @@ from crab.ilora import (
     save_published,
     uniform,
 )
+from crab.ilora.checkpoint import not_finite
 
 GOLDEN = Path(__file__).parent / "golden"
 WEIGHTS = GOLDEN / "finetune_weights.bin"  # rank 8, three heads, every tensor non-zero
@@ -351,6 +358,127 @@ def test_several_adapters_one_at_a_time():
     assert torch.equal(model(x), first)
 
 
+def classifier(seed: int = 0) -> Qwen2ForSequenceClassification:
+    """A language model of three layers with a new head of two classes."""
+    torch.manual_seed(seed)
+    sizes = {"hidden_size": 16, "intermediate_size": 24, "num_attention_heads": 2, "num_key_value_heads": 1}
+    return Qwen2ForSequenceClassification(
+        Qwen2Config(**sizes, vocab_size=30, num_hidden_layers=3, num_labels=2, pad_token_id=0)
+    )
+
+
+IDS = torch.arange(1, 13).reshape(2, 6)
+
+
+def trained_classifier(**config) -> PeftModel:
+    """The classifier with an adapter and whatever `config` says, trained for a few steps."""
+    model = get_peft_model(classifier(), ILoRAConfig(**{"r": 4, "alpha": 8, "dropout": 0.0, **config}))
+    loud(adapted_layers(model))
+    optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=0.5)
+    for _ in range(3):
+        optimizer.zero_grad()
+        model(input_ids=IDS, labels=torch.tensor([0, 1])).loss.backward()
+        optimizer.step()
+    return model.eval()
+
+
+@pytest.mark.parametrize("config", [{"task_type": "SEQ_CLS"}, {"modules_to_save": ["score"]}, {
+    "modules_to_save": ["score"], "exclude_modules": ["v_proj"], "layers_to_transform": [0, 2],
+}])  # fmt: skip
+def test_a_new_head_is_trained_saved_and_loaded(config, tmp_path):
+    model = trained_classifier(**config)
+    trained = {name for name, p in model.named_parameters() if p.requires_grad and "ilora_" not in name}
+    assert trained == {"base_model.model.score.modules_to_save.default.weight"}
+    head = model.get_parameter(trained.pop())
+    assert not torch.equal(head, classifier().score.weight)
+    model.save_pretrained(tmp_path)
+    assert "base_model.model.score.weight" in load_file(tmp_path / "adapter_model.safetensors")
+
+    by_peft = PeftModel.from_pretrained(classifier(), str(tmp_path)).eval()
+    by_us, report = attach(classifier().eval(), tmp_path)
+    for again in (by_peft, by_us):
+        assert torch.equal(again(input_ids=IDS).logits, model(input_ids=IDS).logits)
+    assert set(report.sites) == set(adapted_layers(model))
+    assert not any(p.requires_grad for p in by_us.parameters())
+    assert len(inspect(tmp_path).towers) == len(inspect(tmp_path, model=classifier()).towers) == 1
+    with pytest.raises(CheckpointError, match="no place for .*score.*save_pretrained"):
+        save_published(by_us, tmp_path / "a.bin")
+
+
+def test_a_head_that_is_not_exactly_right_is_refused_by_name(tmp_path):
+    trained_classifier(task_type="SEQ_CLS").save_pretrained(tmp_path)
+    tensors, file, head = load_file(tmp_path / "adapter_model.safetensors"), tmp_path / "adapter_model.safetensors", (
+        "base_model.model.score.weight"
+    )  # fmt: skip
+    for wrong, sentence in (
+        ({head: torch.ones(3, 16)}, "score.weight is 3 x 16 and should be 2 x 16"),
+        ({head: torch.full((2, 16), np.nan)}, "score.weight holds NaN"),
+        ({"base_model.model.score.bias": torch.ones(2)}, "no place for the tensor base_model.model.score.bias"),
+        ({"base_model.model.norm.weight": torch.ones(16)}, "norm.weight is no part of an I-LoRA adapter"),
+    ):
+        save_file(tensors | wrong, file)
+        with pytest.raises(CheckpointError, match=sentence):
+            attach(classifier(), tmp_path)
+    save_file({name: tensor for name, tensor in tensors.items() if name != head}, file)
+    with pytest.raises(CheckpointError, match="score.weight is missing"):
+        attach(classifier(), tmp_path)
+
+
+@pytest.mark.parametrize("config", [
+    {"exclude_modules": ["q_proj", "up_proj"]}, {"exclude_modules": r".*layers\.[01]\..*"}, {"layers_to_transform": 1},
+    {"layers_to_transform": [0, 2]}, {"layers_to_transform": [1], "layers_pattern": "layers"},
+    {"layers_to_transform": [2], "layers_pattern": ["h", "layers"], "exclude_modules": ["o_proj"]},
+    {"target_modules": "all-linear"}, {"target_modules": "all-linear", "exclude_modules": ["down_proj"]},
+    {"target_modules": r".*\.1\..*_proj", "exclude_modules": ["v_proj"]}, {"modules_to_save": ["mlp"]},
+])  # fmt: skip
+def test_layers_are_chosen_as_by_pefts_own_lora(config, tmp_path):
+    config = {"target_modules": ["q_proj", "v_proj", "up_proj", "o_proj"], "task_type": "SEQ_CLS"} | config
+    model = get_peft_model(classifier(), ILoRAConfig(r=4, alpha=8, **config))
+    plain = get_peft_model(classifier(), LoraConfig(r=4, lora_alpha=8, **config))
+    chosen = [name for name, module in plain.get_base_model().named_modules() if hasattr(module, "lora_A")]
+    assert list(adapted_layers(model)) == chosen != []
+    model.save_pretrained(tmp_path)  # and the folder says it
+    again, _ = attach(classifier(), tmp_path, drop_silent=False)
+    assert list(adapted_layers(again)) == list(adapted_layers(PeftModel.from_pretrained(classifier(), str(tmp_path))))
+    assert list(adapted_layers(again)) == chosen
+
+
+@pytest.mark.parametrize("config", [
+    {"layers_to_transform": [9]}, {"layers_to_transform": [0], "layers_pattern": "blocks"},
+    {"layers_pattern": "layers"}, {"exclude_modules": ["q_proj"]}, {"exclude_modules": ["nothing"], "target_modules": ["nowhere"]},
+    {"target_modules": r".*q_proj", "layers_to_transform": [0]}, {"target_modules": ".*", "layers_pattern": "layers"},
+    {"modules_to_save": ["layers"]},
+])  # fmt: skip
+def test_what_does_not_go_together_is_refused_in_pefts_own_words(config):
+    config = {"target_modules": ["q_proj"]} | config
+    said = []
+    for kind in (LoraConfig, ILoRAConfig):
+        with pytest.raises(ValueError) as caught:
+            get_peft_model(classifier(), kind(r=4, **config))
+        said.append((caught.type, str(caught.value).translate(str.maketrans("{}", "[]"))))  # a set there, a list here
+    assert said[0] == said[1]
+
+
+def test_silent_layers_of_chosen_ones_are_left_alone(tmp_path):
+    model = get_peft_model(classifier(), ILoRAConfig(r=4, alpha=8, layers_to_transform=[1], task_type="SEQ_CLS")).eval()
+    layers = adapted_layers(model)
+    loud({name: layer for name, layer in layers.items() if name.endswith("q_proj")})
+    model.save_pretrained(tmp_path / "whole")
+    for folder in ("whole", "lean"):
+        lean, report = attach(classifier().eval(), tmp_path / folder)
+        assert report.sites == ("model.layers.1.self_attn.q_proj",)
+        assert torch.equal(lean(input_ids=IDS).logits, model(input_ids=IDS).logits)
+        lean.save_pretrained(tmp_path / "lean")
+
+
+def test_chosen_layers_that_are_all_silent_can_be_saved_and_loaded(tmp_path):
+    get_peft_model(classifier(), ILoRAConfig(r=4, layers_to_transform=[1])).save_pretrained(tmp_path / "whole")
+    lean, report = attach(classifier(), tmp_path / "whole")
+    assert report.sites == () and len(report.silent) == 7
+    lean.save_pretrained(tmp_path / "lean")
+    assert PeftModel.from_pretrained(classifier(), str(tmp_path / "lean")).peft_config["default"].r == 4
+
+
 def test_peft_saves_and_loads_it(tmp_path):
     model, x = adapted_net(heads=2, dropout=0.25), torch.randn(3, 12)
     model.save_pretrained(tmp_path)
@@ -498,6 +626,47 @@ def test_a_peft_folder_is_held_to_its_configuration(tmp_path):
     (tmp_path / "adapter_config.json").write_text("{")
     with pytest.raises(CheckpointError, match="not an adapter's configuration"):
         attach(net(), tmp_path)
+
+
+@pytest.mark.parametrize(("said", "sentence"), [
+    ({"alpha": np.nan}, "finite number"), ({"alpha": np.inf}, "finite"), ({"alpha": "x"}, "not an adapter's configur"),
+    ({"r": "4"}, "`r` should be a positive integer value but the value passed is '4'"), ({"r": 4.5}, "`r` should be"),
+    ({"r": True}, "`r` should be"), ({"heads": None}, "`heads` should be"), ({"heads": 0}, "`heads` should be"),
+    ({"dropout": 1.0}, "below 1"), ({"dropout": -0.1}, "at least 0"), ({"target_modules": 7}, "not an adapter's conf"),
+    ({"target_modules": "((("}, "not an adapter's conf"), ({"exclude_modules": "((("}, "not an adapter's conf"),
+    ({"target_modules": None}, "not an adapter's configuration"), ({"layers_pattern": ["layers"]}, "must also be"),
+])  # fmt: skip
+def test_a_configuration_that_says_strange_things_gets_a_sentence(said, sentence, tmp_path):
+    adapted_net().save_pretrained(tmp_path)
+    config = json.loads((tmp_path / "adapter_config.json").read_text())
+    (tmp_path / "adapter_config.json").write_text(json.dumps(config | said))
+    base = net()
+    with pytest.raises(CheckpointError, match=sentence):
+        attach(base, tmp_path)
+    assert adapted_layers(base) == {}
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("part", ["R", "A", "B"])
+def test_a_number_that_is_not_finite_is_refused_by_the_name_of_its_tensor(value, part, tmp_path):
+    model = adapted_net()
+    with torch.no_grad():
+        getattr(adapted_layers(model)["down_proj"], f"ilora_{part}")["default"][-1, -1] = value
+    model.save_pretrained(tmp_path)
+    save_published(model, tmp_path / "a.bin")
+    published_name = {"R": "lora_route", "A": "lora_A", "B": "lora_B2"}[part]
+    for path, name in ((tmp_path, f"ilora_{part}"), (tmp_path / "a.bin", f"{published_name}.weight")):
+        base = net()
+        for look in (lambda: attach(base, path), lambda: inspect(path), lambda: read(path)):
+            with pytest.raises(CheckpointError, match=f"down_proj.{name} holds NaN or infinity"):
+                look()
+        assert adapted_layers(base) == {}
+
+
+def test_what_is_large_is_still_finite(tmp_path):
+    assert not_finite({"a": torch.full((4,), 3e38), "b": torch.full((9,), 6e4, dtype=torch.half)}) is None
+    assert not_finite({"a": torch.tensor([np.inf, -np.inf]), "b": torch.tensor(np.nan)}) == "a"
+    assert not_finite({"i": torch.tensor([1]), "m": torch.empty(3, device="meta")}) is None
 
 
 def test_other_files_are_refused_with_a_sentence(tmp_path):

@@ -3,6 +3,9 @@
 import json
 import shutil
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import reduce
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +17,7 @@ from crab import CrabError, avuie
 from crab.ilora import Intervention, adapted_layers
 from crab.model import Crab, round_positions, site_of, skeleton
 
+MINI = Path(__file__).parent.parent / "assets" / "crab-mini"
 DATASETS = ["ave", "avqa", "meld", "a2v", "v2a", "s4", "ref_avs"]
 
 
@@ -305,8 +309,177 @@ def test_a_base_that_is_not_whole_is_refused_by_the_name_of_what_is_missing(gold
         Crab.load(broken, device="cpu")
 
 
-def test_a_folder_that_says_strange_things_of_itself_gets_a_sentence(golden, tmp_path):
-    shutil.copytree(golden / "tiny-omni", tmp_path / "strange")
-    (tmp_path / "strange" / "crab.json").write_text(json.dumps({"colour": "orange"}))
-    with pytest.raises(CrabError, match="could not be loaded"):
-        Crab.load(tmp_path / "strange", device="cpu")
+# What a model folder lacks
+
+
+def saying(file, **said):
+    """What puts these values into a JSON file of a model folder; `a__b` is b within a."""
+
+    def change(folder):
+        told = json.loads((folder / file).read_text())
+        for name, value in said.items():
+            *outer, last = name.split("__")
+            reduce(dict.__getitem__, outer, told)[last] = value
+        (folder / file).write_text(json.dumps(told))
+
+    return change
+
+
+def without(*files):
+    return lambda folder: [(folder / file).unlink() for file in files]
+
+
+def holding(file, text):
+    return lambda folder: (folder / file).write_bytes(text if isinstance(text, bytes) else text.encode())
+
+
+def cut(file, size):
+    return lambda folder: (folder / file).write_bytes((folder / file).read_bytes()[:size])
+
+
+def chatting(old, new=""):
+    """What changes the chat template."""
+
+    def change(folder):
+        told = json.loads((folder / "chat_template.json").read_text())["chat_template"]
+        assert old in told
+        (folder / "chat_template.json").write_text(json.dumps({"chat_template": told.replace(old, new)}))
+
+    return change
+
+
+def letterless(folder):
+    """Leaves a tokenizer that knows no letter, with as many words as before."""
+    told = json.loads((folder / "tokenizer.json").read_text())
+    told["model"] |= {"vocab": {f"<{i}>": i for i in told["model"]["vocab"].values()}, "merges": []}
+    (folder / "tokenizer.json").write_text(json.dumps(told))
+
+
+TOKENIZER = ("tokenizer.json", "tokenizer_config.json", "vocab.json", "merges.txt", "added_tokens.json")
+CHAT, PIXELS, ABOUT = "chat_template.json", "preprocessor_config.json", "crab.json"
+TEXT = "thinker_config__text_config__"
+SIZES = ("0", "-28", "27", "100", "28.0", '"224"', "true", "NaN", "Infinity", "[224]", "null", "28000000")
+
+SPOILT = {
+    "no config": (without("config.json"), "config.json is missing"),
+    "half a config": (cut("config.json", 300), "config.json.*not a valid JSON"),
+    "the config of another model": (saying("config.json", model_type="llama"), "config.json is missing, or of llama"),
+    "a config of a list": (holding("config.json", "[]"), "wrong with config.json"),
+    "a size that is a word": (saying("config.json", **{TEXT + "hidden_size": "x"}), "wrong with config.json"),
+    "no chat template": (without(CHAT), "chat_template.json.*does not have a chat template"),
+    "a chat template that is none": (chatting("{% endif %}"), CHAT),
+    "no room for words": (chatting("{{ content['text'] }}"), "chat_template.json.*print every text once"),
+    "no room for sound": (chatting("<|AUDIO|>"), "chat_template.json.*AUDIO"),
+    "no end of words": (chatting("<|im_end|>", "Bye."), "chat_template.json.*apart by tokens of its own"),
+    "no tokenizer": (without(*TOKENIZER, "special_tokens_map.json"), "tokenizer"),
+    "half a tokenizer": (cut("tokenizer.json", 3000), "tokenizer"),
+    "another tokenizer": (lambda folder: shutil.copy(MINI / "tokenizer.json", folder), "audio_token has the number"),
+    "no letters": (letterless, "tokenizer.*letters of an ordinary question"),
+    "numbers of markers": (saying("config.json", thinker_config__audio_token_index=5), "audio_token.*says 5"),
+    "starts of pictures": (saying("config.json", thinker_config__vision_start_token_id=5), "vision_bos_token.*says 5"),
+    "a small vocabulary": (saying("config.json", **{TEXT + "vocab_size": 900}), "more tokens than the 900"),
+    "no preprocessor": (without(PIXELS), PIXELS),
+    "a preprocessor of a list": (holding(PIXELS, "[]"), PIXELS),
+    "other patches": (saying(PIXELS, patch_size=16), "preprocessor_config.json.*patch_size .* is 16.*needs 14"),
+    "other cells": (saying(PIXELS, merge_size=1), "preprocessor_config.json.*merge_size .* is 1.*needs 2"),
+    "other sound": (saying(PIXELS, feature_size=80), "preprocessor_config.json.*feature_size is 80.*needs 128"),
+    "division by nothing": (saying(PIXELS, image_std=[0, 0, 0]), "preprocessor_config.json.*no finite numbers"),
+    "half a crab.json": (holding(ABOUT, '{"name": '), "crab.json.*Expecting value"),
+    "a crab.json of bytes": (holding(ABOUT, b"\xff\xfe{}"), ABOUT),
+    "a crab.json of brackets": (holding(ABOUT, "[" * 100_000), ABOUT),
+    "a crab.json of null": (holding(ABOUT, "null"), ABOUT),
+    "a crab.json with a colour": (holding(ABOUT, '{"colour": "orange"}'), "crab.json.*colour is 'orange'"),
+    "a number for a name": (holding(ABOUT, '{"name": 7}'), "crab.json.*name is 7"),
+    **{f"frame_size {size}": (holding(ABOUT, f'{{"frame_size": {size}}}'), "crab.json.*(multiple of 28|whole number)")
+       for size in SIZES},
+    "half a generation_config": (cut("generation_config.json", 10), "generation_config.json"),
+    "a word for an end": (saying("generation_config.json", eos_token_id="x"), "would never stop"),
+    "an end that is no token": (saying("generation_config.json", eos_token_id=[99999]), "would never stop"),
+    "no weights": (without("model.safetensors"), "its weights.*model.safetensors"),
+    "weights of nothing": (holding("model.safetensors", ""), "wrong with model.safetensors"),
+    "half the weights": (cut("model.safetensors", 100_000), "wrong with model.safetensors"),
+    "other weights": (saying("config.json", **{TEXT + "num_key_value_heads": 4}), "in its weights and .*config.json"),
+    "fewer weights": (saying("config.json", **{TEXT + "num_hidden_layers": 9}), "is missing"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("spoil", "sentence"), SPOILT.values(), ids=SPOILT)
+def test_what_is_wrong_with_a_model_folder_is_said_when_it_is_loaded(spoil, sentence, golden, tmp_path):
+    shutil.copytree(golden / "tiny-omni", tmp_path / "spoilt")
+    spoil(tmp_path / "spoilt")
+    with pytest.raises(CrabError, match=f"(?s)spoilt.*({sentence})"):
+        Crab.load(tmp_path / "spoilt", device="cpu")
+
+
+@pytest.mark.parametrize("file", ["model-00002-of-00003.safetensors", "model.safetensors.index.json"])
+def test_a_part_of_the_weights_that_is_missing_or_cut_is_named(file, tmp_path):
+    shutil.copytree(MINI, tmp_path / "parts")
+    cut(file, 2000)(tmp_path / "parts")
+    with pytest.raises(CrabError, match=file if file.endswith("safetensors") else "its weights"):
+        Crab.load(tmp_path / "parts", device="cpu")
+    (tmp_path / "parts" / file).unlink()
+    with pytest.raises(CrabError, match=file if file.endswith("safetensors") else "no file named model.safetensors"):
+        Crab.load(tmp_path / "parts", device="cpu")
+
+
+def test_a_folder_that_says_nothing_of_where_an_answer_ends_ends_with_the_tokenizers_own(golden, tmp_path):
+    shutil.copytree(golden / "tiny-omni", tmp_path / "endless")
+    (tmp_path / "endless" / "generation_config.json").unlink()
+    crab = Crab.load(tmp_path / "endless", device="cpu")
+    assert crab.stops == {crab.processor.tokenizer.eos_token_id}
+
+
+# Numbers that are none
+
+
+@pytest.mark.parametrize("name", ["model.embed_tokens", "audio_tower.layers.0.fc1", "visual.blocks.1.norm1"])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_base_that_is_not_finite_is_refused_by_the_name_of_the_tensor(name, value, golden, tmp_path):
+    shutil.copytree(golden / "tiny-omni", tmp_path / "bad")
+    tensors = load_file(tmp_path / "bad" / "model.safetensors")
+    tensors[f"thinker.{name}.weight"].view(-1)[-1] = value
+    save_file(tensors, tmp_path / "bad" / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(CrabError, match=f"{name.removeprefix('model.')}.weight holds NaN or infinity"):
+        Crab.load(tmp_path / "bad", device="cpu")
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_what_is_not_finite_on_the_way_ends_in_a_sentence_and_not_in_a_row_of_marks(value, tiny, golden_prompts):
+    made, good = golden_prompts["s4"], golden_prompts["ave"]
+    deaf = replace(made, inputs=made.inputs | {"input_features": made.inputs["input_features"] * value})
+    for answer in (
+        lambda: next(tiny.stream(deaf, max_new_tokens=3)),
+        lambda: tiny.generate([good, deaf], max_new_tokens=3),
+        lambda: tiny.logits(deaf),
+    ):
+        with pytest.raises(CrabError, match="no longer finite"):
+            answer()
+    assert next(tiny.stream(made, max_new_tokens=1)).token_ids  # and the next one works
+
+
+def test_what_is_not_finite_later_on_stops_the_answer_there(tiny, golden_prompts, golden_cases):
+    said = []
+    with pytest.raises(CrabError, match="no longer finite"):
+        for step in tiny.stream(golden_prompts["s4"], max_new_tokens=8):
+            said += step.token_ids
+            if len(said) == 3:
+                hook = tiny.thinker.lm_head.register_forward_hook(lambda _module, _inputs, logits: logits * np.nan)
+    hook.remove()
+    assert said == golden_cases["s4"]["generated_ids"][:3]
+
+
+# What is longer than the model reads
+
+
+def test_a_prompt_longer_than_the_model_reads_gets_a_sentence_before_it_is_read(tiny, golden_prompts, monkeypatch):
+    made = golden_prompts["ave"]
+    length = made.inputs["input_ids"].shape[1]
+    monkeypatch.setattr(tiny.thinker.config.text_config, "max_position_embeddings", length)
+    assert next(tiny.stream(made, max_new_tokens=1)).token_ids
+    monkeypatch.setattr(tiny.thinker.config.text_config, "max_position_embeddings", length - 1)
+    monkeypatch.setattr(tiny.model, "forward", None)
+    for answer in (
+        lambda: next(tiny.stream(made)), lambda: tiny.generate([made, golden_prompts["s4"]]), lambda: tiny.logits(made)
+    ):  # fmt: skip
+        with pytest.raises(CrabError, match=f"{length} tokens, and tiny-omni reads {length - 1} at most"):
+            answer()

@@ -31,6 +31,7 @@ from typing import NamedTuple
 import torch
 from peft import PeftModel, get_peft_model
 from peft.tuners.tuners_utils import check_target_module_exists
+from peft.utils import ModulesToSaveWrapper, set_peft_model_state_dict
 from peft.utils.constants import DUMMY_TARGET_MODULES
 from safetensors import SafetensorError
 from safetensors.torch import load_file
@@ -148,6 +149,7 @@ def attach(
     sizes = _sizes(model, config)
     if not sizes:
         raise CheckpointError(f"{file.path} does not fit this model: it has no layer of the names to adapt.")
+    whole, file = _whole_modules(file, model)
     weights = _arrange(file, renames=renames, sizes=sizes)
     config.r, config.heads = weights.r, weights.heads
     if alpha is not None:
@@ -159,12 +161,15 @@ def attach(
     silent = {site for site, tensors in weights.sites.items() if drop_silent and tensors.silent}
     if silent:
         config.target_modules = [site for site in weights.sites if site not in silent] or DUMMY_TARGET_MODULES
+        config.layers_to_transform = config.layers_pattern = None  # the sites are named one by one now
     # PEFT would first make every weight at random: it makes them without memory, and they are put in place below.
     adapted = get_peft_model(model, config, autocast_adapter_dtype=False, low_cpu_mem_usage=True)
     layers = adapted_layers(adapted)
     for site, layer in layers.items():
         found = weights.sites[site]
         layer.load(ADAPTER, R=found.route, A=found.A, heads=found.B, dtype=dtype)
+    if whole:
+        set_peft_model_state_dict(adapted, whole, ADAPTER)
 
     report = Report(
         sites=tuple(layers),
@@ -181,9 +186,14 @@ def attach(
 def published(model: nn.Module, *, renames: Mapping[str, str] | None = None) -> dict[str, Tensor]:
     """The adapter of `model` under the names and in the order of the published format, heads apart.
 
-    Raises CheckpointError if a layer that the published format must have is not adapted.
+    Raises CheckpointError if a layer that the published format must have is not adapted, or if the adapter has
+    modules of its own beside (`modules_to_save`), for which that format has no place.
     """
     layers = adapted_layers(model)
+    beside = next((name for name, module in model.named_modules() if isinstance(module, ModulesToSaveWrapper)), None)
+    if beside is not None:
+        raise CheckpointError(f"The published format has no place for {beside}, which this adapter trains whole; "
+                              "PEFT's has: use save_pretrained.")  # fmt: skip
     base = model.get_base_model() if isinstance(model, PeftModel) else model
     for site in _sizes(base, ILoRAConfig()):
         if site not in layers:
@@ -218,6 +228,7 @@ def inspect(
     """
     file = _open(path)
     sizes = None if model is None else _sizes(model, file.config or ILoRAConfig())
+    _, file = _whole_modules(file, model)
     weights = _arrange(file, renames=renames, sizes=sizes)
     towers: dict[str, list[SiteWeights]] = defaultdict(list)
     for site, tensors in weights.sites.items():
@@ -230,6 +241,16 @@ def inspect(
         alpha=file.config.alpha if file.config else None,
         towers=tuple(_tower(name, sites) for name, sites in towers.items()),
     )
+
+
+def not_finite(tensors: Mapping[str, Tensor]) -> str | None:
+    """The name of the first tensor that holds NaN or infinity; None if all are finite."""
+    for name, tensor in tensors.items():
+        # A sum is what is read fastest, and not finite where one number is not; it may also just be too large.
+        if tensor.is_floating_point() and tensor.element_size() > 1 and not tensor.is_meta:
+            if not bool(tensor.sum().isfinite()) and not bool(tensor.isfinite().all()):
+                return name
+    return None
 
 
 def _tower(name: str, sites: list[SiteWeights]) -> Tower:
@@ -343,11 +364,34 @@ def _config(folder: Path) -> ILoRAConfig | None:
         return None
     try:
         config = ILoRAConfig.from_pretrained(str(folder))
-    except (ValueError, KeyError, TypeError) as error:
-        raise CheckpointError(f"{folder / CONFIG_FILE} is not an adapter's configuration.") from error
-    if not isinstance(config, ILoRAConfig):
-        raise CheckpointError(f"{folder / CONFIG_FILE} describes a {config.peft_type} adapter, not I-LoRA.")
+        if not isinstance(config, ILoRAConfig):
+            raise CheckpointError(f"{folder / CONFIG_FILE} describes a {config.peft_type} adapter, not I-LoRA.")
+        check_target_module_exists(config, "")  # reads the names and expressions
+    except (ValueError, LookupError, TypeError, AttributeError, re.error) as error:
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        raise CheckpointError(f"{folder / CONFIG_FILE} is not an adapter's configuration ({reason}).") from error
     return config
+
+
+def _whole_modules(file: _File, model: nn.Module | None) -> tuple[dict[str, Tensor], _File]:
+    """The tensors of modules that were trained and saved whole (`modules_to_save`), and the file without them.
+
+    With a `model`, they are compared with its own.
+    """
+    names = (file.config.modules_to_save if file.config else None) or ()
+    inside = re.compile(rf"base_model\.model\..*({'|'.join(map(re.escape, names))})\..+").fullmatch  # as PEFT matches
+    whole = {name: tensor for name, tensor in file.tensors.items() if names and inside(name)}
+    if names and model is not None:
+        own = {f"base_model.model.{name}": tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+        _compare(file._replace(tensors=whole), {name: shape for name, shape in own.items() if inside(name)})
+    _must_be_finite(file, whole)
+    return whole, file._replace(tensors={name: t for name, t in file.tensors.items() if name not in whole})
+
+
+def _must_be_finite(file: _File, tensors: Mapping[str, Tensor]) -> None:
+    bad = not_finite(tensors)
+    if bad is not None:
+        raise CheckpointError(f"{file.path.name}: the tensor {bad} holds NaN or infinity. Fetch or save it anew.")
 
 
 def _sizes(model: nn.Module, config: ILoRAConfig) -> Sizes:
@@ -383,6 +427,7 @@ def _arrange(file: _File, *, renames: Mapping[str, str] | None, sizes: Sizes | N
         for site, (n_in, n_out) in sizes.items()
         for part, shape in layout.shapes(n_in, n_out, r, heads).items()
     })  # fmt: skip
+    _must_be_finite(file, file.tensors)
 
     sites = {}
     for site in sizes:

@@ -60,11 +60,7 @@ class ILoRALinear(nn.Module, BaseTunerLayer):
         self.update_layer(adapter_name, config)
 
     def update_layer(self, adapter_name: str, config: ILoRAConfig) -> None:
-        """Add an adapter, or replace the one of that name. Raises ValueError for a rank or a head count below 1."""
-        if config.r <= 0:
-            raise ValueError(f"`r` should be a positive integer value but the value passed is {config.r}")
-        if config.heads <= 0:
-            raise ValueError(f"`heads` should be a positive integer value but the value passed is {config.heads}")
+        """Add an adapter, or replace the one of that name."""
         base = self.get_base_layer()
         self.ilora_R[adapter_name] = nn.Parameter(torch.empty(config.heads, base.in_features))
         self.ilora_A[adapter_name] = nn.Parameter(torch.empty(config.r, base.in_features))
