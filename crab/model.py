@@ -348,4 +348,4 @@ def _best_device() -> str:
 def _about(model: str) -> About:
     found = cached_file(model, "crab.json", _raise_exceptions_for_missing_entries=False)
     about = About(name=Path(model).name)
-    return replace(about, **json.loads(Path(found).read_text())) if found else about
+    return replace(about, **json.loads(Path(found).read_bytes())) if found else about
