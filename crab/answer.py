@@ -105,7 +105,7 @@ _PLAIN = str.maketrans("（）［］｛｝【】〔〕，、；：．０１２�
                        "()[]{}[]()" + ",,;:.0123456789" + "---" + "–––––––" + " ")
 
 _NUMBER = r"-?[0-9]+(?:\.[0-9]+)?"
-_TIME = rf"(?:[0-9]+(?::[0-5][0-9]){{1,2}}(?:\.[0-9]+)?|{_NUMBER})(?:\s*(?:s|secs?|seconds?|秒)(?![A-Za-z]))?"
+_TIME = rf"(?:[0-9]+(?::[0-5][0-9]){{1,2}}(?:\.[0-9]+)?|{_NUMBER})(?:\s*(?:seconds?|secs?|s|秒))?"
 _WHOLE = r"(?![0-9:]|\.[0-9]|\s*%)"  # behind a time: it does not go on
 _SPACED = r"(?:\s*(?:–|->|\.{2,3})\s*|\s+(?:to|till|until)\s+|\s*-\s+|\s+-\s+|\s+|-)"  # between the times of a range
 _COMMA = r"\s*[,;]\s*"
@@ -350,8 +350,6 @@ def _named_ranges(body: str, ended: bool) -> tuple[str, list[_Range], list[str]]
         if at == 0:
             name = len(words) if found or bare else _end_of_name(words, ended)
             label, lost = body[:name], body[name:len(words)] if ended else ""
-            if not lost and not found and not bare and re.search(r"[0-9]\s*\Z", words):
-                lost = body
         else:
             lost = body[at:at + len(words)]
         unread += [lost.strip(" \n\t,;&")] if re.search("[0-9]", lost) else []

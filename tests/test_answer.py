@@ -56,6 +56,8 @@ def times(answer: Answer) -> list[tuple]:
     # Turned round, cut, dropped.
     ("unav", "<event>dog, (8 3)</event>", [("dog", "both", 3, 8)]),
     ("unav", "<event>dog, (-2 3)(9 14)(10 12)(-3 -1)</event>", [("dog", "both", 0, 3), ("dog", "both", 9, 10)]),
+    ("unav", "<event>mp3 4, (0 3)</event>", [("mp3 4", "both", 0, 3)]),
+    ("unav", "<event>dog, (−2 3)</event>", [("dog", "both", 0, 3)]),
     ("unav", "<event>dog, (0 " + "9" * 400 + ")</event>", [("dog", "both", 0, 10)]),
     ("unav", "<event>, (0 3)</event><event>dog</event><range>1,2", []),
 ])
@@ -65,7 +67,7 @@ def test_events(dataset, text, expected):
 
 @pytest.mark.parametrize("written", [
     "dog, (3 7)", "dog, {3, 7}", "dog: (3; 7)", "dog, (3 , 7 ,)", "dog, ((3 7))", "dog, [(3 7", "dog, from (3 7)",
-    "dog, （3，7）", "dog，［３、７］", "dog，【３；７】", "dog,　(3　7)",
+    "dog, （3，7）", "dog，［３、７］", "dog，【３；７】", "dog,　(3　7)", "dog：（00：03，00：07）",
     "dog, (3-7)", "dog, (3 –7)", "dog, (3‑7)", "dog, (3 — 7)", "dog, (3〜7)", "dog, (3~7)", "dog, (3->7)", "dog, (3→7)",
     "dog, (3..7)", "dog, (3 until 7)", "dog, (from 3 to 7)", "dog, (between 3 and 7)", "dog, (7 3)",
     "dog, (3s, 7s)", "dog, (3 s 7 s)", "dog, (3-7 sec)", "dog, (3.0s to 7.00 Seconds)", "dog, (3秒，7秒)",
@@ -96,12 +98,14 @@ def test_several_ranges_are_read_where_it_is_plain_which_times_belong_together(w
 def test_a_range_of_the_first_crab_is_read_however_it_is_written(written):
     for text in (f"<event>dog</event> at <range>{written}</range>", f"<event>dog <range>{written}\nSo it is."):
         assert times(read("ave", text)) == [("dog", "both", 3, 7)] and not read("ave", text).notes
+    assert not read("ave", f"<event>radio 5</event> at <range>{written}</range>").notes
 
 
 @pytest.mark.parametrize("text, label, unread", [
     ("<event>dog, (3, 7, 8, 9)</event>", "dog", "(3, 7, 8, 9)"),  # two ranges, or four seconds?
     ("<event>dog, (3,5 - 7,5)</event>", "dog", "(3,5 - 7,5)"),  # decimals, or ranges?
     ("<event>dog, (3:7)</event>", "dog", "(3:7)"),
+    ("<event>dog, (0:3, 5:7)</event>", "dog", "(0:3, 5:7)"),  # ranges, or minutes?
     ("<event>dog, (3/7)</event>", "dog", "(3/7)"),
     ("<event>dog, (3%, 7%)</event>", "dog", "(3%, 7%)"),
     ("<event>dog, (0m3s, 0m7s)</event>", "dog", "(0m3s, 0m7s)"),
@@ -116,6 +120,10 @@ def test_a_range_of_the_first_crab_is_read_however_it_is_written(written):
     ("<event>dog, (10 12)</event>", "dog", "10 12"),
     ("<event>dog</event> <range>three</range>", "dog", "three"),
     ("<event>dog</event> <range>12, 14</range>", "dog", "12, 14"),
+    ("<event>dog</event> <range>3, 7%</range>", "dog", "3, 7%"),
+    ("<event>dog</event> <range>3, 7:3</range>", "dog", "3, 7:3"),
+    ("<event>dog</event> <range>3, 7.5.2</range>", "dog", "3, 7.5.2"),
+    ("<event>mp3 7</event>", "mp3 7", "mp3 7"),
     ("<event>dog, 3", "dog, 3", "dog, 3"),  # the answer was cut short
 ])  # fmt: skip
 def test_a_time_that_is_not_read_is_told(text, label, unread):
