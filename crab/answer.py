@@ -451,7 +451,7 @@ def _points(prose: str, boxes: list[Span], size: tuple[int, int],
 
 def _unread_places(text: str, prose: str, blocks: list[_Block], boxes: tuple[Box, ...]) -> list[str]:
     """Notes on numbers in brackets that are neither box nor point, and on an <obj> without a box."""
-    pieces = [block.body for block in blocks if block.kind == "object" and block.ended and not boxes]
+    pieces = [block.body for block in blocks if block.kind == "object" and not boxes]
     for found in _NUMBERS.finditer(prose):
         if not any(pattern.search(found[0]) for pattern in (*_BOXES, _SQUARE_POINT, _ROUND_POINT)):
             pieces.append(text[found.start():found.end()])
