@@ -176,7 +176,7 @@ def listed_examples() -> list[SimpleNamespace]:
     if not (folder / "examples.json").exists():
         return []
     examples = []
-    for row in json.loads((folder / "examples.json").read_text()):
+    for row in json.loads((folder / "examples.json").read_text(encoding="utf-8")):
         task, question = task_named(row.pop("ask")), row.pop("question", "")
         files = {field: folder / name for field, name in row.items()}
         examples.append(SimpleNamespace(files=files, task=task, question=question, label=question or task.title))
@@ -199,7 +199,7 @@ def saved(result: Result, cache: str) -> tuple[str, str | None]:
     """Paths of the result as JSON and of its router weights, None if it has none."""
     place = new_folder(cache)
     answer = place / "answer.json"
-    answer.write_text(json.dumps(to_json(result), indent=2))
+    answer.write_text(json.dumps(to_json(result), indent=2), encoding="utf-8")
     if not result.routing:
         return str(answer), None
     routing.save_npz(result.routing, place / "routing.npz")
@@ -209,7 +209,7 @@ def saved(result: Result, cache: str) -> tuple[str, str | None]:
 def explorer(result: Result, keeper: gr.HTML, dark: bool) -> str:
     """The frame that shows all of a result's router weights; they come to it as a file, which `keeper` looks after."""
     path = new_folder(keeper.GRADIO_CACHE) / "routing.json"
-    path.write_text(standalone.data(result.routing, seen=standalone.Seen(*shown(result))))
+    path.write_text(standalone.data(result.routing, seen=standalone.Seen(*shown(result))), encoding="utf-8")
     url = f"gradio_api/file={keeper.move_resource_to_block_cache(str(path))}"
     return standalone.frame(url, dark=dark, title="Router weights by word, layer, place and time")
 
@@ -220,7 +220,8 @@ def taken(result: Result, format: str, cache: str) -> str:
     title = f"Router weights · {result.task.title}"
     if format == "html":
         facts = [f"{result.model}: {result.text}", *([result.question] if result.question else [])]
-        path.write_text(standalone.page(result.routing, title=title, facts=facts, seen=standalone.Seen(*shown(result))))
+        path.write_text(standalone.page(result.routing, title=title, facts=facts, seen=standalone.Seen(*shown(result))),
+                        encoding="utf-8")
     else:
         export.write(result.routing, path, title=title)
     return str(path)
@@ -1021,7 +1022,7 @@ def launch(page: gr.Blocks) -> None:
     look = gr.themes.Base(neutral_hue="slate", primary_hue="slate", font_mono=["ui-monospace", "monospace"],
                           font=[name.strip("'") for name in theme.FONT.split(", ")])
     page.launch(theme=look, css_paths=ASSETS / "style.css", footer_links=["api", "settings"],
-                js=LINKED.read_text(), max_file_size=Limits.bytes,
+                js=LINKED.read_text(encoding="utf-8"), max_file_size=Limits.bytes,
                 run_history=False)  # it would keep clips in the visitor's browser
 
 

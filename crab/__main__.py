@@ -9,6 +9,7 @@ sentence on standard error.
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import os
 import sys
@@ -25,6 +26,9 @@ DEFAULT_MODEL = os.environ.get("CRAB_MODEL") or str(Path(__file__).parent.parent
 
 
 def main(arguments: list[str] | None = None) -> int:
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A terminal's or a pipe's characters are its owner's choice; what it has none for is written as \u72ac.
+        sys.stdout.reconfigure(errors="backslashreplace")
     args = _parser().parse_args(arguments)
     try:
         return args.run(args) or 0
@@ -297,7 +301,7 @@ def run_evaluate(args: argparse.Namespace) -> None:
 def _written(rows: Iterable[dict], path: Path | None) -> list[dict]:
     """All `rows`, each on its way into the file as soon as it is there."""
     written = []
-    with open(path or os.devnull, "w") as file:
+    with open(path or os.devnull, "w", encoding="utf-8") as file:
         for row in tqdm(rows, unit=" answers"):
             file.write(json.dumps(row) + "\n")
             file.flush()

@@ -12,11 +12,15 @@ Crab are read too):
     [12,30,200,180] [60,70] [80,90] [99,99]               a box and three points
     <obj>(12,30)(200,180)</obj>                           a box
 
-Times count in tenths of the clip, places in a grid of 224 x 224 over the frame. Spaces, decimals and either kind of
-bracket are taken anywhere, and a closing tag may be missing. A range written backwards is turned round; what reaches
-over the clip or the frame is cut there; a range outside the clip, a box without an area, an event without a name or
-without a time are dropped. Nothing is an event before its range has been written to the end, so that a stream only
-ever adds events. Without an <answer> there is no choice, however short the text.
+Times count in tenths of the clip, places in a grid of 224 x 224 over the frame. Spaces, decimals, any kind of bracket
+(nested, full-width, or none before a closing tag), "3-7", "3 to 7", "from 3 to 7", "between 3 and 7", 00:03 and seconds
+as a unit (which counts the same tenths: no model is told how long its clip is) are taken, and a closing tag may be
+missing. Several ranges in one bracket are taken where their separators tell them apart: (3 7, 8 9), not (3, 7, 8, 9).
+A range written backwards is turned round; what reaches over the clip or the frame is cut there; a range outside the
+clip, a box without an area, an event without a name or without a time are dropped. Whatever of a block is dropped or
+cannot be read is in `notes`, since a screen shows a chip in the block's place. Nothing is an event before its range has
+been written to the end, so that a stream only ever adds events. Without an <answer> there is no choice, however short
+the text.
 """
 
 from __future__ import annotations
@@ -70,6 +74,7 @@ class Answer:
     boxes: tuple[Box, ...]
     points: tuple[tuple[float, float], ...]  # pixels of the original frame
     spans: tuple[Span, ...]  # in order, none over another
+    notes: tuple[str, ...] = ()  # what was written as a result and could not be read as one, a sentence each
 
 
 NOTHING = Answer("", "", None, None, (), (), (), ())
@@ -95,24 +100,51 @@ _TAG = re.compile(r"<\s?(/?)\s?(" + "|".join(_KINDS) + r")\s?>", re.IGNORECASE |
 _CUT_TAG = re.compile(r"<\s?/?\s?([a-z_]*)\s?\Z", re.IGNORECASE | re.ASCII)
 _END_OF_TEXT = "</s>"  # written by the first Crab
 
-_NUMBER = r"(-?[0-9]+(?:\.[0-9]+)?)"
-_COMMA = r"(?:\s*,\s*|\s+)"
-_PAIR = _NUMBER + r"(?:\s*[,–]\s*|\s+(?:to|-)\s+|\s+|-)" + _NUMBER + r"(?![0-9]|\.[0-9])"
-_BARE_RANGE = re.compile(_PAIR)
-_RANGE = re.compile(r"[(\[]\s*" + _PAIR + r"\s*[)\]]")
-_LAST_RANGE_OPEN = re.compile(r"[(\[]\s*" + _PAIR + r"\s*\Z")
-_BETWEEN_RANGES = re.compile(r"(?:[\s,;&]|and)*")
-_RANGES_ALONE = re.compile(r"(?:[^A-Za-z\n]|to\b|and\b)*")
+# Letter for letter, so that a place in the plain text is the same place in the text.
+_PLAIN = str.maketrans("（）［］｛｝【】〔〕，、；：．０１２３４５６７８９−‐‑‒—―〜～~→\u3000",
+                       "()[]{}[]()" + ",,;:.0123456789" + "---" + "–––––––" + " ")
+
+_NUMBER = r"-?[0-9]+(?:\.[0-9]+)?"
+_TIME = rf"(?:[0-9]+(?::[0-5][0-9]){{1,2}}(?:\.[0-9]+)?|{_NUMBER})(?:\s*(?:seconds?|secs?|s|秒))?"
+_WHOLE = r"(?![0-9:]|\.[0-9]|\s*%)"  # behind a time: it does not go on
+_SPACED = r"(?:\s*(?:–|->|\.{2,3})\s*|\s+(?:to|till|until)\s+|\s*-\s+|\s+-\s+|\s+|-)"  # between the times of a range
+_COMMA = r"\s*[,;]\s*"
+_FROM = r"(?:(?:from|at)\s+)?"
+_BETWEEN = rf"between\s+{_TIME}\s+and\s+{_TIME}"
+_AND = r"(?:\s*[;&]\s*|\s*,?\s*\band\b\s*)"  # between ranges
+# A range; or several, parted by something else than their times are.
+_ONE = rf"(?:{_BETWEEN}|{_FROM}{_TIME}(?:{_SPACED}|{_COMMA}){_TIME})"
+_SEVERAL = "|".join(
+    rf"{_FROM}{_TIME}{inner}{_TIME}(?:{outer}{_FROM}{_TIME}{inner}{_TIME})+"
+    for inner, outer in ((_SPACED, rf"(?:{_AND}|\s*,\s*)"), (r"\s*,\s*", _AND)))
+_LIST = rf"(?:{_SEVERAL}|{_ONE}){_WHOLE}"
+_PAIR = re.compile(rf"({_TIME})(?:{_SPACED}|{_COMMA}|\s+and\s+)({_TIME}){_WHOLE}", re.IGNORECASE)
+_RANGES = re.compile(rf"[(\[{{]\s*{_LIST}\s*[)\]}}]", re.IGNORECASE)
+_BETWEEN_RANGES = re.compile(r"(?:[\s,;&)\]}]|and)*(?:[(\[{]\s*(?=[(\[{]))*")
+# Without brackets of its own: what stands before a closing tag or before a bracket.
+_LAST_RANGES = re.compile(rf"(?<![\w.:-]){_LIST}(?:[\s,;&.)\]}}]|and\b)*[\s(\[{{]*\Z", re.IGNORECASE)
+_BEFORE_RANGES = re.compile(r"(?:[\s,;&)\]}]|and)*|.*[(\[{]\s*", re.DOTALL)
+_BRACKET = re.compile(r"[(\[{][^()\[\]{}]*[)\]}]*[\s,;.]*")
+_HALF_BRACKET = re.compile(r"[(\[{][^)\]}]*\Z")
+_RANGES_ALONE = re.compile(r"(?:[^A-Za-z\n]|(?:to|and|from|between|till|until|s|secs?|seconds?)\b)*", re.IGNORECASE)
 _SENTENCE_END = re.compile(r"[.!?]\s|\n|\[")
 
-_POINT = re.compile(r"\[\s*" + _COMMA.join([_NUMBER] * 2) + r"\s*\]")
-_FOUR = r"[(\[]\s*" + _COMMA.join([_NUMBER] * 4) + r"\s*[)\]]"
-_CORNER = r"\(\s*" + _NUMBER + _COMMA + _NUMBER + r"\s*\)"
+_PLACE = rf"({_NUMBER})(?:\s*px)?"
+_GAP = r"(?:\s*,\s*|\s+)"
+_POINT = rf"\s*{_PLACE}{_GAP}{_PLACE}\s*"
+_SQUARE_POINT, _ROUND_POINT = re.compile(rf"\[{_POINT}\]"), re.compile(rf"\({_POINT}\)")
+_FOUR = rf"[(\[{{]\s*{_GAP.join([_PLACE] * 4)}\s*[)\]}}]"
+_CORNER = rf"\({_POINT}\)"
 _BOXES = (
     re.compile(_FOUR),
-    re.compile(_CORNER + r"\s*,?\s*" + _CORNER),
+    re.compile(rf"{_CORNER}\s*,?\s*{_CORNER}"),
     re.compile(rf"top left corner is\s*{_CORNER},? and (?:the )?coordinate of bottom right corner is\s*{_CORNER}"),
 )
+_BOXES_ALONE = (  # where nothing but a box can stand
+    re.compile(rf"[(\[]{_POINT}[)\]]\s*(?:[,;–-]|to)?\s*[(\[]{_POINT}[)\]]"),
+    re.compile(r"\A[\s(\[{]*" + r"(?:\s*[,;]\s*|\s+)".join([_PLACE] * 4) + r"[\s)\]}]*\Z"),
+)
+_NUMBERS = re.compile(r"[(\[{][\s(\[{]*-?[0-9][^()\[\]{}A-Za-z]*[^()\[\]{}A-Za-z0-9.][0-9][^()\[\]{}A-Za-z]*[)\]}]+")
 _NAMED = re.compile(
     r"\b(?:object|source|thing|category)\b[^.<\[\n]{0,120}?\bis\s+"
     r"(?!(?:at|in|on|located|found|visible|present|absent|not|making|producing)\b)(?:(?:an?|the)\s+)?"
@@ -131,19 +163,21 @@ def parse(text: str, task: Task, *, start: float = 0.0, duration: float = 10.0,
     """
     written = text.partition(_END_OF_TEXT)[0]
     blocks, loose = _blocks(written)
-    events, spans = _events(blocks, start, duration)
+    events, spans, notes = _events(blocks, start, duration)
 
     answers = [(block, _trimmed(block.body)) for block in blocks if block.kind == "answer"]
     spans += [_span(block, said, said) for block, said in answers]
     choice, exists = _choice([said for _, said in answers if said], task.grammar)
 
     label = _object(written)
-    boxes, box_spans = _boxes(written, blocks, size, label, in_prose="box" in task.grammar)
-    points, point_spans = _points(written, blocks, size, label) if "points" in task.grammar else ((), [])
+    prose = _without(written, blocks).translate(_PLAIN) if "box" in task.grammar else ""
+    boxes, box_spans = _boxes(prose, blocks, size, label)
+    points, point_spans = _points(prose, box_spans, size, label) if "points" in task.grammar else ((), [])
     if exists is False:  # whatever else it says, there is nothing to show
         boxes, points = (), ()
     else:
         spans += box_spans + point_spans
+        notes += _unread_places(written, prose, blocks, boxes)
 
     shown = {span.start for span in spans}
     spans += [_span(block, block.body.strip() if block.ended else "…", "")
@@ -151,7 +185,7 @@ def parse(text: str, task: Task, *, start: float = 0.0, duration: float = 10.0,
     spans += [Span("reasoning", start, end, "", "") for start, end in loose]
     spans.sort(key=lambda span: span.start)
     reasoning = "" if task.grammar == "text" else _around(spans, written)
-    return Answer(text, reasoning, choice, exists, events, boxes, points, tuple(spans))
+    return Answer(text, reasoning, choice, exists, events, boxes, points, tuple(spans), tuple(dict.fromkeys(notes)))
 
 
 def join(answers: Sequence[Answer]) -> Answer:
@@ -171,7 +205,8 @@ def join(answers: Sequence[Answer]) -> Answer:
             whole.append(event)
     reasoning = "\n".join(a.reasoning for a in answers)
     events = tuple(sorted(whole, key=lambda e: (e.start, e.end)))
-    return replace(answers[-1], text=text[:-1], reasoning=reasoning, events=events, spans=tuple(spans))
+    notes = tuple(dict.fromkeys(note for a in answers for note in a.notes))
+    return replace(answers[-1], text=text[:-1], reasoning=reasoning, events=events, spans=tuple(spans), notes=notes)
 
 
 # ---- tags ----
@@ -193,7 +228,8 @@ def _blocks(text: str) -> tuple[list[_Block], list[tuple[int, int]]]:
     if cut and not any(name.startswith(cut[1].lower()) for name in _KINDS):
         cut = None
     if opened:
-        blocks.append(_unclosed(opened, text[opened.end():cut.start() if cut else None], ended=False))
+        over = bool(cut) and opened[2].lower() == "range"  # a tag begins: no number goes on
+        blocks.append(_unclosed(opened, text[opened.end():cut.start() if cut else None], ended=over))
     if cut:
         loose.append(cut.span())
     return blocks, loose
@@ -201,18 +237,23 @@ def _blocks(text: str) -> tuple[list[_Block], list[tuple[int, int]]]:
 
 def _unclosed(opened: re.Match[str], rest: str, *, ended: bool) -> _Block:
     """A block whose closing tag is missing: it ends with its ranges, or with its sentence, or not at all yet."""
-    kind, end = _KINDS[opened[2].lower()], len(rest)
+    kind, end, plain = _KINDS[opened[2].lower()], len(rest), rest.translate(_PLAIN)
     if kind == "range":
-        end = _RANGES_ALONE.match(rest).end()
+        end = _RANGES_ALONE.match(plain).end()
+        # A word may still become one that belongs to a range.
+        ended = ended or re.match(r"\n|[A-Za-z]+[^A-Za-z]", plain[end:]) is not None
     elif kind == "answer" and (stop := _SENTENCE_END.search(rest)):
         end = stop.start()
-    elif kind in _MODALITY and (found := _RANGE.search(rest)):
+    elif kind in _MODALITY and (found := _RANGES.search(plain)):
         while found:
             end = found.end()
-            found = _RANGE.match(rest, _BETWEEN_RANGES.match(rest, end).end())
+            behind = _BETWEEN_RANGES.match(plain, end).end()
+            found = _RANGES.match(plain, behind)
         # Another range may be half written: then the block is not over.
-        if not ended and re.fullmatch(r"(?:[(\[][^)\]]*)?", rest[_BETWEEN_RANGES.match(rest, end).end():]):
+        if not ended and re.fullmatch(r"(?:[(\[{][^)\]}]*)?", plain[behind:]):
             end = len(rest)
+        else:
+            end += len(re.match(r"\s*[)\]}]|", plain[end:])[0])  # of a list of ranges
     body = rest[:end]
     return _Block(kind, opened.start(), opened.end() + end, body, ended)
 
@@ -254,37 +295,123 @@ def _choice(said: list[str], grammar: str) -> tuple[str | None, bool | None]:
 
 # ---- events ----
 
-def _events(blocks: list[_Block], start: float, duration: float) -> tuple[tuple[Event, ...], list[Span]]:
+def _events(blocks: list[_Block], start: float, duration: float) -> tuple[tuple[Event, ...], list[Span], list[str]]:
     events: dict[Event, None] = {}  # in order, each once
     spans: list[Span] = []
+    notes: list[str] = []
     label, modality = "", ""  # of the event that a <range> belongs to
-    for block in blocks:
+    for i, block in enumerate(blocks):
         if block.kind in _MODALITY:
-            ranges = list(_RANGE.finditer(block.body))
-            if block.ended and (last := _LAST_RANGE_OPEN.search(block.body)):
-                ranges.append(last)
-            named = block.body[:ranges[0].start()] if ranges else re.sub(r"[(\[][^)\]]*\Z", "", block.body)
-            label, modality = " ".join(named.split()).strip(" ,;:"), _MODALITY[block.kind]
+            label, ranges, unread = _named_ranges(block.body, block.ended)
+            modality = _MODALITY[block.kind]
         elif block.kind == "range":
-            ranges = [found for found in _BARE_RANGE.finditer(block.body)
-                      if block.ended or block.body[found.end():] not in ("", ".")]
+            ranges, unread = _bare_ranges(block.body, block.ended)
         else:
             continue
-        times = [time for found in ranges if (time := _seconds(found, start, duration))]
-        if label:
+        times = []
+        for written, first, last in ranges:
+            if time := _seconds(first, last, start, duration):
+                times.append(time)
+            else:
+                unread.append(written)
+        follows = blocks[i + 1].kind if i + 1 < len(blocks) else ""
+        if not label:
+            unread = [block.body]
+        elif not ranges and not unread and (block.kind == "range" or follows != "range"):
+            unread = [block.body]
+        else:
             events.update((Event(label, modality, *time), None) for time in times)
+        notes += [_note("event with a name" if not label else "time in the clip", piece) for piece in unread]
         shown = [] if block.kind == "range" else [label]
         shown += [", ".join(f"{_tidy(first)}–{_tidy(last)}" for first, last in times) + " s"] if times else []
         shown += [] if block.ended or times else ["…"]
         spans.append(_span(block, " ".join(filter(None, shown)), label))
-    return tuple(events), spans
+    return tuple(events), spans, notes
 
 
-def _seconds(found: re.Match[str], start: float, duration: float) -> tuple[float, float] | None:
-    first, last = sorted(float(unit) for unit in found.groups())
+_Range = tuple[str, float, float]  # as it is written, and its two times in order
+
+
+def _named_ranges(body: str, ended: bool) -> tuple[str, list[_Range], list[str]]:
+    """What an event's block says: its label, its ranges in order, and what in it is neither.
+
+    Before, between and behind the ranges in brackets there may be some without. Those behind count only where the
+    block has `ended`, as their last number may not be whole; those before, where the label does not end in a number.
+    """
+    plain = body.translate(_PLAIN)
+    label, ranges, unread, at = body, [], [], 0
+    for found in [*_RANGES.finditer(plain), None]:
+        end = found.start() if found else len(plain)
+        bare = _LAST_RANGES.search(plain, at, end) if found or ended else None
+        words = plain[at:bare.start()] if bare else ""
+        if bare and (re.search(r"[0-9]\W*\Z", words) if at == 0 else not _BEFORE_RANGES.fullmatch(words)):
+            bare = None
+        words = plain[at:bare.start() if bare else end]
+        if at == 0:
+            name = len(words) if found or bare else _end_of_name(words, ended)
+            label, lost = body[:name], body[name:len(words)] if ended else ""
+        else:
+            lost = body[at:at + len(words)]
+        unread += [lost.strip(" \n\t,;&")] if re.search("[0-9]", lost) else []
+        ranges += _pairs(bare[0]) if bare else []
+        ranges += _pairs(found[0]) if found else []
+        at = found.end() if found else end
+    return _name(label), ranges, unread
+
+
+def _end_of_name(words: str, ended: bool) -> int:
+    """Where brackets begin that have numbers in them, or that are not closed yet, at the end of an event's block."""
+    if not ended:
+        half = _HALF_BRACKET.search(words)
+        return half.start() if half else len(words)
+    end = len(words)
+    for bracket in reversed(list(_BRACKET.finditer(words))):
+        if bracket.end() != end or not re.search("[0-9]", bracket[0]):
+            break
+        end = bracket.start()
+    return end
+
+
+def _bare_ranges(body: str, ended: bool) -> tuple[list[_Range], list[str]]:
+    """The ranges in a <range> block, with or without brackets, and what in it is none."""
+    plain = body.translate(_PLAIN)
+    found = [pair for pair in _PAIR.finditer(plain) if ended or re.match(r"\s*[,;&)\]}<]", plain[pair.end():])]
+    edges = [0, *(edge for pair in found for edge in pair.span()), len(plain)]
+    rest = [body[start:end].strip() for start, end in zip(edges[::2], edges[1::2])]
+    return [one for pair in found for one in _pairs(pair[0])], [one for one in rest if re.search(r"\d", one)]
+
+
+def _pairs(text: str) -> list[_Range]:
+    """Every two times in a text that is known to be a list of ranges."""
+    return [(found[0], *sorted(map(_units, found.groups()))) for found in _PAIR.finditer(text)]
+
+
+def _units(time: str) -> float:
+    """3, 3.5, "3 s" or 00:03 on the clip's clock."""
+    whole = 0.0
+    for part in re.match(r"-?[0-9:.]+", time)[0].split(":"):
+        whole = 60 * whole + float(part)
+    return whole
+
+
+def _name(written: str) -> str:
+    """An event's label, without what belongs to the list that it stands in."""
+    name = re.sub(r"\s+(?:from|between|at)[\s(\[{]*\Z", "", " ".join(written.split())).strip(" ,;:，、；：")
+    name = name.rstrip(" ,;:，、；：([{（［【–—=")
+    listed = name[:1] and name[0] in "([{（［【" and not re.search(r"[)\]}）］】]", name)
+    name = name.lstrip(" ([{（［【") if listed else name
+    return name[1:-1].strip() if re.fullmatch("\"[^\"]*\"|“[^”]*”" + "|'[^']*'" * bool(listed), name) else name
+
+
+def _seconds(first: float, last: float, start: float, duration: float) -> tuple[float, float] | None:
     if first >= CLOCK or last < 0 or duration <= 0:
         return None
     return start + max(first, 0.0) * duration / CLOCK, start + min(min(last, CLOCK) * duration / CLOCK, duration)
+
+
+def _note(what: str, piece: str) -> str:
+    piece = " ".join(piece.split())
+    return f"No {what} could be read in “{piece[:60]}{'…' * (len(piece) > 60)}”."
 
 
 def _tidy(number: float) -> str:
@@ -298,31 +425,42 @@ def _object(text: str) -> str:
     return next((name for found in _NAMED.finditer(text) if (name := found[1].strip(" ,;:"))), "")
 
 
-def _boxes(text: str, blocks: list[_Block], size: tuple[int, int], label: str, *,
-           in_prose: bool) -> tuple[tuple[Box, ...], list[Span]]:
+def _boxes(prose: str, blocks: list[_Block], size: tuple[int, int],
+           label: str) -> tuple[tuple[Box, ...], list[Span]]:
     """The box of the last <obj>, or else the first one in the prose: the published readers take one box only."""
     for block in reversed(blocks):
-        found = _corners(block.body) if block.kind == "object" else None
+        found = _corners(block.body.translate(_PLAIN), alone=block.ended) if block.kind == "object" else None
         if found and (box := _box(label, found, size)):
             return (box,), [_span(block, _show(box), label)]
-    found = _corners(_without(text, blocks)) if in_prose else None
+    found = _corners(prose)
     if found and (box := _box(label, found, size)):
         return (box,), [Span("box", found.start(), found.end(), _show(box), label)]
     return (), []
 
 
-def _points(text: str, blocks: list[_Block], size: tuple[int, int],
+def _points(prose: str, boxes: list[Span], size: tuple[int, int],
             label: str) -> tuple[tuple[tuple[float, float], ...], list[Span]]:
-    """The last three points, as the published readers take them."""
-    found = list(_POINT.finditer(_without(text, blocks)))[-3:]
+    """The last three points, as the published readers take them; in round brackets, where there are no square ones."""
+    rounds = [one for one in _ROUND_POINT.finditer(prose) if not any(b.start <= one.start() < b.end for b in boxes)]
+    found = (list(_SQUARE_POINT.finditer(prose)) or rounds)[-3:]
     points = tuple((_pixels(one[1], size[0]), _pixels(one[2], size[1])) for one in found)
     spans = [Span("point", one.start(), one.end(), f"point {x:.0f}, {y:.0f}", label)
              for one, (x, y) in zip(found, points)]
     return points, spans
 
 
-def _corners(text: str) -> re.Match[str] | None:
-    return next((found for pattern in _BOXES if (found := pattern.search(text))), None)
+def _unread_places(text: str, prose: str, blocks: list[_Block], boxes: tuple[Box, ...]) -> list[str]:
+    """Notes on numbers in brackets that are neither box nor point, and on an <obj> without a box."""
+    pieces = [block.body for block in blocks if block.kind == "object" and not boxes]
+    for found in _NUMBERS.finditer(prose):
+        if not any(pattern.search(found[0]) for pattern in (*_BOXES, _SQUARE_POINT, _ROUND_POINT)):
+            pieces.append(text[found.start():found.end()])
+    return [_note("place in the picture", piece) for piece in pieces]
+
+
+def _corners(text: str, *, alone: bool = False) -> re.Match[str] | None:
+    patterns = _BOXES + _BOXES_ALONE if alone else _BOXES
+    return next((found for pattern in patterns if (found := pattern.search(text))), None)
 
 
 def _without(text: str, blocks: list[_Block]) -> str:

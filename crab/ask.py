@@ -114,7 +114,7 @@ def ask(
             )
             yield result
         finished.append(parsed)
-    notes, masks = result.notes, ()
+    notes, masks = result.notes + result.answer.notes, ()
     if segmenter is not None and result.frame is not None and (result.answer.boxes or result.answer.points):
         masks = segment.masks(segmenter, result.frame, result.answer, time=result.frame_time)
         if not masks:

@@ -421,7 +421,7 @@ def write(root: str | Path, dataset: str, split: str, rows: Iterable[dict]) -> P
     part = path.with_suffix(".part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(text)
+        part.write_text(text, encoding="utf-8")
         part.replace(path)
     except OSError as error:
         raise CrabError(f"{path} cannot be written: {error.strerror}.") from error

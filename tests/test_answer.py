@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crab.answer import Answer, Box, Event, parse
+from crab.answer import Answer, Box, Event, join, parse
 from crab.tasks import TASKS
 
 DOG_BOX = (Box("dog", 10, 20, 200, 180),)
@@ -48,17 +50,122 @@ def times(answer: Answer) -> list[tuple]:
     ("unav", "<event>dog (a big one), (0 3)</event>", [("dog (a big one)", "both", 0, 3)]),
     ("ave", "<event> dog <range> 0 to 8 </range> </event>", [("dog", "both", 0, 8)]),
     ("ave", "<event>dog</event> <range>(0 3), (5 8)</range>", [("dog", "both", 0, 3), ("dog", "both", 5, 8)]),
+    ("ave", "<event> dog </event> <range>0,8</ra", [("dog", "both", 0, 8)]),
     ("ave", "<event>dog, (0 8)</event> at <range>0,8</range>", [("dog", "both", 0, 8)]),
     ("ave", "<event>dog, (0 8)</event></s> <event>cat, (0 8)</event>", [("dog", "both", 0, 8)]),
     ("avqa", "Asked freely: <audio_event>dog, (0 3)</audio_event>", [("dog", "audio", 0, 3)]),
     # Turned round, cut, dropped.
     ("unav", "<event>dog, (8 3)</event>", [("dog", "both", 3, 8)]),
     ("unav", "<event>dog, (-2 3)(9 14)(10 12)(-3 -1)</event>", [("dog", "both", 0, 3), ("dog", "both", 9, 10)]),
+    ("unav", "<event>mp3 4, (0 3)</event>", [("mp3 4", "both", 0, 3)]),
+    ("unav", "<event>dog, (−2 3)</event>", [("dog", "both", 0, 3)]),
     ("unav", "<event>dog, (0 " + "9" * 400 + ")</event>", [("dog", "both", 0, 10)]),
     ("unav", "<event>, (0 3)</event><event>dog</event><range>1,2", []),
 ])
 def test_events(dataset, text, expected):
     assert times(read(dataset, text)) == expected
+
+
+@pytest.mark.parametrize("written", [
+    "dog, (3 7)", "dog, {3, 7}", "dog: (3; 7)", "dog, (3 , 7 ,)", "dog, ((3 7))", "dog, [(3 7", "dog, from (3 7)",
+    "dog, （3，7）", "dog，［３、７］", "dog，【３；７】", "dog,　(3　7)", "dog：（00：03，00：07）",
+    "dog, (3-7)", "dog, (3 –7)", "dog, (3‑7)", "dog, (3 — 7)", "dog, (3〜7)", "dog, (3~7)", "dog, (3->7)", "dog, (3→7)",
+    "dog, (3..7)", "dog, (3 until 7)", "dog, (from 3 to 7)", "dog, (between 3 and 7)", "dog, (7 3)",
+    "dog, (3s, 7s)", "dog, (3 s 7 s)", "dog, (3-7 sec)", "dog, (3.0s to 7.00 Seconds)", "dog, (3秒，7秒)",
+    "dog, (00:03 00:07)", "dog, (0:03-0:07)", "dog, (00:00:03 – 00:00:07.0)",
+    "dog, 3-7", "dog 3 7", "dog, 3, 7", "dog: 3 to 7 s", "dog from 3 to 7 seconds.", "dog, between 3 and 7", "dog — 3–7 s",
+    '["dog", 3, 7]', '["dog", [3, 7]]', "['dog', (3, 7)]", "（“dog”，（3，7））", '{"dog": [3, 7]}',
+])  # fmt: skip
+def test_a_range_is_read_however_it_is_written(written):
+    for closed in (f"<event>{written}</event>", f"<event>{written} <event>cat, (1 2)"):
+        answer = read("unav", closed)
+        assert times(answer)[0] == ("dog", "both", 3, 7) and not answer.notes and answer.reasoning == ""
+
+
+@pytest.mark.parametrize("written", [
+    "dog, (3 7)(8 9)", "dog, [(3, 7), (8, 9)]", "dog, [[3,7],[8,9]]", "dog, ((3 7) and (8 9))", "dog, (3 7)-(8 9)",
+    "dog, (3 7, 8 9)", "dog, (3-7, 8-9)", "dog, (3 to 7 and 8 to 9)", "dog, (3,7;8,9)", "dog, (3, 7 & 8, 9)",
+    "dog, （3，7；8，9）", "dog, (3 s to 7 s; 8 s to 9 s)", "dog, [3, 7] seconds, [8, 9] seconds", "dog, 3-7, 8-9",
+    "dog, 3-7, (8 9)", "dog, (3 7), 8-9", "dog, from 3 to 7 and from 8 to 9", "dog, (3, 7), (8, 9", "dog, (00:03 00:07, 8 9)",
+])  # fmt: skip
+def test_several_ranges_are_read_where_it_is_plain_which_times_belong_together(written):
+    answer = read("unav", f"<event>{written}</event>")
+    assert times(answer) == [("dog", "both", 3, 7), ("dog", "both", 8, 9)] and not answer.notes
+
+
+@pytest.mark.parametrize("written", [
+    "3s, 7s", "0:03-0:07", "[3, 7]", "（3，7）", "from 3 to 7", "between 3 and 7", "3 to 7 seconds", "3, 7,", "3~7",
+])  # fmt: skip
+def test_a_range_of_the_first_crab_is_read_however_it_is_written(written):
+    for text in (f"<event>dog</event> at <range>{written}</range>", f"<event>dog <range>{written}\nSo it is."):
+        assert times(read("ave", text)) == [("dog", "both", 3, 7)] and not read("ave", text).notes
+    assert not read("ave", f"<event>radio 5</event> at <range>{written}</range>").notes
+
+
+@pytest.mark.parametrize("text, label, unread", [
+    ("<event>dog, (3, 7, 8, 9)</event>", "dog", "(3, 7, 8, 9)"),  # two ranges, or four seconds?
+    ("<event>dog, (3,5 - 7,5)</event>", "dog", "(3,5 - 7,5)"),  # decimals, or ranges?
+    ("<event>dog, (3:7)</event>", "dog", "(3:7)"),
+    ("<event>dog, (0:3, 5:7)</event>", "dog", "(0:3, 5:7)"),  # ranges, or minutes?
+    ("<event>dog, (3/7)</event>", "dog", "(3/7)"),
+    ("<event>dog, (3%, 7%)</event>", "dog", "(3%, 7%)"),
+    ("<event>dog, (0m3s, 0m7s)</event>", "dog", "(0m3s, 0m7s)"),
+    ("<event>dog, (3)(7)</event>", "dog", "(3)(7)"),
+    ("<event>dog, (start: 3, end: 7)</event>", "dog", "(start: 3, end: 7)"),
+    ("<event>dog, 3, 7, 8</event>", "dog, 3, 7, 8", "dog, 3, 7, 8"),
+    ("<event>channel 5, 3-7</event>", "channel 5, 3-7", "channel 5, 3-7"),
+    ("<event>dog at 3 s</event>", "dog at 3 s", "dog at 3 s"),
+    ("<event>dog, (three to seven)</event>", "dog, (three to seven)", "dog, (three to seven)"),
+    ("<event>dog</event>", "dog", "dog"),
+    ("<event>dog, (1:30, 2:00)</event>", "dog", "1:30, 2:00"),  # outside the clip
+    ("<event>dog, (10 12)</event>", "dog", "10 12"),
+    ("<event>dog</event> <range>three</range>", "dog", "three"),
+    ("<event>dog</event> <range>12, 14</range>", "dog", "12, 14"),
+    ("<event>dog</event> <range>3, 7%</range>", "dog", "3, 7%"),
+    ("<event>dog</event> <range>3, 7:3</range>", "dog", "3, 7:3"),
+    ("<event>dog</event> <range>3, 7.5.2</range>", "dog", "3, 7.5.2"),
+    ("<event>mp3 7</event>", "mp3 7", "mp3 7"),
+    ("<event>dog, 3", "dog, 3", "dog, 3"),  # the answer was cut short
+])  # fmt: skip
+def test_a_time_that_is_not_read_is_told(text, label, unread):
+    answer = read("unav", text)
+    assert answer.events == () and answer.spans[0].label == label
+    assert answer.notes == (f"No time in the clip could be read in “{unread}”.",)
+
+
+@pytest.mark.parametrize("text, events, unread", [
+    ("<event>dog, (0 3)(12 14)</event>", [(0, 3)], "12 14"),
+    ("<event>dog, (0 3, 12 14)</event>", [(0, 3)], "12 14"),
+    ("<event>dog, (0 3)(7", [(0, 3)], "(7"),
+    ("<event>dog, (0 3) then a cat at 5, (8 9)</event>", [(0, 3), (8, 9)], "then a cat at 5"),
+    ("<event>dog, (0 3), 5 6 7, (8 9)</event>", [(0, 3), (8, 9)], "5 6 7"),
+    ("<event>dog</event> <range>0 3 8</range>", [(0, 3)], "8"),
+])
+def test_what_is_not_read_beside_a_range_is_told(text, events, unread):
+    answer = read("unav", text)
+    assert [(event.start, event.end) for event in answer.events] == events
+    assert answer.notes == (f"No time in the clip could be read in “{unread}”.",)
+
+
+def test_each_range_that_is_not_read_is_told():
+    answer = read("ave", "<event>dog</event> <range>three</range> <range>0,8</range> <range>9 %</range>")
+    assert len(answer.events) == 1 and [note.partition("“")[2] for note in answer.notes] == ["three”.", "9 %”."]
+
+
+@pytest.mark.parametrize("text", ["<event>(3 7)</event>", "<range>3 7</range>", '<event>{"start": 3}</event>'])
+def test_a_time_of_nothing_is_told(text):
+    [note] = read("unav", text).notes
+    assert note.startswith("No event with a name could be read in “")
+
+
+def test_a_long_piece_that_is_not_read_is_told_in_short():
+    [note] = read("unav", f"<event>dog, ({'1 ' * 99})</event>").notes
+    assert len(note) < 120 and note.endswith("…”.")
+
+
+def test_windows_of_a_clip_tell_the_same_only_once():
+    bad, good = read("unav", "<event>dog, (3)</event>"), read("unav", "<event>dog, (0 3)</event>")
+    assert join([bad, bad, good]).notes == bad.notes != ()
 
 
 @pytest.mark.parametrize("dataset, text, choice", [
@@ -114,6 +221,41 @@ def test_choice(dataset, text, choice):
 def test_boxes_and_points(dataset, text, boxes, points):
     answer = read(dataset, text)
     assert (answer.boxes, answer.points) == (boxes, points)
+
+
+@pytest.mark.parametrize("text", [
+    "[[10,20],[200,180]]", "((10,20),(200,180))", "10,20,200,180", "（10，20）（200，180）", "(10 20) (200 180)",
+    "(10px, 20px)(200px, 180px)", "(10,20)-(200,180)", "(10,20;200,180)", "[10 20 200 180]", '{"box": [10, 20, 200, 180]}',
+])  # fmt: skip
+def test_a_box_is_read_however_it_is_written(text):
+    answer = read("arig", f"<obj>{text}</obj>")
+    assert answer.boxes == (Box("", 10, 20, 200, 180),) and not answer.notes
+
+
+@pytest.mark.parametrize("text", [
+    "[10,20,200,180] (30,40),(50,60),(70,80)", "(10,20)(200,180), (30,40),(50,60),(70,80)",
+    "[10,20,200,180] [[30,40],[50,60],[70,80]]", "【10，20，200，180】［30，40］，［50，60］、［70，80］",
+    "{10,20,200,180} [30px, 40px] [50px, 60px] [70px, 80px]",
+])  # fmt: skip
+def test_points_are_read_however_they_are_written(text):
+    answer = read("s4", text)
+    assert answer.boxes == (Box("", 10, 20, 200, 180),) and answer.points == THREE and not answer.notes
+
+
+@pytest.mark.parametrize("dataset, text, unread", [
+    ("arig", "<obj>x1=10, y1=20, x2=200, y2=180</obj>", ["x1=10, y1=20, x2=200, y2=180"]),
+    ("arig", "<obj>(10,20)</obj>", ["(10,20)"]),
+    ("arig", "<obj>[10,20,10,180]</obj>", ["[10,20,10,180]"]),
+    ("arig", "<obj>none</obj>", ["none"]),
+    ("arig", "<obj>(10,20)(200,18", ["(10,20)(200,18"]),
+    ("s4", "[10,20,200,180], [30,40,50,60,70,80]", ["[30,40,50,60,70,80]"]),
+    ("s4", "[10%, 20%, 90%, 80%] at [30;40]", ["[10%, 20%, 90%, 80%]", "[30;40]"]),
+    ("s4", "It is dog (30). [10,20,200,180]", []),  # one number is no place
+    ("ref_avs", "<answer>false</answer> [1,2,3]", []),
+    ("avqa", "[1,2,3]", []),
+])
+def test_a_place_that_is_not_read_is_told(dataset, text, unread):
+    assert read(dataset, text).notes == tuple(f"No place in the picture could be read in “{piece}”." for piece in unread)
 
 
 @pytest.mark.parametrize("text, exists, boxes, points", [
@@ -190,7 +332,8 @@ PIECES = st.sampled_from([
     "<event>", "</event>", "<visual_event>", "</visual_event>", "<audio>", "</audio>", "<range>", "</range>", "<answer>",
     "</answer>", "<obj>", "</obj>", "<", "</", "<eve", ">", "</s>", "dog", "The object is ", "one", "true", " ", "\n",
     ", ", ".", "(0 3)", "(7,10)", "[12, 4]", "[1,2,3,4]", "(", "[", ")", "1", "0.5", "-", " to ", " and ", "10,20",
-    "ſ", "ı", "\0", "<viſual>", "top left corner is ",
+    "ſ", "ı", "\0", "<viſual>", "top left corner is ", "3s", "00:03", ":", "（3，7）", "，", "3 7, 8 9", "{", "}", ";", "-7",
+    "–", "between ", "from ", " s", " m", "%", "...", "<range>3, 7", "<event>dog, ", "７",
 ])
 ANYTHING = st.one_of(st.text(), st.lists(PIECES, max_size=14).map("".join))
 DATASETS = st.sampled_from(sorted(TASKS))
@@ -222,7 +365,12 @@ def test_a_stream_only_ever_adds_events(text, dataset):
         told = events
 
 
-LABEL = st.text("abcdefgh ,'()", min_size=1, max_size=12).filter(lambda label: any(map(str.isalpha, label)))
+def _is_a_name(label: str) -> bool:
+    """Whether no bracket of it is open where the ranges begin: it would be theirs."""
+    return any(map(str.isalpha, label)) and label.count("(") == label.count(")") and not label.strip(" ,").endswith("(")
+
+
+LABEL = st.text("abcdefgh ,'()", min_size=1, max_size=12).filter(_is_a_name)
 RANGE = st.tuples(st.integers(0, 9), st.integers(1, 10)).filter(lambda pair: pair[0] < pair[1])
 
 
@@ -234,3 +382,39 @@ def test_what_is_written_in_the_published_form_is_read_back(said):
     expected = [(" ".join(label.split()).strip(" ,"), "both", start, end) for label, ranges in said
                 for start, end in ranges]
     assert times(read("unav", f"So the events and time range are {text}.")) == list(dict.fromkeys(expected))
+
+
+SPACED = st.sampled_from([" ", "-", " - ", "–", " to ", " 〜 "])
+STYLE = st.one_of(
+    st.tuples(SPACED, st.sampled_from([", ", "，", "; ", " and "]), st.sampled_from(["()", "[]", "（）", "{}"])),
+    st.tuples(st.just(", "), st.sampled_from(["; ", " and ", "; ", " & "]), st.sampled_from(["()", "[]", "【】"])),
+    st.tuples(SPACED, st.just(", "), st.just(("", ""))),
+)  # between the times of a range, between ranges, around them all
+SECONDS = st.sampled_from([str, "{}s".format, "{} s".format, "{}.0".format, "0:{:02d}".format])
+
+
+@settings(max_examples=300, deadline=None)
+@given(LABEL, st.lists(RANGE, min_size=1, max_size=4, unique=True), STYLE, SECONDS)
+def test_what_is_written_in_another_form_is_read_back_and_streams(label, ranges, style, seconds):
+    between, then, (opened, closed) = style
+    said = then.join(seconds(start) + between + seconds(end) for start, end in ranges)
+    name = " ".join(label.split()).strip(" ,")
+    text = f"<event>{name}, {opened}{said}{closed}</event>"
+    expected = [(name, "both", start, end) for start, end in ranges]
+    assert times(read("unav", text)) == expected and not read("unav", text).notes
+    for end in range(len(text)):
+        so_far = times(read("unav", text[:end]))
+        assert so_far == expected[:len(so_far)]
+
+
+JOINTS = st.sampled_from([" ", ", ", "; ", " to ", "–", "、", " s, ", "%, ", ") ", " (", ")(", "], [", " x ", " and "])
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.permutations(range(1, 10)), st.lists(JOINTS, min_size=1, max_size=7), st.sampled_from(["", "(", "[("]))
+def test_no_number_in_a_block_is_lost_without_a_word(numbers, joints, opened):
+    body = opened + "".join(f"{number}{joint}" for number, joint in zip(numbers, joints))
+    answer = read("unav", f"<event>dog, {body}</event>")
+    read_as = {edge for event in answer.events for edge in (event.start, event.end)}
+    for number in numbers[:len(joints)]:
+        assert number in read_as or any(str(number) in words for words in (*answer.notes, *(span.label for span in answer.spans)))

@@ -164,6 +164,12 @@ def test_no_mask_is_said(tiny, clip):
     assert last.masks == () and any("No mask" in note for note in last.notes)
 
 
+def test_what_could_not_be_read_of_the_answer_is_said(tiny, clip):
+    *_, last = ask(Says(tiny, "<event>dog, (0 3)(4)</event>"), clip, TASKS["unav"])
+    assert [event.label for event in last.answer.events] == ["dog"]
+    assert to_json(last)["notes"][-1] == "No time in the clip could be read in “(4)”."
+
+
 def test_what_the_model_saw_and_heard_can_be_shown_again(results, clip, tiny):
     duration, frames, [sound] = shown(results[-1])
     assert duration == clip.duration and len(frames) == 10 and len(sound) == round(duration * media.SAMPLE_RATE)

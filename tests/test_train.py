@@ -1,6 +1,7 @@
 """What the trainer shows the model, and that training is exact."""
 
 import json
+import multiprocessing
 import shutil
 import socket
 import subprocess
@@ -57,7 +58,7 @@ def reader():
 
 
 def _log(out):
-    rows = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+    rows = [json.loads(line) for line in (out / "log.jsonl").read_text(encoding="utf-8").splitlines()]
     return [{name: value for name, value in row.items() if name != "seconds"} for row in rows]
 
 
@@ -118,9 +119,9 @@ def test_training_goes_on_where_it_stopped(tmp_path, monkeypatch):
     assert all(torch.equal(tensor, broken[name]) for name, tensor in whole.items())
     losses = {row["step"]: row for row in _log(tmp_path / "broken")}
     assert list(losses.values()) == _log(tmp_path / "whole")
-    before = (tmp_path / "whole" / "log.jsonl").read_text()
+    before = (tmp_path / "whole" / "log.jsonl").read_text(encoding="utf-8")
     train.train_adapter(tmp_path / "whole")  # finished: left alone
-    assert (tmp_path / "whole" / "log.jsonl").read_text() == before
+    assert (tmp_path / "whole" / "log.jsonl").read_text(encoding="utf-8") == before
 
 
 def test_two_processes_end_where_one_does(tmp_path):
@@ -262,3 +263,29 @@ def test_encoders_get_gradients_though_nothing_that_enters_them_needs_one(record
     assert {name.split(".")[1] for name in layers} == {"language_model", "audio_tower", "visual"}
     for name, layer in layers.items():
         assert layer.ilora_B["default"].grad.any(), name
+
+
+def test_it_trains_where_workers_are_not_forked(published, tmp_path):
+    """As on macOS, on Windows and from Python 3.14 on: a worker gets data set and collator pickled."""
+    other = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
+    script = tmp_path / "a script.py"
+    script.write_text(
+        f"import sys; sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / 'tests')!r}]\n"
+        "if __name__ == '__main__':\n"
+        "    import multiprocessing, test_train\n"
+        "    from crab.learn import train\n"
+        "    train.PER_STEP = 1\n"
+        "    multiprocessing.set_start_method('spawn')\n"
+        "    test_train.shrink({'senses': train.Stage(2, (('hear', 1),), rate=1e-3, warmup=1)})\n"
+        "    train.train_base(sys.argv[1], 'senses')\n"
+        f"    multiprocessing.set_start_method({other!r}, force=True)\n"
+        f"    train.train_data(sys.argv[1], {str(published)!r}, {str(GOLDEN / 'tiny-omni')!r}, steps=2)\n",
+        encoding="utf-8",
+    )
+    out = tmp_path / "Läufe 犬"
+    ran = subprocess.run([sys.executable, script, out], stderr=subprocess.PIPE, encoding="utf-8", errors="replace")
+    assert ran.returncode == 0, ran.stderr
+    assert [(row["stage"], row["step"]) for row in _log(out) if np.isfinite(row["loss"])] == [
+        ("senses", 1), ("senses", 2), ("adapter", 1), ("adapter", 2),
+    ]  # fmt: skip
+    assert (out / "senses" / train.WEIGHTS).is_file() and (out / "adapter" / "finetune_weights.bin").is_file()

@@ -66,12 +66,14 @@ def write(
         if tower not in routing:
             raise ValueError(f"There is no tower {tower!r} in this trace, only {', '.join(routing)}.")
 
+    # A file's name may hold bytes that are no characters; JSON, and the eye, have them as \udc81.
+    utf8 = {"encoding": "utf-8", "errors": "backslashreplace", "newline": ""}
     if format == "csv":
-        with open(path, "w", encoding="utf-8", newline="") as file:
+        with open(path, "w", **utf8) as file:
             file.writelines(csv_lines(traces))
     elif format == "html":
         text = _comparison(traces[tower], other[tower], title) if other else standalone.page(traces, title=title, view=kind)
-        path.write_text(text, encoding="utf-8")
+        path.write_text(text, **utf8)
     elif kind == "compare":
         paper.save(paper.compare(traces[tower], other[tower]), path)
     elif kind == "overview":

@@ -223,13 +223,13 @@ def damage(
 def save(damage: Damage, path: str | Path) -> None:
     """Write the scores as JSON."""
     told = asdict(damage) | {"before": damage.before.tolist(), "after": damage.after.tolist()}
-    Path(path).write_text(json.dumps(told) + "\n")
+    Path(path).write_text(json.dumps(told) + "\n", encoding="utf-8")
 
 
 def load(path: str | Path) -> Damage:
     """Read what `save` wrote. Raises CrabError for a file that is none of its."""
     try:
-        told = json.loads(Path(path).read_text())
+        told = json.loads(Path(path).read_bytes())
         return Damage(tuple(told["changes"]), tuple(told["families"]), np.array(told["before"]), np.array(told["after"]))
     except (ValueError, KeyError, TypeError) as error:
         raise CrabError(f"{path} holds no damage: python -m crab atlas … --damage FILE.json writes it.") from error

@@ -161,10 +161,10 @@ def save(model: Qwen2_5OmniThinkerForConditionalGeneration, reader: Qwen2_5OmniP
         "model_type": "qwen2_5_omni", "architectures": ["Qwen2_5OmniModel"], "enable_audio_output": False,
         "enable_talker": False, "torch_dtype": "bfloat16", "thinker_config": model.config.to_diff_dict(),
     }  # fmt: skip
-    (folder / "config.json").write_text(json.dumps(whole, indent=1) + "\n")
+    (folder / "config.json").write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
     GenerationConfig(eos_token_id=[stop, pad], pad_token_id=pad, do_sample=False).save_pretrained(folder)
     reader.save_pretrained(folder)
-    (folder / "crab.json").write_text(json.dumps(ABOUT, indent=1) + "\n")
+    (folder / "crab.json").write_text(json.dumps(ABOUT, indent=1) + "\n", encoding="utf-8")
 
 
 def published(name: str) -> str:

@@ -133,7 +133,7 @@ def train_base(out: str | Path, name: str, *, seed: int = 0) -> None:
     run(model, data, STAGES[name], out / name, seed=_seed(seed, name))
     if _process().is_main_process:
         save_file(thinker.state_dict(), out / name / "part")
-        (out / name / "part").rename(out / name / WEIGHTS)  # never half of it
+        (out / name / "part").replace(out / name / WEIGHTS)  # never half of it
     _process().wait_for_everyone()
 
 
@@ -205,7 +205,7 @@ def save_adapter(model: PeftModel, folder: Path) -> None:
         model.save_pretrained(folder)
         (folder / "README.md").unlink()  # PEFT's empty form
         checkpoint.save_published(model, folder / "part", renames=RENAMES)
-        (folder / "part").rename(folder / "finetune_weights.bin")
+        (folder / "part").replace(folder / "finetune_weights.bin")
     _process().wait_for_everyone()
 
 
@@ -216,7 +216,7 @@ def ship(out: str | Path, folder: str | Path) -> None:
     model, _ = checkpoint.attach(_thinker(out, reader, BASE[-1]), out / "adapter", drop_silent=False)
     save_adapter(model.to(torch.bfloat16), folder / "adapter")
     if _process().is_main_process:
-        (folder / "adapter" / "finetune_weights.bin").rename(folder / "finetune_weights.bin")
+        (folder / "adapter" / "finetune_weights.bin").replace(folder / "finetune_weights.bin")
         mini.save(model.unload(), reader, folder)
     _process().wait_for_everyone()
 
@@ -236,7 +236,7 @@ def _reader(out: Path) -> Qwen2_5OmniProcessor:
     with _process().main_process_first():
         if not folder.exists():
             mini.processor(mini.tokenizer()).save_pretrained(out / "processor.part")
-            (out / "processor.part").rename(folder)
+            (out / "processor.part").replace(folder)
     return Qwen2_5OmniProcessor.from_pretrained(folder)
 
 
@@ -350,7 +350,7 @@ class Records(Dataset):
             path.parent.mkdir(parents=True, exist_ok=True)
             part = path.with_suffix(f".{os.getpid()}")  # another process may be at the same clip
             save_file(kept, part)
-            part.rename(path)
+            part.replace(path)
         return {name: value.float() if value.is_floating_point() else value for name, value in kept.items()}
 
     def _process(self, record: avuie.Record, text: str) -> dict[str, Tensor]:
@@ -445,7 +445,7 @@ class Loop(Trainer):
     """Trainer with micro-batches for elements, our schedule, checkpoints of what is trained only, and our log."""
 
     def __init__(self, model: nn.Module, arguments: TrainingArguments, stage: Stage, data: Dataset):
-        super().__init__(model, arguments, train_dataset=data, data_collator=lambda elements: elements[0])
+        super().__init__(model, arguments, train_dataset=data, data_collator=_only)
         self.stage, self.began = stage, time.time()
         self.seen = torch.zeros(2, len(model.names), device=arguments.device)  # sums, counts since the last log
 
@@ -479,7 +479,7 @@ class Loop(Trainer):
             "learning_rate": logs["learning_rate"], "grad_norm": round(float(logs["grad_norm"]), 4),
             "loss": round(logs["loss"], 5), **by_name,
         }  # fmt: skip
-        with (folder.parent / "log.jsonl").open("a") as log:
+        with (folder.parent / "log.jsonl").open("a", encoding="utf-8") as log:
             log.write(json.dumps(row) + "\n")
 
     # Checkpoints hold what is trained: of a base of billions of frozen weights nothing is written.
@@ -497,8 +497,17 @@ class Loop(Trainer):
         super()._save_checkpoint(model, trial)
         self.accelerator.wait_for_everyone()
         if self.args.should_save:
-            os.sync()  # all of it on the disk before it is called whole
-            (Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}" / WHOLE).touch()
+            folder = Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}"
+            for path in filter(Path.is_file, folder.rglob("*")):
+                with path.open("rb+") as file:
+                    os.fsync(file.fileno())  # all of it on the disk before it is called whole
+            (folder / WHOLE).touch()
+
+
+def _only(elements: list[dict]) -> dict:
+    """The collator: an element is a micro-batch already. By name, as workers that are not forked get it pickled."""
+    [element] = elements
+    return element
 
 
 def _last_checkpoint(folder: Path) -> str | None:
