@@ -11,7 +11,7 @@ from pathlib import Path
 
 import av
 
-from crab.media.joins import Sent, shifts
+from crab.media.joins import AHEAD, Sent, shifts
 
 # Containers that FFmpeg may take a file for. Playlists (HLS, DASH, concat) are left out on purpose: such a file makes
 # the machine open other files and addresses on behalf of whoever uploaded it.
@@ -77,7 +77,8 @@ def packets(container: av.container.InputContainer, stream: av.stream.Stream) ->
     added = jumps(container).get(stream.index)
     for i, packet in enumerate(read(container, stream)):
         if added is not None and i < len(added):
-            packet.pts = None if packet.pts is None else packet.pts + added[i]
+            shown = _shown(packet)
+            packet.pts = None if shown is None else shown + added[i]
             packet.dts = None if packet.dts is None else packet.dts + added[i]
         yield packet
 
@@ -105,10 +106,17 @@ def _jumps(name: str, *_: int) -> dict[int, Sequence[int]]:
 
 
 def _sent(packet: av.Packet) -> Sent:
-    tick = float(packet.time_base)
-    shown = math.nan if packet.pts is None else packet.pts * tick
+    tick, shown = float(packet.time_base), _shown(packet)
+    shown = math.nan if shown is None else shown * tick
     decoded = shown if packet.dts is None else packet.dts * tick
-    return Sent(packet.stream_index, decoded, shown, shown + (packet.duration or 0) * tick)
+    return Sent(packet.stream_index, decoded, shown, max(0, packet.duration or 0) * tick)
+
+
+def _shown(packet: av.Packet) -> int | None:
+    """When a packet is shown; None where that is told by another clock than when it is decoded, as behind a jump."""
+    if packet.pts is None or packet.dts is None or abs(packet.pts - packet.dts) * packet.time_base <= AHEAD:
+        return packet.pts
+    return None
 
 
 def decoded(container: av.container.InputContainer, stream: av.stream.Stream) -> Iterator:

@@ -11,19 +11,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-_AHEAD = 10.0  # seconds; a leap further ahead is another clock, as FFmpeg's own tools say; less is something missing
+AHEAD = 10.0  # seconds; a leap further ahead is another clock, as FFmpeg's own tools say; less is something missing
 _BACK = 0.1  # seconds; nothing is decoded that much before what came before it, on one clock
 _NEAR = 5.0  # seconds; picture and sound that lie so close together in a file may be of the same moment
 
 
 @dataclass(frozen=True)
 class Sent:
-    """A packet: its track, and in seconds on the file's clock when it is decoded, shown and over (NaN: unknown)."""
+    """A packet: its track, in seconds on the file's clock when it is decoded and shown (NaN: unknown), for how long."""
 
     track: int
     decoded: float
     shown: float
-    over: float
+    lasts: float
 
 
 @dataclass
@@ -41,7 +41,7 @@ def shifts(packets: Sequence[Sent]) -> np.ndarray:
         return added
     track = np.array([packet.track for packet in packets])
     shown = np.array([packet.shown for packet in packets]) + strays
-    over = np.array([packet.over for packet in packets]) + strays
+    over = shown + [packet.lasts for packet in packets]
     reaches = {one: parts[track == one].max() for one in np.unique(track)}
     reaches = np.array([reaches[one] for one in track])
     for part in range(1, parts.max() + 1):
@@ -60,7 +60,7 @@ def _parts(packets: Sequence[Sent]) -> tuple[np.ndarray, np.ndarray]:
     following = _following(packets)
     tracks: dict[int, _Track] = {}
     for i, packet in enumerate(packets):
-        time, lasts = packet.decoded, max(0.0, np.nan_to_num(packet.over - packet.shown))
+        time, lasts = packet.decoded, packet.lasts
         others = [track for key, track in tracks.items() if key != packet.track]
         track = tracks.get(packet.track)
         if track is None:
@@ -69,8 +69,8 @@ def _parts(packets: Sequence[Sent]) -> tuple[np.ndarray, np.ndarray]:
             if time == time:
                 tracks[packet.track] = _Track(time, time + lasts, parts[i])
             continue
-        jumps = time < track.last - _BACK or time > track.due + _AHEAD  # False where unknown
-        if jumps and not -_BACK <= following[i] - time <= _AHEAD:  # one wrong time, not another clock
+        jumps = time < track.last - _BACK or time > track.due + AHEAD  # False where unknown
+        if jumps and not -_BACK <= following[i] - time <= AHEAD:  # one wrong time, not another clock
             strays[i] = track.due - time
             track.due += lasts
         elif jumps:

@@ -228,13 +228,20 @@ def counted(path: Path) -> _Timeline:
         times.append(time)
         if time is not None and time > Limits.seconds + 1:
             break
-    if None in times or not np.all(np.diff(times) > 0):
-        known = next((index for index, time in enumerate(times) if time is not None), None)
-        lasts = 1 / float(rate or _USUAL_RATE)
-        begins = 0.0 if known is None else max(0.0, times[known] - known * lasts)
-        times = [begins + index * lasts for index in range(len(times))]
-    times = np.array(times)
+    times = _known(times, 1 / float(rate or _USUAL_RATE))
     return _Timeline(times, _end(times, last, rate))
+
+
+def _known(times: list[float | None], lasts: float) -> np.ndarray:
+    """Rising times: unknown ones follow the frame before, which `lasts` seconds; where that is no order, all do."""
+    first = next((index for index, time in enumerate(times) if time is not None), 0)
+    begins = times[first] - first * lasts if times and times[first] is not None else 0.0
+    filled = []
+    for time in times:
+        filled.append((filled[-1] + lasts if filled else begins) if time is None else time)
+    if np.all(np.diff(filled) > 0):
+        return np.array(filled)
+    return max(0.0, begins) + np.arange(len(times)) * lasts
 
 
 def _is_hidden(packet: av.Packet) -> bool:
