@@ -11,7 +11,7 @@ import av
 import numpy as np
 
 from crab.media.clip import SAMPLE_RATE, Clip, Limits, MediaError
-from crab.media.clock import Clock, clock
+from crab.media.clock import clock
 from crab.media.container import audio_stream, decoded, open_file, seek
 
 _PREROLL = 1.0  # seconds decoded and dropped before a window of sound: coded sound leans on what came before
@@ -56,22 +56,22 @@ def _window(path: Path, first: int, last: int) -> np.ndarray:
 def _own_samples(path: Path, first: int, last: int, *, wind: bool = True) -> np.ndarray:
     """Samples [first, last) at the file's own rate, channels averaged, placed by their timestamps."""
     time = clock(path)
-    begins, rate = float(time.sound), time.rate
     samples = np.zeros(last - first, dtype=np.float32)
     position = None  # of the next sample
     converters: dict[tuple, av.AudioResampler] = {}
     with open_file(path) as container:
         stream = audio_stream(container)
-        wind = wind and first > 2 * _PREROLL * rate
+        wind = wind and first > 2 * _PREROLL * time.rate
         if wind:
-            seek(container, stream, round((begins + first / rate - _PREROLL) / stream.time_base))
-        for frame in decoded(container, stream):
-            placed = _place(path, frame, stream.time_base, position, time)
-            if position is None and wind and placed > first:  # the file's index led past the window
+            seek(container, stream, round((float(time.sound) + first / time.rate - _PREROLL) / stream.time_base))
+        for begins, frame in _placed(path, container, stream):
+            astray = begins > first or _is_counted(container) and frame.sample_rate != time.rate
+            if position is None and wind and astray:  # the file's index led past the window, or nobody knows where
                 return _own_samples(path, first, last, wind=False)
-            position = placed
+            if position is None or begins - position > _GAP * time.rate / 2:
+                position = round(begins)
             kind = (frame.format.name, frame.layout.name, frame.sample_rate)  # a broadcast may change it on the way
-            converter = converters.setdefault(kind, av.AudioResampler(format="flt", rate=rate))
+            converter = converters.setdefault(kind, av.AudioResampler(format="flt", rate=time.rate))
             heard = _mono(converter.resample(frame))
             lower, upper = max(position, first), min(position + len(heard), last)
             if lower < upper:
@@ -80,6 +80,35 @@ def _own_samples(path: Path, first: int, last: int, *, wind: bool = True) -> np.
             if position >= last:
                 break
     return samples[: max(0, (position or 0) - first)]
+
+
+def _placed(
+    path: Path, container: av.container.InputContainer, stream: av.AudioStream
+) -> Iterator[tuple[float, av.AudioFrame]]:
+    """Blocks of sound, and where each begins, in samples from the first one of the file at the rate of that one.
+
+    A block follows the one before, unless its time says that sound is missing in between. Samples of the file are not
+    counted: their rate may change on the way.
+    """
+    time, position, told = clock(path), None, True
+    lowest, highest = Limits.rates
+    for frame in decoded(container, stream):
+        if not lowest <= frame.sample_rate <= highest:
+            sentence = f"has {frame.sample_rate} samples a second: save it with {lowest // 1000} to {highest // 1000} kHz."
+            raise MediaError(f"{path.name} {sentence}")
+        told &= frame.sample_rate == time.rate or not _is_counted(container)
+        if frame.pts is not None and (told or position is None):
+            stamp = round((float(frame.pts * stream.time_base) - float(time.sound)) * time.rate)
+            if position is None or stamp - position > _GAP * time.rate:
+                position = stamp
+        position = position or 0
+        yield position, frame
+        position += frame.samples * time.rate / frame.sample_rate
+
+
+def _is_counted(container: av.container.InputContainer) -> bool:
+    """Whether times are only what FFmpeg counts from block to block, all as long as the first: a bare stream of sound."""
+    return container.format.name in {"aac", "mp3", "ac3", "eac3"}
 
 
 def _mono(blocks: Iterable[av.AudioFrame]) -> np.ndarray:
@@ -111,31 +140,14 @@ def _resample(samples: np.ndarray, rate: int) -> np.ndarray:
             return np.concatenate(pieces)[: math.ceil(len(samples) * SAMPLE_RATE / rate)]
 
 
-def _place(path: Path, frame: av.AudioFrame, tick: Fraction, position: float | None, time: Clock) -> float:
-    """Where a block of sound begins, in samples from the first one at the rate of the first.
-
-    It follows the one before, which ends at `position`, unless its time says that sound is missing in between. Nothing
-    is counted in samples of the file: their rate may change on the way.
-    """
-    lowest, highest = Limits.rates
-    if not lowest <= frame.sample_rate <= highest:
-        least, most = f"{lowest / 1000:g}", f"{highest / 1000:g} kHz"
-        raise MediaError(f"{path.name} has {frame.sample_rate} samples a second: save it with {least} to {most}.")
-    stamp = position or 0
-    if frame.pts is not None:
-        stamp = round((float(frame.pts * tick) - float(time.sound)) * time.rate)
-    return stamp if position is None or stamp - position > _GAP * time.rate else position
-
-
 def heard(path: Path) -> Iterator[float]:
     """When the sound decoded so far is over, in seconds from its first sample, as decoding goes on."""
-    time, position = clock(path), None
     with open_file(path) as container:
         stream = audio_stream(container)
-        for frame in decoded(container, stream) if stream is not None else ():
-            position = _place(path, frame, stream.time_base, position, time) + frame.samples * time.rate / frame.sample_rate
+        for begins, frame in _placed(path, container, stream) if stream is not None else ():
             _check_floats(path, frame)
-            yield position / time.rate
+            rate = clock(path).rate
+            yield (begins + frame.samples * rate / frame.sample_rate) / rate
 
 
 def _check_floats(path: Path, frame: av.AudioFrame) -> None:

@@ -36,22 +36,19 @@ class _Track:
 def shifts(packets: Sequence[Sent]) -> np.ndarray:
     """Seconds to add to the times of each packet, (packets,) float64; packets are in the order of the file."""
     parts, strays = _parts(packets)
-    added = strays  # and then, part by part:
-    if not parts.any():
-        return added
+    added = np.zeros(len(packets))
     track = np.array([packet.track for packet in packets])
     shown = np.array([packet.shown for packet in packets]) + strays
     over = shown + [packet.lasts for packet in packets]
-    reaches = {one: parts[track == one].max() for one in np.unique(track)}
-    reaches = np.array([reaches[one] for one in track])
-    for part in range(1, parts.max() + 1):
+    last = {one: parts[track == one].max() for one in set(track.tolist())}
+    reaches = np.array([last[one] for one in track.tolist()])
+    for part in range(1, max(parts, default=0) + 1):
         here = parts == part
         # A track that goes on in this part may have its last packets of the part before behind the first ones of this.
         before = (parts < part) & ((reaches >= part) | (np.arange(len(parts)) < np.argmax(here)))
-        if np.isnan(shown[here]).all() or np.isnan(over[before]).all():
-            continue
-        added[here] += np.nanmax((over + added - strays)[before]) - np.nanmin(shown[here])
-    return added
+        if not (np.isnan(shown[here]).all() or np.isnan(over[before]).all()):
+            added[here] = np.nanmax((over + added)[before]) - np.nanmin(shown[here])
+    return added + strays
 
 
 def _parts(packets: Sequence[Sent]) -> tuple[np.ndarray, np.ndarray]:

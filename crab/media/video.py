@@ -132,7 +132,7 @@ def _by_seeking(path: Path, timeline: _Timeline, indices: np.ndarray) -> Iterato
         for key, wanted in groups.items():
             seek(container, stream, key)
             for count, frame in enumerate(decoded(container, stream)):
-                if key != timeline.keys[0] and (frame.is_corrupt or count == 0 and not _stands_alone(frame)):
+                if key != timeline.keys[0] and (frame.is_corrupt or count == 0 and not _stands_alone(frame, path, timeline)):
                     return
                 if frame.pts in wanted:
                     yield wanted[frame.pts], frame
@@ -140,9 +140,15 @@ def _by_seeking(path: Path, timeline: _Timeline, indices: np.ndarray) -> Iterato
                     break
 
 
-def _stands_alone(frame: av.VideoFrame) -> bool:
-    """Whether a frame that the file marks as a key frame is one to its decoder: some files mark all, or wrong ones."""
-    return frame.key_frame or frame.pict_type == av.video.frame.PictureType.NONE  # some decoders do not say
+def _stands_alone(frame: av.VideoFrame, path: Path, timeline: _Timeline) -> bool:
+    """Whether a frame that the file marks as a key frame is one: its decoder knows. Some files mark all, or wrong ones.
+
+    A few old decoders say nothing, not even of the file's first frame; then marks that tell frames apart are believed.
+    """
+    if frame.key_frame or frame.pict_type != av.video.frame.PictureType.NONE:
+        return frame.key_frame
+    _, _, opening = next(every_frame(path))
+    return not opening.key_frame and len(timeline.keys) < len(timeline.ticks)
 
 
 def _from_start(path: Path, indices: np.ndarray) -> Iterator[tuple[int, av.VideoFrame]]:
