@@ -201,8 +201,7 @@ def listed(path: Path) -> _Timeline | None:
     """The timeline by reading packets, decoding nothing; None where they do not say which are shown, or when."""
     with open_file(path) as container:
         stream = video_stream(container)
-        alone = stream.codec_context.codec.intra_only
-        timed = _TIMED & set(container.format.name.split(",")) or alone
+        timed = _TIMED & set(container.format.name.split(",")) or stream.codec_context.codec.intra_only
         if not timed or container.format.name == _WEBP or jumps(container):
             return None
         read = [
