@@ -11,8 +11,7 @@ import pytest
 from PIL import Image
 
 from crab import CrabError, media
-from crab.media import SAMPLE_RATE, Limits, MediaError, frame_at, frames, open_clip, sound
-from crab.media import process, video
+from crab.media import SAMPLE_RATE, Limits, MediaError, frame_at, frames, open_clip, sound, video
 
 GOLDEN = Path(__file__).parent / "golden" / "media"
 CLIPS = Path(__file__).parents[2] / "shared" / "clips"
@@ -392,16 +391,6 @@ def test_sound_that_begins_late_is_preceded_by_silence(tmp_path, name):
     assert beginning(heard) == pytest.approx(0.7, abs=0.03)
     assert not heard[: int(0.6 * SAMPLE_RATE)].any()
     assert beginning(sound(open_clip(path), start=0.5, end=1.0)) == pytest.approx(0.2, abs=0.03)
-
-
-def test_a_clip_begins_with_its_first_frame(tmp_path):
-    ticks = [500 + 100 * i for i in range(20)]  # the sound has been on for half a second by then
-    samples = np.zeros((1, 2 * 44100), np.float32)
-    samples[:, 44100:] = tone(1)
-    path = write(tmp_path / "a.mkv", video="libx264", ticks=ticks, audio="flac", samples=samples)
-    clip = open_clip(path)
-    assert frames(clip, 20)[1] == pytest.approx(np.arange(20) / 10, abs=0.001)
-    assert beginning(sound(clip)) == pytest.approx(0.5, abs=0.005)
 
 
 def test_a_silent_video_has_no_sound(tmp_path):

@@ -10,71 +10,68 @@ from pathlib import Path
 import av
 import numpy as np
 
-from crab.media.clip import SAMPLE_RATE, Clip, Limits
-from crab.media.container import audio_stream, decoded, open_file, seek, video_stream
+from crab.media.clip import SAMPLE_RATE, Clip, Limits, MediaError
+from crab.media.clock import clock
+from crab.media.container import audio_stream, decoded, open_file, seek
 
 _PREROLL = 1.0  # seconds decoded and dropped before a window of sound: coded sound leans on what came before
 _MARGIN = 0.1  # seconds resampled on both sides of a window of sound, so that its edges are those of the whole
 _GAP = 0.04  # seconds; a timestamp further ahead than this means that sound is missing, less is rounding
+_LOUDEST = 1e4  # times full scale; more is no sound
+_FLOATS = {"flt": np.float32, "dbl": np.float64}  # formats of samples that may hold anything
 _LIKE_SOXR = "filter_size=128:filter_type=kaiser:kaiser_beta=9:cutoff=0.96"  # options of FFmpeg's own resampler
 
 
 def sound(clip: Clip, *, start: float = 0.0, end: float | None = None) -> np.ndarray:
     """See `crab.media.sound`."""
     end = start + Limits.seconds if end is None else min(end, start + Limits.seconds)
-    begins, lag, rate = sound_begins(clip)
-    # From here on samples are counted from the first one in the file, `lag` seconds after the first frame.
+    lag = sound_lag(clip.audio)
+    # From here on samples are counted from the first one in the file, `lag` seconds after the clip's zero.
     first, last = round((start - lag) * SAMPLE_RATE), round((end - lag) * SAMPLE_RATE)
     silence = np.zeros(max(0, min(last, 0) - first), dtype=np.float32)
-    return np.concatenate([silence, _window(clip.audio, begins, rate, max(0, first), max(0, last))])
+    heard = np.concatenate([silence, _window(clip.audio, max(0, first), max(0, last))])
+    _check_values(clip.audio, heard)
+    return heard
 
 
-def sound_begins(clip: Clip) -> tuple[float, float, int]:
-    """When the sound begins, in seconds on its file's clock and on the clip's, and its own rate in Hz."""
-    with open_file(clip.audio) as container:
-        stream = audio_stream(container)
-        opening = next(decoded(container, stream))
-        begins = lag = float((opening.pts or 0) * stream.time_base)
-        picture = video_stream(container)
-        if clip.audio != clip.video:
-            lag = 0.0
-        elif picture.start_time is not None:
-            lag = begins - float(picture.start_time * picture.time_base)
-    return begins, lag, opening.sample_rate
+def sound_lag(path: Path) -> float:
+    """Seconds from the clip's zero to the first sample."""
+    time = clock(path)
+    return 0.0 if time.sound is None else float(time.sound - time.zero)
 
 
-def _window(path: Path, begins: float, rate: int, first: int, last: int) -> np.ndarray:
-    """Samples [first, last) at 16 kHz of the sound that begins at `begins` seconds on its file's clock."""
+def _window(path: Path, first: int, last: int) -> np.ndarray:
+    """Samples [first, last) at 16 kHz, counted from the first one of the file."""
+    rate = clock(path).rate
     # Both rates count from a sample that they share, so that a window is exactly a slice of the whole.
     common = math.gcd(rate, SAMPLE_RATE)
     margin = round(_MARGIN * SAMPLE_RATE)
     shared = max(0, first - margin) // (SAMPLE_RATE // common)
     own_first, own_last = shared * (rate // common), math.ceil((last + margin) * rate / SAMPLE_RATE)
-    samples = _resample(_own_samples(path, begins, rate, own_first, own_last), rate)
+    samples = _resample(_own_samples(path, own_first, own_last), rate)
     offset = shared * (SAMPLE_RATE // common)
     return samples[first - offset : last - offset]
 
 
-def _own_samples(path: Path, begins: float, rate: int, first: int, last: int, *, wind: bool = True) -> np.ndarray:
+def _own_samples(path: Path, first: int, last: int, *, wind: bool = True) -> np.ndarray:
     """Samples [first, last) at the file's own rate, channels averaged, placed by their timestamps."""
+    time = clock(path)
     samples = np.zeros(last - first, dtype=np.float32)
     position = None  # of the next sample
     converters: dict[tuple, av.AudioResampler] = {}
     with open_file(path) as container:
         stream = audio_stream(container)
-        wind = wind and first > 2 * _PREROLL * rate
+        wind = wind and first > 2 * _PREROLL * time.rate
         if wind:
-            seek(container, stream, round((begins + first / rate - _PREROLL) / stream.time_base))
-        for frame in decoded(container, stream):
-            stamp = position or 0
-            if frame.pts is not None:
-                stamp = round((float(frame.pts * stream.time_base) - begins) * rate)
-            if position is None and wind and stamp > first:  # the file's index led past the window
-                return _own_samples(path, begins, rate, first, last, wind=False)
-            if position is None or stamp - position > _GAP * rate:
-                position = stamp
+            seek(container, stream, round((float(time.sound) + first / time.rate - _PREROLL) / stream.time_base))
+        for begins, frame in _placed(path, container, stream):
+            astray = begins > first or _is_counted(container) and frame.sample_rate != time.rate
+            if position is None and wind and astray:  # the file's index led past the window, or nobody knows where
+                return _own_samples(path, first, last, wind=False)
+            if position is None or begins - position > _GAP * time.rate / 2:
+                position = round(begins)
             kind = (frame.format.name, frame.layout.name, frame.sample_rate)  # a broadcast may change it on the way
-            converter = converters.setdefault(kind, av.AudioResampler(format="flt", rate=rate))
+            converter = converters.setdefault(kind, av.AudioResampler(format="flt", rate=time.rate))
             heard = _mono(converter.resample(frame))
             lower, upper = max(position, first), min(position + len(heard), last)
             if lower < upper:
@@ -83,6 +80,35 @@ def _own_samples(path: Path, begins: float, rate: int, first: int, last: int, *,
             if position >= last:
                 break
     return samples[: max(0, (position or 0) - first)]
+
+
+def _placed(
+    path: Path, container: av.container.InputContainer, stream: av.AudioStream
+) -> Iterator[tuple[float, av.AudioFrame]]:
+    """Blocks of sound, and where each begins, in samples from the first one of the file at the rate of that one.
+
+    A block follows the one before, unless its time says that sound is missing in between. Samples of the file are not
+    counted: their rate may change on the way.
+    """
+    time, position, told = clock(path), None, True
+    lowest, highest = Limits.rates
+    for frame in decoded(container, stream):
+        if not lowest <= frame.sample_rate <= highest:
+            sentence = f"has {frame.sample_rate} samples a second: save it with {lowest // 1000} to {highest // 1000} kHz."
+            raise MediaError(f"{path.name} {sentence}")
+        told &= frame.sample_rate == time.rate or not _is_counted(container)
+        if frame.pts is not None and (told or position is None):
+            stamp = round((float(frame.pts * stream.time_base) - float(time.sound)) * time.rate)
+            if position is None or stamp - position > _GAP * time.rate:
+                position = stamp
+        position = position or 0
+        yield position, frame
+        position += frame.samples * time.rate / frame.sample_rate
+
+
+def _is_counted(container: av.container.InputContainer) -> bool:
+    """Whether times are only what FFmpeg counts from block to block, all as long as the first: a bare stream of sound."""
+    return container.format.name in {"aac", "mp3", "ac3", "eac3"}
 
 
 def _mono(blocks: Iterable[av.AudioFrame]) -> np.ndarray:
@@ -115,10 +141,27 @@ def _resample(samples: np.ndarray, rate: int) -> np.ndarray:
 
 
 def heard(path: Path) -> Iterator[float]:
-    """Seconds of sound decoded so far, as decoding goes on."""
-    samples = 0
+    """When the sound decoded so far is over, in seconds from its first sample, as decoding goes on."""
     with open_file(path) as container:
         stream = audio_stream(container)
-        for frame in decoded(container, stream) if stream is not None else ():
-            samples += frame.samples
-            yield samples / frame.sample_rate
+        for begins, frame in _placed(path, container, stream) if stream is not None else ():
+            _check_floats(path, frame)
+            rate = clock(path).rate
+            yield (begins + frame.samples * rate / frame.sample_rate) / rate
+
+
+def _check_floats(path: Path, frame: av.AudioFrame) -> None:
+    """Refuse what is no sound. Numbers that are whole cannot be anything else, and many channels wait for `sound`."""
+    kind, channels = _FLOATS.get(frame.format.packed.name), frame.layout.nb_channels
+    if kind is None or frame.format.is_planar and channels >= 8:  # which PyAV 18 counts wrong
+        return
+    for plane in frame.planes:
+        _check_values(path, np.frombuffer(plane, kind)[: frame.samples * channels // len(frame.planes)])
+
+
+def _check_values(path: Path, samples: np.ndarray) -> None:
+    # No sample is larger than the root of the sum of their squares, which takes next to no time.
+    if not np.vdot(samples, samples) <= _LOUDEST**2 and not np.abs(samples).max() <= _LOUDEST:
+        raise MediaError(
+            f"{path.name} holds values that are no sound (not a number, or far too large): save it as WAV or MP3 and try again."
+        )

@@ -21,6 +21,7 @@ class Limits:
     seconds = 300  # the model's sound front end holds five minutes and cuts what is longer without a word
     bytes = 500_000_000
     pixels = 8192 * 4320  # of one frame
+    rates = (1_000, 768_000)  # samples of sound a second
     shortest_sound = 0.1  # seconds; less counts as none
     decoding = 60  # seconds that one look into a file may take
     memory = 4_000_000_000  # bytes of address space that decoding may take

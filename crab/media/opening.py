@@ -9,7 +9,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-from crab.media.audio import heard, sound_begins
+from crab.media.audio import heard, sound_lag
 from crab.media.clip import ADVICE, Clip, Limits, MediaError, check_pixels, check_seconds
 from crab.media.container import open_file, video_stream
 from crab.media.picture import is_film, is_picture, read_picture
@@ -99,7 +99,7 @@ def _look_at_video(path: Path) -> Clip:
     height, width = upright(np.empty((first.height, first.width)), turn_of(first)).shape
     timeline = listed(path) or counted(path)
     check_seconds(path, timeline.end)
-    fps = len(timeline.times) / timeline.end
+    fps = len(timeline.times) / float(timeline.end - timeline.times[0])
     return Clip(name=path.name, video=path, duration=timeline.end, width=width, height=height, fps=fps)
 
 
@@ -109,7 +109,7 @@ def _has_sound(path: Path) -> bool:
 
 def _sound_over(clip: Clip) -> float:
     """Second of the clip at which its sound is over, by decoding it: too many headers are wrong, and it is quick."""
-    _, lag, _ = sound_begins(clip)
+    lag = sound_lag(clip.audio)
     for seconds in heard(clip.audio):
         check_seconds(clip.audio, lag + seconds)
     return lag + seconds

@@ -18,7 +18,8 @@ import numpy as np
 from PIL import Image
 
 from crab.media.clip import Clip, Limits, MediaError
-from crab.media.container import decoded, open_file, packets, seek, video_stream
+from crab.media.clock import clock
+from crab.media.container import decoded, jumps, open_file, packets, seek, video_stream
 from crab.media.picture import is_film, leaves, on_white, read_picture
 
 _TIMED = {"mov", "matroska"}  # containers in which every packet says when it is shown and key frames are marked
@@ -32,16 +33,25 @@ def frames(clip: Clip, n: int, *, start: float = 0.0, end: float | None = None) 
 
     def spread(times: np.ndarray) -> np.ndarray:
         last = len(times) - 1
-        if end is not None:  # count as many frames as would have been shown until the sound is over
-            held = len(times) + np.arange(round(clip.duration * clip.fps) - len(times))
-            times = np.concatenate([times, held / clip.fps])
-        first = np.searchsorted(times, start - _INSTANT)
-        past = len(times) if end is None else np.searchsorted(times, end - _INSTANT)
+        first = _begun(clip, times, start, until_the_end=end is not None)
+        past = len(times) if end is None else _begun(clip, times, end, until_the_end=True)
         if first >= past:
-            return np.full(n, min(_on_show(times, start), last))
+            return np.full(n, _on_show(times, start))
         return np.minimum(first + np.rint(np.linspace(0, past - first - 1, n)).astype(int), last)
 
     return _chosen(clip, spread)
+
+
+def _begun(clip: Clip, times: np.ndarray, time: float, *, until_the_end: bool) -> int:
+    """How many frames begin before `time`; with those, if wished, that would have been shown until the sound is over.
+
+    The latter are only counted: a file of a few kilobytes may say four million frames a second.
+    """
+    count = int(np.searchsorted(times, time - _INSTANT))
+    if count < len(times) or not until_the_end:
+        return count
+    most = max(len(times), round((clip.duration - times[0]) * clip.fps))
+    return int(np.clip(np.ceil((time - times[0] - _INSTANT) * clip.fps), len(times), most))
 
 
 def frame_at(clip: Clip, time: float) -> np.ndarray:
@@ -142,7 +152,7 @@ def upright(picture: np.ndarray, turn: Turn) -> np.ndarray:
 
 
 def _by_seeking(path: Path, timeline: _Timeline, indices: np.ndarray) -> Iterator[tuple[int, av.VideoFrame]]:
-    """The frames at the indices (rising), decoding from the key frame before each on."""
+    """The frames at the indices (rising), decoding from the key frame before each on; ends where none is there."""
     groups: dict[int, dict[int, int]] = {}  # ticks of a key frame -> ticks of the frames that start from it -> index
     for index in indices.tolist():
         ticks = int(timeline.ticks[index])
@@ -152,11 +162,24 @@ def _by_seeking(path: Path, timeline: _Timeline, indices: np.ndarray) -> Iterato
         stream = video_stream(container)
         for key, wanted in groups.items():
             seek(container, stream, key)
-            for frame in decoded(container, stream):
+            for count, frame in enumerate(decoded(container, stream)):
+                if key != timeline.keys[0] and (frame.is_corrupt or count == 0 and not _stands_alone(frame, path, timeline)):
+                    return
                 if frame.pts in wanted:
                     yield wanted[frame.pts], frame
                 if frame.pts is None or frame.pts >= max(wanted):
                     break
+
+
+def _stands_alone(frame: av.VideoFrame, path: Path, timeline: _Timeline) -> bool:
+    """Whether a frame that the file marks as a key frame is one: its decoder knows. Some files mark all, or wrong ones.
+
+    A few old decoders say nothing, not even of the file's first frame; then marks that tell frames apart are believed.
+    """
+    if frame.key_frame or frame.pict_type != av.video.frame.PictureType.NONE:
+        return frame.key_frame
+    _, _, opening = next(every_frame(path))
+    return not opening.key_frame and len(timeline.keys) < len(timeline.ticks)
 
 
 def _from_start(path: Path, indices: np.ndarray) -> Iterator[tuple[int, av.VideoFrame]]:
@@ -176,44 +199,48 @@ def every_frame(path: Path) -> Iterator[tuple[float | None, float, av.VideoFrame
         return
     with open_file(path) as container:
         stream = video_stream(container)
-        tick = stream.time_base
+        tick, zero = stream.time_base, clock(path).picture
         for frame in decoded(container, stream):
-            yield None if frame.pts is None else float(frame.pts * tick), float((frame.duration or 0) * tick), frame
+            time = None if frame.pts is None else float(frame.pts * tick - zero)
+            yield time, float((frame.duration or 0) * tick), frame
 
 
 @dataclass(frozen=True)
 class _Timeline:
     """When each frame of a video is shown."""
 
-    times: np.ndarray  # (frames,) float64, seconds, rising from 0
+    times: np.ndarray  # (frames,) float64, seconds, rising
     end: float  # seconds; the last frame is shown until then
     ticks: np.ndarray | None = None  # (frames,) the same on the file's own clock; None where frames are counted
     keys: np.ndarray | None = None  # (key frames,) ticks of the frames that decoding can start at, rising
 
 
 def listed(path: Path) -> _Timeline | None:
-    """The timeline by reading packets, decoding nothing; None where they do not say when they are shown."""
+    """The timeline by reading packets, decoding nothing; None where they do not say which are shown, or when."""
     if is_film(path):
         return None
     with open_file(path) as container:
         stream = video_stream(container)
         timed = _TIMED & set(container.format.name.split(",")) or stream.codec_context.codec.intra_only
-        if not timed:
+        if not timed or jumps(container):
             return None
-        shown = [
-            (packet.pts, packet.duration or 0, packet.is_keyframe)
+        read = [
+            (packet.pts, packet.duration or 0, packet.is_keyframe, packet.is_discard)
             for packet in packets(container, stream)
-            if not (packet.is_discard or packet.is_corrupt or _is_hidden(packet))
+            if not (packet.is_corrupt or _is_hidden(packet))
         ]
         tick, rate = stream.time_base, stream.average_rate
-    if any(pts is None for pts, _, _ in shown) or not any(is_key for _, _, is_key in shown):
+    shown = sorted((pts, duration) for pts, duration, _, cut in read if not cut and pts is not None)
+    if not shown or any(pts is None for pts, *_ in read):
         return None
-    shown.sort()
-    ticks = np.array([pts for pts, _, _ in shown])
+    if not read[0][2] or shown[0][0] < read[0][0]:
+        return None  # a recording that begins between key frames: only decoding tells which frame is the first
+    ticks = np.array([pts for pts, _ in shown])
     if not np.all(np.diff(ticks) > 0):
         return None
-    times = np.array([float((pts - shown[0][0]) * tick) for pts, _, _ in shown])
-    keys = np.array([pts for pts, _, is_key in shown if is_key])
+    zero = clock(path).picture
+    times = np.array([float(pts * tick - zero) for pts, _ in shown])
+    keys = np.array(sorted(pts for pts, _, is_key, _ in read if is_key))
     return _Timeline(times, _end(times, float(shown[-1][1] * tick), rate), ticks, keys)
 
 
@@ -225,12 +252,22 @@ def counted(path: Path) -> _Timeline:
             rate = video_stream(container).average_rate
     for time, last, _ in every_frame(path):
         times.append(time)
-        if time is not None and time - (times[0] or 0.0) > Limits.seconds + 1:
+        if time is not None and time > Limits.seconds + 1:
             break
-    if None in times or not np.all(np.diff(times) > 0):
-        times = [index / float(rate or _USUAL_RATE) for index in range(len(times))]
-    times = np.array(times) - times[0]
+    times = _known(times, 1 / float(rate or _USUAL_RATE))
     return _Timeline(times, _end(times, last, rate))
+
+
+def _known(times: list[float | None], lasts: float) -> np.ndarray:
+    """Rising times: unknown ones follow the frame before, which `lasts` seconds; where that is no order, all do."""
+    first = next((index for index, time in enumerate(times) if time is not None), 0)
+    begins = times[first] - first * lasts if times and times[first] is not None else 0.0
+    filled = []
+    for time in times:
+        filled.append((filled[-1] + lasts if filled else begins) if time is None else time)
+    if np.all(np.diff(filled) > 0):
+        return np.array(filled)
+    return max(0.0, begins) + np.arange(len(times)) * lasts
 
 
 def _is_hidden(packet: av.Packet) -> bool:
