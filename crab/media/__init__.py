@@ -1,8 +1,10 @@
 """Open, check and decode what people upload: any video, picture or sound file, by its content and not by its name.
 
 `open_clip` looks a file over and hands on a `Clip`, with hardly anything decoded. `frames`, `frame_at` and `sound`
-decode what is asked for and no more. FFmpeg (through PyAV) reads video and sound, Pillow reads pictures and animated
-WebP. All times are seconds since the clip's first frame, or since its first sample where nothing moves.
+decode what is asked for and no more. FFmpeg (through PyAV) reads video and sound, Pillow reads pictures, still and
+moving. All times are seconds on one clock of the clip's, for its picture, its sound and its length. Zero is where a
+player's is: MP4, Matroska and Ogg have one of their own, whatever comes first in them and whenever; anywhere else
+(broadcasts, AVI) it is when the first picture or sound is due, whether or not that can be decoded.
 
 Nothing is decoded in this process. Files come from anybody, and decoders are large programs in C: one of them that
 crashes, hangs or asks for all the memory there is must cost a sentence and not the page. So these functions ask a
