@@ -144,7 +144,8 @@ _BOXES_ALONE = (  # where nothing but a box can stand
     re.compile(rf"[(\[]{_POINT}[)\]]\s*(?:[,;–-]|to)?\s*[(\[]{_POINT}[)\]]"),
     re.compile(r"\A[\s(\[{]*" + r"(?:\s*[,;]\s*|\s+)".join([_PLACE] * 4) + r"[\s)\]}]*\Z"),
 )
-_NUMBERS = re.compile(r"[(\[{][\s(\[{]*-?[0-9][^()\[\]{}A-Za-z]*[^()\[\]{}A-Za-z0-9.][0-9][^()\[\]{}A-Za-z]*[)\]}]+")
+# Not any number of brackets: a row of them would be gone through once for each.
+_NUMBERS = re.compile(r"[(\[{][\s(\[{]{0,8}-?[0-9][^()\[\]{}A-Za-z]*[^()\[\]{}A-Za-z0-9.][0-9][^()\[\]{}A-Za-z]*[)\]}]+")
 _NAMED = re.compile(
     r"\b(?:object|source|thing|category)\b[^.<\[\n]{0,120}?\bis\s+"
     r"(?!(?:at|in|on|located|found|visible|present|absent|not|making|producing)\b)(?:(?:an?|the)\s+)?"
