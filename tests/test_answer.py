@@ -93,6 +93,14 @@ def test_several_ranges_are_read_where_it_is_plain_which_times_belong_together(w
     assert times(answer) == [("dog", "both", 3, 7), ("dog", "both", 8, 9)] and not answer.notes
 
 
+@pytest.mark.parametrize("written", ["dog, [(3, 7), (8, 9)]", "dog, [[3,7],[8,9]]", "dog, ([3 7], [8 9])"])
+def test_a_block_whose_closing_tag_is_missing_ends_with_its_list(written):
+    for text in (f"<event>{written} <event>cat, (1 2)</event>", f"<event>{written}, which barks."):
+        answer = read("unav", text)
+        assert times(answer)[:2] == [("dog", "both", 3, 7), ("dog", "both", 8, 9)] and not answer.notes
+        assert text[answer.spans[0].start:answer.spans[0].end] == f"<event>{written}"
+
+
 @pytest.mark.parametrize("written", [
     "3s, 7s", "0:03-0:07", "[3, 7]", "（3，7）", "from 3 to 7", "between 3 and 7", "3 to 7 seconds", "3, 7,", "3~7",
 ])  # fmt: skip
@@ -211,6 +219,7 @@ def test_choice(dataset, text, choice):
     ("arig", "<obj>(0,0)(9,9)</obj> no, <obj> (10, 20), (200, 180) </obj>", (Box("", 10, 20, 200, 180),), ()),
     ("arig", "<obj>(10,20)(200,180)", (Box("", 10, 20, 200, 180),), ()),
     ("arig", "<obj>(10,20)(200,18", (), ()),
+    ("arig", "<obj>10,20,200,18", (), ()),
     ("arig", "<obj>[10,20,200,180]</obj>", (Box("", 10, 20, 200, 180),), ()),
     ("arig", "The sounding object is dog. Its coordinate of top left corner is (10,20) and coordinate of bottom right "
              "corner is (200,180)", DOG_BOX, ()),
@@ -240,6 +249,10 @@ def test_a_box_is_read_however_it_is_written(text):
 def test_points_are_read_however_they_are_written(text):
     answer = read("s4", text)
     assert answer.boxes == (Box("", 10, 20, 200, 180),) and answer.points == THREE and not answer.notes
+
+
+def test_the_corners_of_a_box_are_no_points():
+    assert read("s4", "(10,20)(200,180) and (30,40)").points == ((30, 40),)
 
 
 @pytest.mark.parametrize("dataset, text, unread", [
