@@ -93,7 +93,7 @@ def test_several_ranges_are_read_where_it_is_plain_which_times_belong_together(w
     assert times(answer) == [("dog", "both", 3, 7), ("dog", "both", 8, 9)] and not answer.notes
 
 
-@pytest.mark.parametrize("written", ["dog, [(3, 7), (8, 9)]", "dog, [[3,7],[8,9]]", "dog, ([3 7], [8 9])"])
+@pytest.mark.parametrize("written", ["dog, [(3, 7), (8, 9)]", "dog, [[3,7],[8,9]]", "dog, [([3 7], [8 9])]", "dog, [[3, 7]], [[8, 9]]"])
 def test_a_block_whose_closing_tag_is_missing_ends_with_its_list(written):
     for text in (f"<event>{written} <event>cat, (1 2)</event>", f"<event>{written}, which barks."):
         answer = read("unav", text)
@@ -119,6 +119,7 @@ def test_a_range_of_the_first_crab_is_read_however_it_is_written(written):
     ("<event>dog, (3%, 7%)</event>", "dog", "(3%, 7%)"),
     ("<event>dog, (0m3s, 0m7s)</event>", "dog", "(0m3s, 0m7s)"),
     ("<event>dog, (3)(7)</event>", "dog", "(3)(7)"),
+    ("<event>dog (no 5) barking, (3)</event>", "dog (no 5) barking", "(3)"),
     ("<event>dog, (start: 3, end: 7)</event>", "dog", "(start: 3, end: 7)"),
     ("<event>dog, 3, 7, 8</event>", "dog, 3, 7, 8", "dog, 3, 7, 8"),
     ("<event>channel 5, 3-7</event>", "channel 5, 3-7", "channel 5, 3-7"),
