@@ -254,7 +254,7 @@ def _unclosed(opened: re.Match[str], rest: str, *, ended: bool) -> _Block:
         if not ended and re.fullmatch(r"(?:[(\[{][^)\]}]*)?", plain[behind:]):
             end = len(rest)
         else:
-            end += len(re.match(r"\s*[)\]}]|", plain[end:])[0])  # of a list of ranges
+            end += len(re.match(r"(?:\s*[)\]}])*", plain[end:])[0])  # of a list of ranges
     body = rest[:end]
     return _Block(kind, opened.start(), opened.end() + end, body, ended)
 

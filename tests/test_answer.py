@@ -73,7 +73,8 @@ def test_events(dataset, text, expected):
     "dog, (3..7)", "dog, (3 until 7)", "dog, (from 3 to 7)", "dog, (between 3 and 7)", "dog, (7 3)",
     "dog, (3s, 7s)", "dog, (3 s 7 s)", "dog, (3-7 sec)", "dog, (3.0s to 7.00 Seconds)", "dog, (3秒，7秒)",
     "dog, (00:03 00:07)", "dog, (0:03-0:07)", "dog, (00:00:03 – 00:00:07.0)",
-    "dog, 3-7", "dog 3 7", "dog, 3, 7", "dog: 3 to 7 s", "dog from 3 to 7 seconds.", "dog, between 3 and 7", "dog — 3–7 s",
+    "dog, 3-7", "dog 3 7", "dog, 3, 7", "dog: 3 to 7 s", "dog from 3 to 7 seconds.", "dog, between 3 and 7",
+    "dog — 3–7 s",
     '["dog", 3, 7]', '["dog", [3, 7]]', "['dog', (3, 7)]", "（“dog”，（3，7））", '{"dog": [3, 7]}',
 ])  # fmt: skip
 def test_a_range_is_read_however_it_is_written(written):
@@ -86,11 +87,22 @@ def test_a_range_is_read_however_it_is_written(written):
     "dog, (3 7)(8 9)", "dog, [(3, 7), (8, 9)]", "dog, [[3,7],[8,9]]", "dog, ((3 7) and (8 9))", "dog, (3 7)-(8 9)",
     "dog, (3 7, 8 9)", "dog, (3-7, 8-9)", "dog, (3 to 7 and 8 to 9)", "dog, (3,7;8,9)", "dog, (3, 7 & 8, 9)",
     "dog, （3，7；8，9）", "dog, (3 s to 7 s; 8 s to 9 s)", "dog, [3, 7] seconds, [8, 9] seconds", "dog, 3-7, 8-9",
-    "dog, 3-7, (8 9)", "dog, (3 7), 8-9", "dog, from 3 to 7 and from 8 to 9", "dog, (3, 7), (8, 9", "dog, (00:03 00:07, 8 9)",
+    "dog, 3-7, (8 9)", "dog, (3 7), 8-9", "dog, from 3 to 7 and from 8 to 9", "dog, (3, 7), (8, 9",
+    "dog, (00:03 00:07, 8 9)",
 ])  # fmt: skip
 def test_several_ranges_are_read_where_it_is_plain_which_times_belong_together(written):
     answer = read("unav", f"<event>{written}</event>")
     assert times(answer) == [("dog", "both", 3, 7), ("dog", "both", 8, 9)] and not answer.notes
+
+
+@pytest.mark.parametrize("written", [
+    "dog, [(3, 7), (8, 9)]", "dog, [[3,7],[8,9]]", "dog, [([3 7], [8 9])]", "dog, [[3, 7]], [[8, 9]]",
+])  # fmt: skip
+def test_a_block_whose_closing_tag_is_missing_ends_with_its_list(written):
+    for text in (f"<event>{written} <event>cat, (1 2)</event>", f"<event>{written}, which barks."):
+        answer = read("unav", text)
+        assert times(answer)[:2] == [("dog", "both", 3, 7), ("dog", "both", 8, 9)] and not answer.notes
+        assert text[answer.spans[0].start:answer.spans[0].end] == f"<event>{written}"
 
 
 @pytest.mark.parametrize("written", [
@@ -111,6 +123,7 @@ def test_a_range_of_the_first_crab_is_read_however_it_is_written(written):
     ("<event>dog, (3%, 7%)</event>", "dog", "(3%, 7%)"),
     ("<event>dog, (0m3s, 0m7s)</event>", "dog", "(0m3s, 0m7s)"),
     ("<event>dog, (3)(7)</event>", "dog", "(3)(7)"),
+    ("<event>dog (no 5) barking, (3)</event>", "dog (no 5) barking", "(3)"),
     ("<event>dog, (start: 3, end: 7)</event>", "dog", "(start: 3, end: 7)"),
     ("<event>dog, 3, 7, 8</event>", "dog, 3, 7, 8", "dog, 3, 7, 8"),
     ("<event>channel 5, 3-7</event>", "channel 5, 3-7", "channel 5, 3-7"),
@@ -211,6 +224,7 @@ def test_choice(dataset, text, choice):
     ("arig", "<obj>(0,0)(9,9)</obj> no, <obj> (10, 20), (200, 180) </obj>", (Box("", 10, 20, 200, 180),), ()),
     ("arig", "<obj>(10,20)(200,180)", (Box("", 10, 20, 200, 180),), ()),
     ("arig", "<obj>(10,20)(200,18", (), ()),
+    ("arig", "<obj>10,20,200,18", (), ()),
     ("arig", "<obj>[10,20,200,180]</obj>", (Box("", 10, 20, 200, 180),), ()),
     ("arig", "The sounding object is dog. Its coordinate of top left corner is (10,20) and coordinate of bottom right "
              "corner is (200,180)", DOG_BOX, ()),
@@ -225,7 +239,8 @@ def test_boxes_and_points(dataset, text, boxes, points):
 
 @pytest.mark.parametrize("text", [
     "[[10,20],[200,180]]", "((10,20),(200,180))", "10,20,200,180", "（10，20）（200，180）", "(10 20) (200 180)",
-    "(10px, 20px)(200px, 180px)", "(10,20)-(200,180)", "(10,20;200,180)", "[10 20 200 180]", '{"box": [10, 20, 200, 180]}',
+    "(10px, 20px)(200px, 180px)", "(10,20)-(200,180)", "(10,20;200,180)", "[10 20 200 180]",
+    '{"box": [10, 20, 200, 180]}',
 ])  # fmt: skip
 def test_a_box_is_read_however_it_is_written(text):
     answer = read("arig", f"<obj>{text}</obj>")
@@ -242,6 +257,10 @@ def test_points_are_read_however_they_are_written(text):
     assert answer.boxes == (Box("", 10, 20, 200, 180),) and answer.points == THREE and not answer.notes
 
 
+def test_the_corners_of_a_box_are_no_points():
+    assert read("s4", "(10,20)(200,180) and (30,40)").points == ((30, 40),)
+
+
 @pytest.mark.parametrize("dataset, text, unread", [
     ("arig", "<obj>x1=10, y1=20, x2=200, y2=180</obj>", ["x1=10, y1=20, x2=200, y2=180"]),
     ("arig", "<obj>(10,20)</obj>", ["(10,20)"]),
@@ -255,7 +274,8 @@ def test_points_are_read_however_they_are_written(text):
     ("avqa", "[1,2,3]", []),
 ])
 def test_a_place_that_is_not_read_is_told(dataset, text, unread):
-    assert read(dataset, text).notes == tuple(f"No place in the picture could be read in “{piece}”." for piece in unread)
+    notes = [f"No place in the picture could be read in “{piece}”." for piece in unread]
+    assert list(read(dataset, text).notes) == notes
 
 
 @pytest.mark.parametrize("text, exists, boxes, points", [
@@ -329,11 +349,11 @@ def test_chips_cover_the_tags(dataset, text, chips):
 # ---- anything at all ----
 
 PIECES = st.sampled_from([
-    "<event>", "</event>", "<visual_event>", "</visual_event>", "<audio>", "</audio>", "<range>", "</range>", "<answer>",
-    "</answer>", "<obj>", "</obj>", "<", "</", "<eve", ">", "</s>", "dog", "The object is ", "one", "true", " ", "\n",
+    "<event>", "</event>", "<visual_event>", "</visual_event>", "<audio>", "</audio>", "<range>", "</range>",
+    "<answer>", "</answer>", "<obj>", "</obj>", "<", "</", "<eve", ">", "</s>", "dog", "The object is ", "one", "true", " ", "\n",
     ", ", ".", "(0 3)", "(7,10)", "[12, 4]", "[1,2,3,4]", "(", "[", ")", "1", "0.5", "-", " to ", " and ", "10,20",
-    "ſ", "ı", "\0", "<viſual>", "top left corner is ", "3s", "00:03", ":", "（3，7）", "，", "3 7, 8 9", "{", "}", ";", "-7",
-    "–", "between ", "from ", " s", " m", "%", "...", "<range>3, 7", "<event>dog, ", "７",
+    "ſ", "ı", "\0", "<viſual>", "top left corner is ", "3s", "00:03", ":", "（3，7）", "，", "3 7, 8 9", "{", "}", ";",
+    "-7", "–", "between ", "from ", " s", " m", "%", "...", "<range>3, 7", "<event>dog, ", "７",
 ])
 ANYTHING = st.one_of(st.text(), st.lists(PIECES, max_size=14).map("".join))
 DATASETS = st.sampled_from(sorted(TASKS))
@@ -416,5 +436,6 @@ def test_no_number_in_a_block_is_lost_without_a_word(numbers, joints, opened):
     body = opened + "".join(f"{number}{joint}" for number, joint in zip(numbers, joints))
     answer = read("unav", f"<event>dog, {body}</event>")
     read_as = {edge for event in answer.events for edge in (event.start, event.end)}
+    told = [*answer.notes, *(span.label for span in answer.spans)]
     for number in numbers[:len(joints)]:
-        assert number in read_as or any(str(number) in words for words in (*answer.notes, *(span.label for span in answer.spans)))
+        assert number in read_as or any(str(number) in words for words in told)

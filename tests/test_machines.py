@@ -75,8 +75,9 @@ def test_what_says_no_encoding_is_found(source):
 
 
 @pytest.mark.parametrize("source", [
-    "open(p, 'rb')", "open(p, encoding='utf-8')", "p.open('wb')", "p.read_text('utf-8')", "p.read_bytes()", "av.open(p)",
-    "Image.open(p)", "subprocess.run(c, text=True, encoding='utf-8')", "subprocess.run(c)", "NamedTemporaryFile()",
+    "open(p, 'rb')", "open(p, encoding='utf-8')", "p.open('wb')", "p.read_text('utf-8')", "p.read_bytes()",
+    "av.open(p)", "Image.open(p)",
+    "subprocess.run(c, text=True, encoding='utf-8')", "subprocess.run(c)", "NamedTemporaryFile()",
     "gzip.open(p)", "p.write_text(t, encoding='utf-8')", "open(p, 'w', **utf8)",
 ])  # fmt: skip
 def test_what_says_its_encoding_or_needs_none_is_not(source):
@@ -95,8 +96,8 @@ NAMES = {
     "os": {"sync", "fork", "forkpty", "killpg", "getpgid", "setpgid", "setsid", "getuid", "geteuid", "getgid", "mkfifo",
            "nice", "getloadavg", "sched_getaffinity", "sched_setaffinity", "wait", "waitpid", "wait4", "fdatasync",
            "WNOHANG", "sysconf", "getpriority", "setpriority", "uname", "rename", "statvfs", "chown", "openpty"},
-    "signal": {"SIGKILL", "SIGALRM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGCHLD", "SIGSTOP", "SIGCONT", "SIGQUIT", "alarm",
-               "setitimer", "pause", "pthread_kill", "pthread_sigmask", "sigwait"},
+    "signal": {"SIGKILL", "SIGALRM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGCHLD", "SIGSTOP", "SIGCONT", "SIGQUIT",
+               "alarm", "setitimer", "pause", "pthread_kill", "pthread_sigmask", "sigwait"},
     "select": {"epoll", "poll", "kqueue"},
     "time": {"tzset"},
     "socket": {"AF_UNIX", "socketpair"},
@@ -119,7 +120,8 @@ def _is_guarded(parents: list[ast.AST]) -> bool:
                 return True
         if isinstance(parent, ast.FunctionDef) and child in parent.body:
             before = parent.body[: parent.body.index(child)]
-            if any(isinstance(s, ast.If) and _asks(s.test) and isinstance(s.body[-1], (ast.Return, ast.Raise)) for s in before):
+            asked = [one for one in before if isinstance(one, ast.If) and _asks(one.test)]
+            if any(isinstance(one.body[-1], (ast.Return, ast.Raise)) for one in asked):
                 return True
     return False
 
@@ -132,22 +134,23 @@ def lacking(node: ast.AST, parents: tuple[ast.AST, ...] = ()) -> list[str]:
     elif isinstance(node, ast.ImportFrom):
         found = [node.module] if node.module in MODULES else []
         found += [f"{node.module}.{name.name}" for name in node.names if name.name in NAMES.get(node.module, ())]
-    elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.attr in NAMES.get(node.value.id, ()):
-        found = [ast.unparse(node)]
-    elif isinstance(node, ast.Call) and called(node)[1] == "rename":  # on Windows not over a file: `replace` is, anywhere
+    elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+        found = [ast.unparse(node)] if node.attr in NAMES.get(node.value.id, ()) else []
+    elif isinstance(node, ast.Call) and called(node)[1] == "rename":  # Windows does not over a file
         found = [] if called(node)[0] == "os" else ["rename"]
     elif isinstance(node, ast.Call) and called(node)[1] in ("get_context", "set_start_method"):
         found = [f"{called(node)[1]} fork"] if any(getattr(word, "value", "") == "fork" for word in node.args) else []
-    elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.startswith(("/dev/", "/proc/", "/tmp")):
-        found = [node.value]
+    elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+        found = [node.value] if node.value.startswith(("/dev/", "/proc/", "/tmp")) else []
     found = [] if found and _is_guarded(list(parents)) else found
     return found + [name for child in ast.iter_child_nodes(node) for name in lacking(child, parents)]
 
 
 @pytest.mark.parametrize("source", [
     "os.sync()", "import fcntl", "import os, resource", "from resource import getrusage", "from signal import SIGKILL",
-    "os.kill(n, signal.SIGKILL)", "part.rename(path)", "os.rename(a, b)", "os.fork()", "multiprocessing.get_context('fork')",
-    "open('/dev/null')", "if x:\n    os.sync()", "def f():\n    if x:\n        return\n    os.sync()",
+    "os.kill(n, signal.SIGKILL)", "part.rename(path)", "os.rename(a, b)", "os.fork()",
+    "multiprocessing.get_context('fork')", "open('/dev/null')",
+    "if x:\n    os.sync()", "def f():\n    if x:\n        return\n    os.sync()",
 ])  # fmt: skip
 def test_what_a_machine_lacks_is_found(source):
     assert len(lacking(ast.parse(source))) == 1
@@ -156,7 +159,8 @@ def test_what_a_machine_lacks_is_found(source):
 @pytest.mark.parametrize("source", [
     "part.replace(path)", "os.replace(a, b)", "os.fsync(n)", "multiprocessing.get_context('spawn')", "signal.SIGTERM",
     "if hasattr(os, 'sync'):\n    os.sync()", "try:\n    import resource\nexcept ImportError:\n    resource = None",
-    "n = os.nice(1) if sys.platform != 'win32' else 0", "def f():\n    if os.name == 'nt':\n        return\n    os.sync()",
+    "n = os.nice(1) if sys.platform != 'win32' else 0",
+    "def f():\n    if os.name == 'nt':\n        return\n    os.sync()",
 ])  # fmt: skip
 def test_what_asks_for_the_machine_first_is_not(source):
     assert lacking(ast.parse(source)) == []
@@ -202,7 +206,8 @@ def says(self, *given, **more):
 model.Crab.stream = says
 
 golden, film = ROOT / "tests" / "golden", home / f"{name}.mp4"
-crab = ["--model", str(golden / "tiny-omni"), "--adapter", str(golden / "finetune_weights.bin"), "--max-new-tokens", "2"]
+base, adapter = golden / "tiny-omni", golden / "finetune_weights.bin"
+crab = ["--model", str(base), "--adapter", str(adapter), "--max-new-tokens", "2"]
 out = lambda end: str(home / f"{name} out{end}")
 for words in (
     ["ask", str(film), "--task", "unav", "--routing", out(".npz"), *crab],
@@ -223,7 +228,7 @@ import app
 
 logging.basicConfig()
 app.log.error("Something went wrong with %s", "犬 🦀")
-*_, result = ask.ask(model.Crab.load(golden / "tiny-omni", golden / "finetune_weights.bin", device="cpu"),
+*_, result = ask.ask(model.Crab.load(base, adapter, device="cpu"),
                      media.open_clip(film), TASKS["avqa"], "犬 🦀 Ж?", max_new_tokens=2)
 folder = str(home / "page")
 answer, weights = app.saved(result, folder)
@@ -256,7 +261,8 @@ def test_page_and_command_line_write_under_a_windows_locale(cp1252, tmp_path):
     assert answer["question"] == "犬 🦀 Ж?" and answer["text"] == "<event>Hund 犬 🦀, (0 3)(4)</event>"
     assert "犬 🦀 Ж?" in next(home.glob("page/*/routing.html")).read_text(encoding="utf-8")
     explored = json.loads(next(home.glob("page/*/routing.json")).read_text(encoding="utf-8"))
-    assert "this question: �" in "".join(token[2] for token in explored["towers"][0]["tokens"])  # a token is half a letter
+    shown = "".join(token[2] for token in explored["towers"][0]["tokens"])
+    assert "this question: �" in shown  # a token is half a letter
     with (home / f"{NAME} out.csv").open(encoding="utf-8", newline="") as file:
         assert {"language", "audio", "vision"} <= {row["tower"] for row in csv.DictReader(file)}
     assert "<title>" in (home / f"{NAME} out.html").read_text(encoding="utf-8")
