@@ -90,20 +90,21 @@ def _placed(
     A block follows the one before, unless its time says that sound is missing in between. Samples of the file are not
     counted: their rate may change on the way.
     """
-    time, position, told = clock(path), None, True
+    rate, began, tick = clock(path).rate, float(clock(path).sound), stream.time_base
+    counted, told, position = _is_counted(container), True, None
     lowest, highest = Limits.rates
     for frame in decoded(container, stream):
         if not lowest <= frame.sample_rate <= highest:
             sentence = f"has {frame.sample_rate} samples a second: save it with {lowest // 1000} to {highest // 1000} kHz."
             raise MediaError(f"{path.name} {sentence}")
-        told &= frame.sample_rate == time.rate or not _is_counted(container)
+        told = told and not (counted and frame.sample_rate != rate)
         if frame.pts is not None and (told or position is None):
-            stamp = round((float(frame.pts * stream.time_base) - float(time.sound)) * time.rate)
-            if position is None or stamp - position > _GAP * time.rate:
+            stamp = round((float(frame.pts * tick) - began) * rate)
+            if position is None or stamp - position > _GAP * rate:
                 position = stamp
         position = position or 0
         yield position, frame
-        position += frame.samples * time.rate / frame.sample_rate
+        position += frame.samples * rate / frame.sample_rate
 
 
 def _is_counted(container: av.container.InputContainer) -> bool:
@@ -142,11 +143,11 @@ def _resample(samples: np.ndarray, rate: int) -> np.ndarray:
 
 def heard(path: Path) -> Iterator[float]:
     """When the sound decoded so far is over, in seconds from its first sample, as decoding goes on."""
+    rate = clock(path).rate
     with open_file(path) as container:
         stream = audio_stream(container)
         for begins, frame in _placed(path, container, stream) if stream is not None else ():
             _check_floats(path, frame)
-            rate = clock(path).rate
             yield (begins + frame.samples * rate / frame.sample_rate) / rate
 
 
