@@ -139,8 +139,10 @@ def joined(tmp_path, suffix, codec, audio, by, options=None):
     return both
 
 
-@pytest.mark.parametrize("by", [1000, 17, 0, -4, 90000])
-@pytest.mark.parametrize("suffix, codec, audio", [("ts", "libx264", "aac"), ("ts", "mpeg2video", "mp2"), ("mpg", "mpeg2video", "mp2")])
+@pytest.mark.parametrize("by", [1000, 17, 0, -4])
+@pytest.mark.parametrize(
+    "suffix, codec, audio", [("ts", "libx264", "aac"), ("ts", "mpeg2video", "mp2"), ("mpg", "mpeg2video", "mp2")]
+)
 def test_recordings_joined_in_one_file_play_on(tmp_path, suffix, codec, audio, by):
     clip = open_clip(joined(tmp_path, suffix, codec, audio, by, {"bf": "2"}))
     assert clip.duration == pytest.approx(12.05, abs=0.1)
@@ -223,10 +225,19 @@ def test_sound_with_a_gap_lasts_as_long_as_it_plays(tmp_path, suffix, audio):
     assert bursts(sound(clip, start=5.5, end=7.5)) == pytest.approx({6: 0.5, 7: 1.5}, abs=0.03)
 
 
-@pytest.mark.parametrize("suffix, audio, rates", [("aac", "aac", (48000, 24000)), ("aac", "aac", (24000, 48000)), ("ts", "mp2", (48000, 32000)), ("mp3", "libmp3lame", (44100, 48000))])
+@pytest.mark.parametrize(
+    "suffix, audio, rates",
+    [
+        ("aac", "aac", (48000, 24000)),
+        ("aac", "aac", (24000, 48000)),
+        ("ts", "mp2", (48000, 32000)),
+        ("mp3", "libmp3lame", (44100, 48000)),
+    ],
+)
 def test_sound_may_change_its_rate_on_the_way(tmp_path, suffix, audio, rates):
+    mux = {"write_xing": "0", "id3v2_version": "0"} if suffix == "mp3" else None
     parts = [
-        clock_clip(tmp_path / f"{rate}.{suffix}", video=None, audio=audio, seconds=3, rate=rate, mux=None if suffix != "mp3" else {"write_xing": "0", "id3v2_version": "0"})
+        clock_clip(tmp_path / f"{rate}.{suffix}", video=None, audio=audio, seconds=3, rate=rate, mux=mux)
         for rate in rates
     ]
     if suffix == "ts":
@@ -244,7 +255,8 @@ def wav(path, samples, rate, *, channels=1):
     """A WAV file of 32-bit floats that says `rate`."""
     data = np.asarray(samples, "<f4").tobytes()
     head = struct.pack("<IHHIIHH", 16, 3, channels, rate, rate * 4 * channels % 2**32, 4 * channels, 32)
-    path.write_bytes(b"RIFF" + struct.pack("<I", 36 + len(data)) + b"WAVEfmt " + head + b"data" + struct.pack("<I", len(data)) + data)
+    content = b"WAVEfmt " + head + b"data" + struct.pack("<I", len(data)) + data
+    path.write_bytes(b"RIFF" + struct.pack("<I", len(content)) + content)
     return path
 
 
@@ -262,6 +274,21 @@ def test_values_that_are_no_sound_are_refused(tmp_path, value, at, channels):
     samples[at * channels] = value
     with pytest.raises(MediaError, match="^a.wav holds values that are no sound .* save it as WAV or MP3 and try again.$"):
         open_clip(wav(tmp_path / "a.wav", samples, 16000, channels=channels))
+
+
+def test_a_video_whose_sound_cannot_be_decoded_is_silent(tmp_path):
+    """Its clock goes on as the file says, though nothing is heard."""
+    path = clock_clip(tmp_path / "a.mkv", audio="flac", pictures_from=0.4)
+
+    def spoil(packet):
+        if packet.stream.type == "audio":
+            spoilt = av.Packet(b"\x00" * packet.size)
+            spoilt.pts, spoilt.dts, spoilt.time_base = packet.pts, packet.dts, packet.time_base
+            return spoilt
+
+    clip = open_clip(remux(path, tmp_path / "b.mkv", spoil))
+    assert clip.audio is None and sound(clip).shape == (0,)
+    assert behind(seen(clip)) == pytest.approx(behind(seen(open_clip(path))))
 
 
 def test_loud_sound_is_sound(tmp_path):
@@ -311,7 +338,8 @@ FOR_FEW = [COMMENT, av.stream.Disposition.visual_impaired, av.stream.Disposition
     ids=["second", "first", "none", "both"],
 )
 def test_the_default_track_is_taken(tmp_path, suffix, pictures, marked, second):
-    path = two_tracks(tmp_path / f"a.{suffix}", pictures=pictures, marked=marked, mux={"default_mode": "passthrough"} if suffix == "mkv" else None)
+    mux = {"default_mode": "passthrough"} if suffix == "mkv" else None
+    path = two_tracks(tmp_path / f"a.{suffix}", pictures=pictures, marked=marked, mux=mux)
     with av.open(str(path)) as container:
         defaults = [bool(stream.disposition & DEFAULT) for stream in container.streams]
     if marked == {} and defaults[0] != defaults[1]:

@@ -90,7 +90,7 @@ def _placed(
     A block follows the one before, unless its time says that sound is missing in between. Samples of the file are not
     counted: their rate may change on the way.
     """
-    rate, began, tick = clock(path).rate, float(clock(path).sound), stream.time_base
+    rate, began, tick = clock(path).rate, float(clock(path).sound or 0), stream.time_base
     counted, told, position = _is_counted(container), True, None
     lowest, highest = Limits.rates
     for frame in decoded(container, stream):
