@@ -103,7 +103,7 @@ def remux(source: Path, path: Path, change: Callable[[av.Packet], object], *, mu
             instead = change(packet) if packet.size else False
             if instead is not False:
                 stream = streams[packet.stream_index]
-                packet = instead or packet
+                packet = instead if isinstance(instead, av.Packet) else packet
                 packet.stream = stream
                 out.mux(packet)
     return path

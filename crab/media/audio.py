@@ -95,8 +95,8 @@ def _placed(
     lowest, highest = Limits.rates
     for frame in decoded(container, stream):
         if not lowest <= frame.sample_rate <= highest:
-            sentence = f"has {frame.sample_rate} samples a second: save it with {lowest // 1000} to {highest // 1000} kHz."
-            raise MediaError(f"{path.name} {sentence}")
+            most = f"{lowest // 1000} to {highest // 1000} kHz"
+            raise MediaError(f"{path.name} has {frame.sample_rate} samples a second: save it with {most}.")
         told = told and not (counted and frame.sample_rate != rate)
         if frame.pts is not None and (told or position is None):
             stamp = round((float(frame.pts * tick) - began) * rate)
@@ -108,7 +108,7 @@ def _placed(
 
 
 def _is_counted(container: av.container.InputContainer) -> bool:
-    """Whether times are only what FFmpeg counts from block to block, all as long as the first: a bare stream of sound."""
+    """Whether times are only what FFmpeg counts, all blocks as long as the first: in a bare stream of sound."""
     return container.format.name in {"aac", "mp3", "ac3", "eac3"}
 
 
@@ -163,6 +163,5 @@ def _check_floats(path: Path, frame: av.AudioFrame) -> None:
 def _check_values(path: Path, samples: np.ndarray) -> None:
     # No sample is larger than the root of the sum of their squares, which takes next to no time.
     if not np.vdot(samples, samples) <= _LOUDEST**2 and not np.abs(samples).max() <= _LOUDEST:
-        raise MediaError(
-            f"{path.name} holds values that are no sound (not a number, or far too large): save it as WAV or MP3 and try again."
-        )
+        why = "values that are no sound (not a number, or far too large)"
+        raise MediaError(f"{path.name} holds {why}: save it as WAV or MP3 and try again.")
