@@ -121,6 +121,7 @@ def test_a_recording_that_begins_between_key_frames(tmp_path, suffix, codec, aud
     if start > 0.1:  # program streams begin at half a second
         moved_cut, cut = cut, lambda packet: moved(packet, -start + 0.02) or moved_cut(packet)
     clip = open_clip(remux(whole, tmp_path / f"b.{suffix}", cut))
+    assert video.listed(clip.video) is None  # what is packed is not what can be seen
     shown = seen(clip)
     assert 16 <= min(shown) <= 33 and max(shown) == 149
     assert agrees(clip) == pytest.approx(-1.1, abs=0.2 if suffix != "mpg" else 0.7)
@@ -204,11 +205,20 @@ def test_parts_of_a_recording_may_lack_a_track():
 
 
 def test_the_last_of_one_part_may_follow_the_first_of_the_next():
+    """Sound is packed in larger pieces: its last 0.6 s come behind the first pictures of what was joined."""
     one, two = packets((0, 5)), packets((1000, 1005))
-    mixed = [*one[:95], one[96], one[98], two[0], two[2], one[95], one[97], one[99], two[1], *two[3:]]
+    rest = [Sent(1, 5 + i / 10, 5 + i / 10, 0.1) for i in range(6)]
+    mixed = [*one, two[0], two[2], *rest, two[1], *two[3:]]
     added = shifts(mixed)
     new = np.array([packet.decoded >= 1000 for packet in mixed])
-    assert not added[~new].any() and np.ptp(added[new]) == 0 and added[new][0] == pytest.approx(-994.8, abs=0.01)
+    assert not added[~new].any() and np.ptp(added[new]) == 0 and added[new][0] == pytest.approx(5.6 - 1000)
+
+
+def test_a_part_begins_when_all_of_the_one_before_is_over():
+    """Also a track that ends there: its sound goes on for three seconds after the picture."""
+    one = [*packets((0, 5)), *packets((5, 8), tracks=(1,))]
+    added = shifts([*one, *packets((1000, 1005), tracks=(0,))])
+    assert added[-1] == pytest.approx(8 - 1000.2)
 
 
 # ------------------------------------------------------------------------------------------------------------ sound
@@ -274,6 +284,13 @@ def test_values_that_are_no_sound_are_refused(tmp_path, value, at, channels):
     samples[at * channels] = value
     with pytest.raises(MediaError, match="^a.wav holds .*no sound .*: save it as WAV or MP3 and try again.$"):
         open_clip(wav(tmp_path / "a.wav", samples, 16000, channels=channels))
+
+
+def test_values_that_are_no_sound_reach_no_model(tmp_path):
+    """Not every block can be looked at before; what is handed on is."""
+    path = wav(tmp_path / "a.wav", np.full(16000, np.nan), 16000)
+    with pytest.raises(MediaError, match="a.wav holds"):
+        sound(Clip("a.wav", audio=path, duration=1.0))
 
 
 def test_a_video_whose_sound_cannot_be_decoded_is_silent(tmp_path):
