@@ -96,12 +96,15 @@ def clock_clip(
 
 
 def remux(source: Path, path: Path, change: Callable[[av.Packet], object], *, mux: dict | None = None) -> Path:
-    """Write the packets of `source`, each as `change` leaves it, but for those of which it says False; the path."""
+    """Write the packets of `source`, each as `change` leaves it, or the one it gives instead; False leaves one out."""
     with av.open(str(source)) as box, av.open(str(path), "w", options=mux or {}) as out:
         streams = {stream.index: out.add_stream_from_template(stream) for stream in box.streams}
         for packet in box.demux():
-            if packet.size and change(packet) is not False:
-                packet.stream = streams[packet.stream_index]
+            instead = change(packet) if packet.size else False
+            if instead is not False:
+                stream = streams[packet.stream_index]
+                packet = instead if isinstance(instead, av.Packet) else packet
+                packet.stream = stream
                 out.mux(packet)
     return path
 

@@ -121,6 +121,7 @@ def test_a_recording_that_begins_between_key_frames(tmp_path, suffix, codec, aud
     if start > 0.1:  # program streams begin at half a second
         moved_cut, cut = cut, lambda packet: moved(packet, -start + 0.02) or moved_cut(packet)
     clip = open_clip(remux(whole, tmp_path / f"b.{suffix}", cut))
+    assert video.listed(clip.video) is None  # what is packed is not what can be seen
     shown = seen(clip)
     assert 16 <= min(shown) <= 33 and max(shown) == 149
     assert agrees(clip) == pytest.approx(-1.1, abs=0.2 if suffix != "mpg" else 0.7)
@@ -130,7 +131,7 @@ def test_a_recording_that_begins_between_key_frames(tmp_path, suffix, codec, aud
 
 
 def joined(tmp_path, suffix, codec, audio, by, options=None):
-    """Two recordings of six seconds in one file; the clock of the second begins `by` seconds after that of the first."""
+    """Two recordings of six seconds in one file; the second's clock begins `by` seconds after the first's."""
     one = clock_clip(tmp_path / f"a.{suffix}", video=codec, audio=audio, options=options)
     other = remux(one, tmp_path / f"b.{suffix}", lambda packet: moved(packet, by + 10))
     both = tmp_path / f"both.{suffix}"
@@ -139,8 +140,10 @@ def joined(tmp_path, suffix, codec, audio, by, options=None):
     return both
 
 
-@pytest.mark.parametrize("by", [1000, 17, 0, -4, 90000])
-@pytest.mark.parametrize("suffix, codec, audio", [("ts", "libx264", "aac"), ("ts", "mpeg2video", "mp2"), ("mpg", "mpeg2video", "mp2")])
+@pytest.mark.parametrize("by", [1000, 17, 0, -4])
+@pytest.mark.parametrize(
+    "suffix, codec, audio", [("ts", "libx264", "aac"), ("ts", "mpeg2video", "mp2"), ("mpg", "mpeg2video", "mp2")]
+)
 def test_recordings_joined_in_one_file_play_on(tmp_path, suffix, codec, audio, by):
     clip = open_clip(joined(tmp_path, suffix, codec, audio, by, {"bf": "2"}))
     assert clip.duration == pytest.approx(12.05, abs=0.1)
@@ -202,11 +205,20 @@ def test_parts_of_a_recording_may_lack_a_track():
 
 
 def test_the_last_of_one_part_may_follow_the_first_of_the_next():
+    """Sound is packed in larger pieces: its last 0.6 s come behind the first pictures of what was joined."""
     one, two = packets((0, 5)), packets((1000, 1005))
-    mixed = [*one[:95], one[96], one[98], two[0], two[2], one[95], one[97], one[99], two[1], *two[3:]]
+    rest = [Sent(1, 5 + i / 10, 5 + i / 10, 0.1) for i in range(6)]
+    mixed = [*one, two[0], two[2], *rest, two[1], *two[3:]]
     added = shifts(mixed)
     new = np.array([packet.decoded >= 1000 for packet in mixed])
-    assert not added[~new].any() and np.ptp(added[new]) == 0 and added[new][0] == pytest.approx(-994.8, abs=0.01)
+    assert not added[~new].any() and np.ptp(added[new]) == 0 and added[new][0] == pytest.approx(5.6 - 1000)
+
+
+def test_a_part_begins_when_all_of_the_one_before_is_over():
+    """Also a track that ends there: its sound goes on for three seconds after the picture."""
+    one = [*packets((0, 5)), *packets((5, 8), tracks=(1,))]
+    added = shifts([*one, *packets((1000, 1005), tracks=(0,))])
+    assert added[-1] == pytest.approx(8 - 1000.2)
 
 
 # ------------------------------------------------------------------------------------------------------------ sound
@@ -223,10 +235,19 @@ def test_sound_with_a_gap_lasts_as_long_as_it_plays(tmp_path, suffix, audio):
     assert bursts(sound(clip, start=5.5, end=7.5)) == pytest.approx({6: 0.5, 7: 1.5}, abs=0.03)
 
 
-@pytest.mark.parametrize("suffix, audio, rates", [("aac", "aac", (48000, 24000)), ("aac", "aac", (24000, 48000)), ("ts", "mp2", (48000, 32000)), ("mp3", "libmp3lame", (44100, 48000))])
+@pytest.mark.parametrize(
+    "suffix, audio, rates",
+    [
+        ("aac", "aac", (48000, 24000)),
+        ("aac", "aac", (24000, 48000)),
+        ("ts", "mp2", (48000, 32000)),
+        ("mp3", "libmp3lame", (44100, 48000)),
+    ],
+)
 def test_sound_may_change_its_rate_on_the_way(tmp_path, suffix, audio, rates):
+    mux = {"write_xing": "0", "id3v2_version": "0"} if suffix == "mp3" else None
     parts = [
-        clock_clip(tmp_path / f"{rate}.{suffix}", video=None, audio=audio, seconds=3, rate=rate, mux=None if suffix != "mp3" else {"write_xing": "0", "id3v2_version": "0"})
+        clock_clip(tmp_path / f"{rate}.{suffix}", video=None, audio=audio, seconds=3, rate=rate, mux=mux)
         for rate in rates
     ]
     if suffix == "ts":
@@ -244,7 +265,8 @@ def wav(path, samples, rate, *, channels=1):
     """A WAV file of 32-bit floats that says `rate`."""
     data = np.asarray(samples, "<f4").tobytes()
     head = struct.pack("<IHHIIHH", 16, 3, channels, rate, rate * 4 * channels % 2**32, 4 * channels, 32)
-    path.write_bytes(b"RIFF" + struct.pack("<I", 36 + len(data)) + b"WAVEfmt " + head + b"data" + struct.pack("<I", len(data)) + data)
+    content = b"WAVEfmt " + head + b"data" + struct.pack("<I", len(data)) + data
+    path.write_bytes(b"RIFF" + struct.pack("<I", len(content)) + content)
     return path
 
 
@@ -260,8 +282,30 @@ def test_a_rate_of_samples_that_nothing_has_is_refused(tmp_path, rate):
 def test_values_that_are_no_sound_are_refused(tmp_path, value, at, channels):
     samples = np.repeat(ticking(3, 16000)[0], channels)
     samples[at * channels] = value
-    with pytest.raises(MediaError, match="^a.wav holds values that are no sound .* save it as WAV or MP3 and try again.$"):
+    with pytest.raises(MediaError, match="^a.wav holds .*no sound .*: save it as WAV or MP3 and try again.$"):
         open_clip(wav(tmp_path / "a.wav", samples, 16000, channels=channels))
+
+
+def test_values_that_are_no_sound_reach_no_model(tmp_path):
+    """Not every block can be looked at before; what is handed on is."""
+    path = wav(tmp_path / "a.wav", np.full(16000, np.nan), 16000)
+    with pytest.raises(MediaError, match="a.wav holds"):
+        sound(Clip("a.wav", audio=path, duration=1.0))
+
+
+def test_a_video_whose_sound_cannot_be_decoded_is_silent(tmp_path):
+    """Its clock goes on as the file says, though nothing is heard."""
+    path = clock_clip(tmp_path / "a.mkv", audio="flac", pictures_from=0.4)
+
+    def spoil(packet):
+        if packet.stream.type == "audio":
+            spoilt = av.Packet(b"\x00" * packet.size)
+            spoilt.pts, spoilt.dts, spoilt.time_base = packet.pts, packet.dts, packet.time_base
+            return spoilt
+
+    clip = open_clip(remux(path, tmp_path / "b.mkv", spoil))
+    assert clip.audio is None and sound(clip).shape == (0,)
+    assert behind(seen(clip)) == pytest.approx(behind(seen(open_clip(path))))
 
 
 def test_loud_sound_is_sound(tmp_path):
@@ -311,7 +355,8 @@ FOR_FEW = [COMMENT, av.stream.Disposition.visual_impaired, av.stream.Disposition
     ids=["second", "first", "none", "both"],
 )
 def test_the_default_track_is_taken(tmp_path, suffix, pictures, marked, second):
-    path = two_tracks(tmp_path / f"a.{suffix}", pictures=pictures, marked=marked, mux={"default_mode": "passthrough"} if suffix == "mkv" else None)
+    mux = {"default_mode": "passthrough"} if suffix == "mkv" else None
+    path = two_tracks(tmp_path / f"a.{suffix}", pictures=pictures, marked=marked, mux=mux)
     with av.open(str(path)) as container:
         defaults = [bool(stream.disposition & DEFAULT) for stream in container.streams]
     if marked == {} and defaults[0] != defaults[1]:

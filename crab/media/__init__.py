@@ -2,9 +2,12 @@
 
 `open_clip` looks a file over and hands on a `Clip`, with hardly anything decoded. `frames`, `frame_at` and `sound`
 decode what is asked for and no more. FFmpeg (through PyAV) reads video and sound, Pillow reads pictures, still and
-moving. All times are seconds on one clock of the clip's, for its picture, its sound and its length. Zero is where a
-player's is: MP4, Matroska and Ogg have one of their own, whatever comes first in them and whenever; anywhere else
-(broadcasts, AVI) it is when the first picture or sound is due, whether or not that can be decoded.
+moving.
+
+All times are seconds on the clip's own clock, the one that a player shows beside it (`clock`). In MP4, Matroska, WebM
+and Ogg zero is the file's, and picture or sound may begin later. Elsewhere it is the first picture or sound that is
+due, be it decodable or not: a broadcast that is cut between key frames is heard before it is seen. Of several tracks
+the default one counts. Sound of another file keeps its own clock, and both begin at zero.
 
 Nothing is decoded in this process. Files come from anybody, and decoders are large programs in C: one of them that
 crashes, hangs or asks for all the memory there is must cost a sentence and not the page. So these functions ask a
@@ -89,7 +92,7 @@ def sound(clip: Clip, *, start: float = 0.0, end: float | None = None) -> np.nda
     """The sound from `start` to `end` (to its own end by default), on the clip's clock.
 
     Channels are averaged, then brought to 16 kHz by FFmpeg's resampler with a filter set to be close to librosa's soxr
-    (which PyAV's FFmpeg lacks). Where the first frame is shown before the sound begins, silence fills the time between;
+    (which PyAV's FFmpeg lacks). Where the sound begins later than the clip, silence fills the time before;
     nothing is padded at the end, so less comes back where the sound is over before `end`.
 
     Returns:

@@ -90,24 +90,25 @@ def _placed(
     A block follows the one before, unless its time says that sound is missing in between. Samples of the file are not
     counted: their rate may change on the way.
     """
-    time, position, told = clock(path), None, True
+    rate, began, tick = clock(path).rate, float(clock(path).sound or 0), stream.time_base
+    counted, told, position = _is_counted(container), True, None
     lowest, highest = Limits.rates
     for frame in decoded(container, stream):
         if not lowest <= frame.sample_rate <= highest:
-            sentence = f"has {frame.sample_rate} samples a second: save it with {lowest // 1000} to {highest // 1000} kHz."
-            raise MediaError(f"{path.name} {sentence}")
-        told &= frame.sample_rate == time.rate or not _is_counted(container)
+            most = f"{lowest // 1000} to {highest // 1000} kHz"
+            raise MediaError(f"{path.name} has {frame.sample_rate} samples a second: save it with {most}.")
+        told = told and not (counted and frame.sample_rate != rate)
         if frame.pts is not None and (told or position is None):
-            stamp = round((float(frame.pts * stream.time_base) - float(time.sound)) * time.rate)
-            if position is None or stamp - position > _GAP * time.rate:
+            stamp = round((float(frame.pts * tick) - began) * rate)
+            if position is None or stamp - position > _GAP * rate:
                 position = stamp
         position = position or 0
         yield position, frame
-        position += frame.samples * time.rate / frame.sample_rate
+        position += frame.samples * rate / frame.sample_rate
 
 
 def _is_counted(container: av.container.InputContainer) -> bool:
-    """Whether times are only what FFmpeg counts from block to block, all as long as the first: a bare stream of sound."""
+    """Whether times are only what FFmpeg counts, all blocks as long as the first: in a bare stream of sound."""
     return container.format.name in {"aac", "mp3", "ac3", "eac3"}
 
 
@@ -142,11 +143,11 @@ def _resample(samples: np.ndarray, rate: int) -> np.ndarray:
 
 def heard(path: Path) -> Iterator[float]:
     """When the sound decoded so far is over, in seconds from its first sample, as decoding goes on."""
+    rate = clock(path).rate
     with open_file(path) as container:
         stream = audio_stream(container)
         for begins, frame in _placed(path, container, stream) if stream is not None else ():
             _check_floats(path, frame)
-            rate = clock(path).rate
             yield (begins + frame.samples * rate / frame.sample_rate) / rate
 
 
@@ -162,6 +163,5 @@ def _check_floats(path: Path, frame: av.AudioFrame) -> None:
 def _check_values(path: Path, samples: np.ndarray) -> None:
     # No sample is larger than the root of the sum of their squares, which takes next to no time.
     if not np.vdot(samples, samples) <= _LOUDEST**2 and not np.abs(samples).max() <= _LOUDEST:
-        raise MediaError(
-            f"{path.name} holds values that are no sound (not a number, or far too large): save it as WAV or MP3 and try again."
-        )
+        why = "values that are no sound (not a number, or far too large)"
+        raise MediaError(f"{path.name} holds {why}: save it as WAV or MP3 and try again.")

@@ -16,8 +16,6 @@ from crab.media.container import audio_stream, open_file, read, video_stream
 # Containers whose clock is the file's own: a browser's player starts at its zero, whatever comes first and whenever.
 # Anywhere else (broadcasts above all) time begins at any number, and zero is when the first picture or sound is due.
 _FROM_ZERO = {"mov", "matroska", "ogg"}
-# AVI says in which order pictures are decoded, and no more. FFmpeg counts them from there, and so all times are late by
-# as much as pictures are decoded ahead; its sound begins with its picture.
 _PRIMING = Fraction(1, 10)  # seconds; a lone sound that begins so soon begins at zero: coders need a start-up
 _REORDERED = 32  # packets, more than lie between a picture and one that is shown before it
 
@@ -49,9 +47,11 @@ def _clock(path: Path, *_: int) -> Clock:
         seen, late, heard = _first_times(container, picture, track)
         names = set(container.format.name.split(","))
     begins = None if heard is None else (heard.pts or 0) * track.time_base
-    if "avi" not in names:
-        late = Fraction(0)
-    first = min((time for time in (None if seen is None else seen - late, begins) if time is not None), default=Fraction(0))
+    # AVI says in which order pictures are decoded, and no more. FFmpeg counts them from there, and so all their times are
+    # late by as much as pictures are decoded ahead; the sound begins with them.
+    late = late if "avi" in names else Fraction(0)
+    known = [] if seen is None else [seen - late]
+    first = min(known if begins is None else [*known, begins], default=Fraction(0))
     # A clock that starts later than a clip may last was started by another, longer recording.
     if _FROM_ZERO & names and 0 <= first <= Limits.seconds and (picture is not None or first > _PRIMING):
         first = Fraction(0)

@@ -163,7 +163,9 @@ def _by_seeking(path: Path, timeline: _Timeline, indices: np.ndarray) -> Iterato
         for key, wanted in groups.items():
             seek(container, stream, key)
             for count, frame in enumerate(decoded(container, stream)):
-                if key != timeline.keys[0] and (frame.is_corrupt or count == 0 and not _stands_alone(frame, path, timeline)):
+                if key == timeline.keys[0]:
+                    pass  # where a plain decode begins as well
+                elif frame.is_corrupt or count == 0 and not _stands_alone(frame, path, timeline):
                     return
                 if frame.pts in wanted:
                     yield wanted[frame.pts], frame
