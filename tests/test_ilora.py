@@ -445,7 +445,8 @@ def test_layers_are_chosen_as_by_pefts_own_lora(config, tmp_path):
 
 @pytest.mark.parametrize("config", [
     {"layers_to_transform": [9]}, {"layers_to_transform": [0], "layers_pattern": "blocks"},
-    {"layers_pattern": "layers"}, {"exclude_modules": ["q_proj"]}, {"exclude_modules": ["nothing"], "target_modules": ["nowhere"]},
+    {"layers_pattern": "layers"}, {"exclude_modules": ["q_proj"]},
+    {"exclude_modules": ["nothing"], "target_modules": ["nowhere"]},
     {"target_modules": r".*q_proj", "layers_to_transform": [0]}, {"target_modules": ".*", "layers_pattern": "layers"},
     {"modules_to_save": ["layers"]},
 ])  # fmt: skip
