@@ -252,7 +252,7 @@ def _span_ious(span: Span, others: Sequence[Span]) -> np.ndarray:
     starts, ends = np.array(others, float).reshape(-1, 2).T
     both = np.clip(np.minimum(span[1], ends) - np.maximum(span[0], starts), 0, None)
     either = (ends - starts) + (span[1] - span[0]) - both
-    return np.divide(both, either, out=np.ones_like(both), where=either > 0)
+    return np.divide(both, either, out=np.ones_like(both), where=either != 0)
 
 
 # ---- boxes: ARIG ----
