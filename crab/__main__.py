@@ -278,6 +278,7 @@ def run_scenes_show(args: argparse.Namespace) -> None:
 def run_evaluate(args: argparse.Namespace) -> None:
     from crab import avuie
     from crab.learn import evaluate
+    from crab.learn.rows import read_rows
     from crab.segment import load_segmenter
 
     names = list(dict.fromkeys(_task(name).name for name in args.tasks))
@@ -290,7 +291,7 @@ def run_evaluate(args: argparse.Namespace) -> None:
         records += found
     segmenter = load_segmenter(args.segmenter)
     if args.score:
-        rows = evaluate.read_rows(args.score, names)
+        rows = read_rows(args.score, names)
         report = evaluate.score_answers(rows, records, root=args.data, segmenter=segmenter)
     else:
         predicted = evaluate.predict(_load(args), records, max_new_tokens=args.max_new_tokens)

@@ -187,15 +187,14 @@ def table(report: Report) -> str:
 def _notes(report: Report, dataset: str) -> Iterator[str]:
     """What the numbers do not show about the answers that were given, a sentence each."""
     silent = sum(flaw.dataset == dataset and flaw.reason == NO_ANSWER for flaw in report.invalid)
-    strangers, replaced = (
-        sum(flaw.dataset == dataset for flaw in flaws) for flaws in (report.strangers, report.replaced)
-    )
     if silent:
-        yield f"{silent:,} of the records have no answer and count as wrong."
-    if replaced:
-        yield f"{replaced:,} answers are not counted, because a later one is about the same record."
-    if strangers:
-        yield f"{strangers:,} answers are not counted, because the data have no such record."
+        yield f"{silent:,} without an answer, counted as wrong."
+    for flaws, why in (
+        (report.replaced, "a later one is about the same record"),
+        (report.strangers, "the data have no such record"),
+    ):
+        if count := sum(flaw.dataset == dataset for flaw in flaws):
+            yield f"{count:,} of the answers {'are' if count > 1 else 'is'} not counted, because {why}."
 
 
 def _leaves(measures: dict, above: str = "") -> Iterator[tuple[str, float | int]]:
