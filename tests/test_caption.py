@@ -17,7 +17,8 @@ TOGETHER = [  # read as one text: "C." is "c" because the next caption begins wi
      "you can not see it but they 're gon na hear it i 'd say 't is loud"),
     ("The 3,000-dollar piano of the U.S. band costs 1,234.56 or 50% more at 10:30 p.m.",
      "the 3,000-dollar piano of the u.s. band costs 1,234.56 or 50 % more at 10:30 p.m."),
-    ("Mr. Smith and Dr. Lee, e.g., meet in St. Louis on Jan. 5.", "mr. smith and dr. lee e.g. meet in st. louis on jan. 5"),
+    ("Mr. Smith and Dr. Lee, e.g., meet in St. Louis on Jan. 5.",
+     "mr. smith and dr. lee e.g. meet in st. louis on jan. 5"),
     ("He lives in the U.S.", "he lives in the u.s."),
     ("She plays in C.", "she plays in c"),
     ("The choir sings in the 1990s style of rock 'n' roll...", "the choir sings in the 1990s style of rock 'n' roll"),
@@ -27,8 +28,10 @@ TOGETHER = [  # read as one text: "C." is "c" because the next caption begins wi
     ("“Hello,” he said, isn’t it? Café, naïve, Zürich — wow!!", "hello he said is n't it café naïve zürich wow !!"),
     ("😀 A smile :) and an e-mail to me@example.com via http://www.example.com/a?b=1.",
      "a smile :-rrb- and an e-mail to me@example.com via http://www.example.com/a?b=1"),
-    ("2 1/2 cups, 3/4 full, ½ empty; call (555) 555-1234.", "2 1/2 cups 3/4 full 1/2 empty call -lrb-555-rrb- 555-1234"),
-    ("Rock&Roll at AT&T, C++ [music] {x} a/b * 5.", "rock & roll at at&t c++ -lsb- music -rsb- -lcb- x -rcb- a/b * 5"),
+    ("2 1/2 cups, 3/4 full, ½ empty; call (555) 555-1234.",
+     "2 1/2 cups 3/4 full 1/2 empty call -lrb-555-rrb- 555-1234"),
+    ("Rock&Roll at AT&T, C++ [music] {x} a/b * 5.",
+     "rock & roll at at&t c++ -lsb- music -rsb- -lcb- x -rcb- a/b * 5"),
     ("...", ""),
 ]  # fmt: skip
 
@@ -61,7 +64,7 @@ def test_the_words_of_one_caption(caption, words):
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.lists(st.text(st.characters(codec="utf-8", exclude_categories=()) | st.sampled_from("aI'.-\n\r\u2028<&;()1 "))))
+@given(st.lists(st.text(st.characters(codec="utf-8") | st.sampled_from("aI'.-\n\r\u2028<&;()1 "))))
 def test_every_caption_has_its_words_whatever_is_in_it(captions):
     words = tokens(captions)
     assert len(words) == len(captions)
@@ -69,7 +72,9 @@ def test_every_caption_has_its_words_whatever_is_in_it(captions):
         assert word not in STRUCK_OUT and word == word.lower() and not re.search(r"\s", word)
 
 
-@pytest.mark.parametrize("caption", ["a" * 100_000, "'" * 20_000, "<a " * 5_000, "1." * 20_000, "a.b@" * 5_000, "-a" * 20_000])
+@pytest.mark.parametrize("caption", [
+    "a" * 100_000, "'" * 20_000, "<a " * 5_000, "1." * 20_000, "a.b@" * 5_000, "-a" * 20_000,
+])  # fmt: skip
 def test_a_long_caption_takes_no_minutes(caption):
     code = "import sys; from crab.learn.caption import tokens; tokens([sys.stdin.read()])"
     subprocess.run([sys.executable, "-c", code], input=caption, text=True, timeout=60, check=True)
