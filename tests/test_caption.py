@@ -1,4 +1,4 @@
-"""Captions cut into words. What is expected is what PTBTokenizer 3.4.1 and the strike-outs of pycocoevalcap 1.2 make."""
+"""Captions cut into words. What is expected is what PTBTokenizer 3.4.1 and the striking out of pycocoevalcap 1.2 do."""
 
 import re
 import subprocess
