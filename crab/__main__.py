@@ -282,19 +282,24 @@ def run_scenes_show(args: argparse.Namespace) -> None:
 def run_evaluate(args: argparse.Namespace) -> None:
     from crab import avuie
     from crab.learn import evaluate
+    from crab.learn.rows import read_rows
     from crab.segment import load_segmenter
 
     names = list(dict.fromkeys(_task(name).name for name in args.tasks))
     # All records are looked over before the first is asked, and the segmenter is there before its masks are needed.
-    records = [record for name in names for record in avuie.read(args.data, name, split=args.split)]
+    records = []
+    for name in names:
+        found = list(avuie.read(args.data, name, split=args.split))
+        if not found:
+            raise CrabError(f"{name}/{args.split}.json under {args.data} holds no records: there is nothing to score.")
+        records += found
     segmenter = load_segmenter(args.segmenter)
     if args.score:
-        rows = evaluate.read_rows(args.score, names)
-        rows += evaluate.unanswered(rows, records)
+        rows = read_rows(args.score, names)
+        report = evaluate.score_answers(rows, records, root=args.data, segmenter=segmenter)
     else:
         predicted = evaluate.predict(_load(args), records, max_new_tokens=args.max_new_tokens)
-        rows = _written(predicted, args.predictions)
-    report = evaluate.score(rows, root=args.data, segmenter=segmenter)
+        report = evaluate.score(_written(predicted, args.predictions), root=args.data, segmenter=segmenter)
     print(json.dumps(evaluate.to_json(report)) if args.json else evaluate.table(report))
 
 

@@ -12,6 +12,7 @@ from PIL import Image
 
 from crab import CrabError, avuie, media, prompt
 from crab.learn import evaluate, items
+from crab.learn.rows import row_of
 from crab.scenes import dataset, pointing, questions, render, script
 from crab.scenes.questions import DATASETS
 
@@ -193,7 +194,7 @@ class WholeBox:
 
 def test_the_targets_are_right_about_the_references_and_the_true_masks(made):
     targets = {(record.task.name, record.number): record.target for record in _records(made["train"], "train")}
-    rows = [evaluate._row(record) | {"predict": targets[record.task.name, record.number]}
+    rows = [row_of(record) | {"predict": targets[record.task.name, record.number]}
             for record in _records(made["test"], "test")]
     told = evaluate.to_json(evaluate.score(rows, root=made["test"], segmenter=WholeBox()))
     assert told["invalid"] == told["unscored"] == []
@@ -204,16 +205,16 @@ def test_the_targets_are_right_about_the_references_and_the_true_masks(made):
     assert told["datasets"]["avcap"]["cider"] == pytest.approx(10.0)
     for name in ("s4", "ms3"):
         # Answers are on the grid of 224, masks as large as the picture: the boxes differ by a pixel or two.
-        assert told["datasets"][name]["j"] == pytest.approx(told["datasets"][name]["j_of_true_box"], abs=0.06)
-        assert told["datasets"][name]["j"] > 0.4
+        assert told["datasets"][name]["j_avsbench"] == pytest.approx(told["datasets"][name]["j_of_true_box"], abs=0.06)
+        assert told["datasets"][name]["j_avsbench"] > 0.4
     assert set(told["datasets"]["ref_avs"]["by_split"]) == {"test_n", "test_s"}
-    assert told["datasets"]["ref_avs"]["by_split"]["test_n"]["s"] == 0.0
+    assert told["datasets"]["ref_avs"]["by_split"]["test_n"]["s_ref_avs"] == 0.0
 
 
 def test_of_what_is_not_there_the_mask_is_empty(made):
     home = made["test"] / "AVUIE_2"
     for record in avuie.read(made["test"], "ref_avs"):
-        row = evaluate._row(record)
+        row = row_of(record)
         with Image.open(home / evaluate._true_mask_place(row)) as mask:
             assert mask.size == (SIZE, SIZE) and mask.mode == "L"
             assert np.asarray(mask).any() == (row["split"] != "test_n")

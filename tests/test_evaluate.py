@@ -10,6 +10,7 @@ from crab import CrabError, avuie
 from crab.__main__ import main
 from crab.ask import ask
 from crab.learn import evaluate
+from crab.learn.rows import read_rows
 from crab.prompt import Media, gather
 from crab.scenes import dataset
 
@@ -177,8 +178,9 @@ def test_masks_are_compared_with_the_true_ones(dataset, tmp_path):
     said = [box, "[0,0,100,50] [9,9]", "[5,5,5,99] [50,50] [60,60] [70,70]", NOTHING_THERE, box, box]
     told = report_on(dataset, fields, said, root=tmp_path)
     measures = told["datasets"][dataset]
-    assert measures["j"] == pytest.approx((1.0 + 0.5) / 5)
-    assert measures["f"] == pytest.approx((1.0 + 1.3 * 0.5 / (0.3 + 0.5)) / 5)
+    # Of one clip, where something is always to be seen, the two rules agree.
+    assert measures["j_avsbench"] == measures["j_released"] == pytest.approx((1.0 + 0.5) / 5)
+    assert measures["f_avsbench"] == measures["f_released"] == pytest.approx((1.0 + 1.3 * 0.5 / (0.3 + 0.5)) / 5)
     assert (measures["answers"], measures["masks"]) == (6, 5)
     # The box of the true mask ends with its last row and column; without the picture there is no mask to make of it.
     assert measures["j_of_true_box"] == pytest.approx(99 * 99 / (100 * 100))
@@ -206,14 +208,45 @@ def test_ref_avs_by_split(tmp_path):
     measures = told["datasets"]["ref_avs"]
     assert measures["accuracy"] == pytest.approx(3 / 7)
     share = 100 * 100 / (224 * 224 - 100 * 100)
+    whole = 100 * 100 / 224**2  # the precision of the whole frame, which AVSBench takes where it is better
+    shown = 100 * 100 / (2 * 224 * 224)  # of two frames that are asked for the same thing
     assert measures["by_split"] == {
-        "test_n": pytest.approx({"answers": 2, "accuracy": 1 / 2, "s": share**0.5 / 2, "infinite": 0}),
+        "test_n": pytest.approx(
+            {"answers": 2, "accuracy": 1 / 2, "s_ref_avs": shown**0.5, "s_released": share**0.5 / 2, "infinite": 0}
+        ),
         # An absent object is J 0, no answer is J 0; the fourth has no true mask and is right about existence.
-        "test_s": pytest.approx({"answers": 4, "accuracy": 2 / 4, "j": 1 / 3, "f": 1 / 3, "masks": 3}),
-        "test_u": pytest.approx({"answers": 1, "accuracy": 0.0, "j": 0.0, "f": 0.0, "masks": 1}),
-    }
+        "test_s": pytest.approx({"answers": 4, "accuracy": 2 / 4, "masks": 3, "j_avsbench": (1 / 2 + 0) / 2,
+                                 "f_avsbench": (1 / 2 + 1.3 * whole / (0.3 * whole + 1)) / 2,
+                                 "j_released": 1 / 3, "f_released": 1 / 3}),
+        "test_u": pytest.approx({"answers": 1, "accuracy": 0.0, "masks": 1, "j_avsbench": 0.0, "f_avsbench": 0.0,
+                                 "j_released": 0.0, "f_released": 0.0}),
+    }  # fmt: skip
     assert [flaw["record"] for flaw in told["invalid"]] == [2, 4]
     assert [flaw["record"] for flaw in told["unscored"]] == [3]
+
+
+def test_an_answer_that_cannot_be_read_is_no_empty_mask():
+    fields = {"output": "the dog", "visual_path": "media/v/frames/7.jpg", "split": "test_n"}
+    said = ["<answer>false</answer> It is absent.", "I cannot tell."]
+    told = report_on("ref_avs", [fields | {"fid": fid} for fid in (1, 2)], said)["datasets"]["ref_avs"]
+    assert told["by_split"]["test_n"] == {
+        "answers": 2, "accuracy": 1 / 2, "s_ref_avs": 1 / 2, "s_released": 0.0, "infinite": 1
+    }  # fmt: skip
+
+
+def test_frames_of_one_folder_are_one_clip(tmp_path):
+    home = tmp_path / "AVUIE_2" / "ms3"
+    places = [f"s/frames/{clip}/{i}.jpg" for clip in "ab" for i in range(2)]
+    for place, mask in zip(places, [(0, 0, 100, 100), (0, 0, 0, 0), (0, 0, 100, 100), (0, 0, 100, 100)]):
+        _picture(home / place)
+        _picture(home / place.replace("frames", "labels_rgb").replace("jpg", "png"), mask=mask)
+    fields = [{"output": "The object making the sound in the video is dog.", "visual_path": place} for place in places]
+    said = ["[0,0,100,100]", "[0,0,112,224]", "[0,0,100,100]", NOTHING_THERE]
+    measures = report_on("ms3", fields, said, root=tmp_path)["datasets"]["ms3"]
+    assert measures["j_avsbench"] == pytest.approx((1 + 1 / 2 + 1 + 0) / 4) and measures["masks"] == 4
+    assert measures["j_released"] == pytest.approx((1 + 0 + 1 + 0) / 4)
+    assert measures["f_avsbench"] == pytest.approx((1 + 1 / 2) / 2)  # of the first clip's frames one has something
+    assert measures["f_released"] == pytest.approx((1 + 0 + 1 + 0) / 4)
 
 
 # ---- the released code's own rows ----
@@ -261,7 +294,7 @@ def test_a_line_that_is_no_answer_is_named(line, tmp_path):
     file = tmp_path / "p.jsonl"
     file.write_bytes(b'{"task": "ks", "output": "", "predict": ""}\n\n' + line.encode("latin-1"))
     with pytest.raises(CrabError, match="line 3: not an answer"):
-        evaluate.read_rows(file, ["ks"])
+        read_rows(file, ["ks"])
 
 
 # ---- from records to scores ----
@@ -318,6 +351,32 @@ def test_a_medium_that_cannot_be_opened_counts_as_wrong_and_the_run_goes_on(batc
     assert (score.answers, score.measures) == (3, {"accuracy": 1 / 3})
     [flaw] = report.invalid
     assert (flaw.record, flaw.reason) == (1, predicted[1]["error"]) and "gone.mp4" in flaw.reason
+
+
+@pytest.mark.parametrize("name", ["x" * 5000 + ".mp4", "a\0b.mp4", "\ud800.mp4", "../" * 2000 + "c.mp4", "."])
+def test_a_file_name_that_no_disk_has_counts_as_wrong_and_the_run_goes_on(name, tiny, golden, tmp_path):
+    rows = [{**CLIP, "action": "singing"}, {**CLIP, "video_path": name, "action": "singing"}]
+    avuie.write(tmp_path, "ks", "test", rows)
+    _clip(golden, tmp_path / "AVUIE_2" / "ks")
+    predicted = list(evaluate.predict(Told(tiny, ["<answer>singing</answer>"]), avuie.read(tmp_path, "ks")))
+    report = evaluate.score(predicted, root=tmp_path, segmenter=WholeBox())
+    assert report.scores[0].measures == {"accuracy": 1 / 2}
+    assert [(flaw.record, flaw.reason) for flaw in report.invalid] == [(1, predicted[1]["error"])]
+    assert predicted[1]["error"].endswith(".") and len(predicted[1]["error"]) < 6000
+
+
+@pytest.mark.parametrize("name", ["x" * 5000, "a\0b"])
+def test_a_picture_that_no_disk_has_counts_as_wrong_and_so_does_its_mask(name, tmp_path):
+    fields = {"output": "The object making the sound in the video is dog.", "visual_path": f"s/frames/{name}.jpg"}
+    told = report_on("s4", [fields], ["[0,0,100,100] [50,50]"], root=tmp_path)
+    assert len(told["invalid"]) == len(told["unscored"]) == 1
+
+
+def test_no_records_are_a_sentence(tmp_path, capsys):
+    avuie.write(tmp_path, "ks", "test", [])
+    assert main(["evaluate", "--data", str(tmp_path), "--tasks", "ks"]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == "" and f"ks/test.json under {tmp_path} holds no records" in printed.err
 
 
 def test_a_clip_is_decoded_once_for_the_questions_that_follow_each_other(tiny, golden, tmp_path, monkeypatch):

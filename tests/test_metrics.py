@@ -1,11 +1,19 @@
-"""Each measure on cases small enough to do by hand: what is perfect, what is nothing, what does not matter."""
+"""Each measure on cases small enough to do by hand: what is perfect, what is nothing, what does not matter.
+
+Then on drawn cases against what the fields' published code computes of them; where that is from stands beside it.
+"""
+
+import math
+import random
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from test_caption import TOGETHER
 
 from crab.answer import Event
+from crab.learn import metrics
 from crab.learn.metrics import (
     accuracy,
     accuracy_by_type,
@@ -15,8 +23,8 @@ from crab.learn.metrics import (
     event_grid,
     grounding,
     jaccard,
-    mask_f,
     null_s,
+    overlap,
     parsing,
     parsing_of_one,
     segment_accuracy,
@@ -188,6 +196,19 @@ def test_parsing_has_no_order_and_the_truth_is_perfect(videos):
     assert set(parsing(true, true).values()) == {1.0}
 
 
+def test_parsing_as_the_published_code_scores_it():
+    """`segment_level` and `event_level` of YapengTian/AVVP-ECCV20, and the means its `eval` takes of them."""
+    said, true = np.random.default_rng(3).random((2, 12, 2, 5, 10)) < 0.4  # (videos, streams, classes, segments)
+    said[0] = true[0] = true[1] = False
+    scores = [parsing_of_one(*pair) for pair in zip(said, true)]
+    assert {name: float(np.mean([score[name] for score in scores])) for name in scores[0]} == pytest.approx({
+        "segment_audio": 0.3779377104377104, "segment_visual": 0.4147084397084398, "segment_av": 0.1845238095238095,
+        "segment_type": 0.32572331988998654, "segment_event": 0.41444834043030304,
+        "event_audio": 0.3210714285714286, "event_visual": 0.334920634920635, "event_av": 0.1902777777777778,
+        "event_type": 0.2820899470899471, "event_event": 0.33403753653753654,
+    }, abs=1e-12)  # fmt: skip
+
+
 @given(EVENTS, EVENTS)
 def test_segments_have_no_sides(said, true):
     one, other = parsing([said], [true]), parsing([true], [said])
@@ -228,11 +249,75 @@ def test_map_is_a_mean_over_the_true_classes():
 
 
 def test_all_first_events_rank_before_all_second_ones():
-    true = [[event("dog", 0, 4)], [event("dog", 0, 4)]]
-    said = [[event("dog", 0, 4), event("dog", 6, 9)], [event("dog", 6, 9), event("dog", 0, 4)]]
-    # First rank: one of two is right. After the second: two of four.
-    assert detection_map(said, true)["map"] == pytest.approx(1 / 2)
+    true = [[event("dog", 0, 4), event("dog", 6, 9)], [event("dog", 0, 4), event("dog", 6, 9)]]
+    said = [[event("dog", 0, 4), event("dog", 4, 6)], [event("dog", 6, 9), event("dog", 4, 5)]]
+    # Both that are right come before both that are wrong, whichever of them is first.
+    assert detection_map(said, true)["map"] == pytest.approx(2 / 4)
+    assert detection_map([answer[::-1] for answer in said], true)["map"] == pytest.approx(1 / 4 * 2 / 4 + 1 / 4 * 2 / 4)
+
+
+def test_of_equal_ranks_the_one_that_numpy_sorts_last_comes_first(monkeypatch):
+    true, said = [[event("dog", 0, 4)], [event("dog", 0, 4)]], [[event("dog", 0, 4)], [event("dog", 6, 9)]]
+    monkeypatch.setattr(metrics, "_ranking", stably)
+    assert detection_map(said, true)["map"] == pytest.approx(1 / 2 * 1 / 2)  # the wrong one first
     assert detection_map(said[::-1], true[::-1])["map"] == pytest.approx(1 / 2)
+    monkeypatch.undo()
+    scores = -np.arange(40.0) % 3
+    assert (metrics._ranking(scores) == scores.argsort()[::-1]).all()  # what the published code writes
+
+
+def test_true_events_that_are_listed_twice_are_one():
+    said = [[event("dog", 0, 4)]]
+    twice = [[event("dog", 0, 4), event("Dog", 0.0005, 4)]]
+    assert detection_map(said, twice)["map"] == 1.0
+    assert detection_map(said, [[event("dog", 0, 4), event("dog", 0.002, 4)]])["map"] == 0.5
+    assert detection_map(said, [[event("dog", 0, 4), event("cat", 0, 4)]])["map"] == 0.5
+
+
+def test_an_event_at_one_moment_is_found_there():
+    assert detection_map([[event("dog", 3, 3)]], [[event("dog", 3, 3)]])["map"] == 1.0
+    assert detection_map([[event("dog", 3, 3)]], [[event("dog", 3, 4)]])["map"] == 0.0
+
+
+def drawn_videos(count, *, doubled):
+    """(said, true) of each: most of the truth a little off, some of it missed, some said that is not there."""
+    draw = random.Random(count).random
+
+    def drawn():
+        label, start = ("dog", "cat", "bell", "rain", "car")[int(draw() * 5)], draw() * 50
+        return label, start, start + 1 + draw() * 15
+
+    for _ in range(count):
+        true = [drawn() for _ in range(1 + int(draw() * 4))]
+        said = [(label, start - draw() * 3, end + draw() * 3) for label, start, end in true if draw() < 0.8]
+        said += [drawn() for _ in range(int(draw() * 3))]
+        if doubled:
+            true += [(label, start + 5e-4, end) for label, start, end in true if draw() < 0.3]
+        yield [event(*of) for of in said], [event(*of) for of in true]
+
+
+def stably(scores):
+    return np.argsort(scores, kind="stable")[::-1]
+
+
+@pytest.mark.parametrize(("count", "doubled", "at", "mean"), [
+    (20, False, [0.728459136823, 0.708519742883, 0.633242817788, 0.051616161616], 0.510400459623),
+    (20, True, [0.628993041272, 0.575819964349, 0.435610680170, 0.015793650794], 0.390784132232),
+    (100, False, [0.626883270173, 0.572939604962, 0.460356330400, 0.005921152910], 0.382369189582),
+    (100, True, [0.663844692814, 0.614505877727, 0.490807934355, 0.002605200694], 0.405038312925),
+    (400, False, [0.617951747945, 0.571974316057, 0.472872790758, 0.005053720177], 0.385456659060),
+    (400, True, [0.622716030355, 0.588795815584, 0.484286329261, 0.003494714755], 0.395506731998),
+])  # fmt: skip
+def test_map_as_the_published_code_computes_it(count, doubled, at, mean, monkeypatch):
+    """`libs/utils/metrics.py` of ttgeng233/UnAV, with its `remove_duplicate_annotations`.
+
+    How NumPy sorts what is equal depends on the processor, so the values are those of a stable sort, here and there.
+    """
+    monkeypatch.setattr(metrics, "_ranking", stably)
+    said, true = zip(*drawn_videos(count, doubled=doubled))
+    scores = detection_map(said, true)
+    assert [scores[f"map_{iou}"] for iou in (0.1, 0.3, 0.5, 0.9)] == pytest.approx(at, abs=1e-11)
+    assert scores["map"] == pytest.approx(mean, abs=1e-11)
 
 
 def test_an_event_in_a_video_without_one_is_a_false_alarm():
@@ -240,13 +325,11 @@ def test_an_event_in_a_video_without_one_is_a_false_alarm():
 
 
 @given(VIDEOS.filter(lambda videos: any(true for _, true in videos)))
-def test_map_does_not_know_which_video_comes_first_and_falls_with_the_iou(videos):
+def test_the_truth_has_a_map_of_one_and_nothing_has_none(videos):
     said, true = zip(*videos)
-    scores = detection_map(said, true)
-    assert scores == pytest.approx(detection_map(said[::-1], true[::-1]))
-    by_iou = [scores[f"map_{iou}"] for iou in THRESHOLDS]
-    assert all(0 <= score <= 1 + 1e-9 for score in by_iou)
-    assert detection_map(true, true)["map"] == pytest.approx(1.0)
+    assert all(0 <= score <= 1 + 1e-9 for score in detection_map(said, true).values())
+    once = [list({(e.label, e.start, e.end): e for e in events}.values()) for events in true]
+    assert detection_map(once, true)["map"] == pytest.approx(1.0)  # said twice, it would be a false alarm
     assert detection_map([[] for _ in true], true)["map"] == 0.0
 
 
@@ -273,36 +356,95 @@ def mask(pixels):
     return np.array([[mark == "#" for mark in pixels]])
 
 
-@pytest.mark.parametrize(("said", "true", "j", "f"), [
-    ("##..", "##..", 1.0, 1.0),
-    ("##..", ".##.", 1 / 3, 1 / 2),  # precision and recall are both a half
-    ("#...", "##..", 1 / 2, 1.3 * 1 * 0.5 / (0.3 * 1 + 0.5)),
-    ("##..", "#...", 1 / 2, 1.3 * 0.5 * 1 / (0.3 * 0.5 + 1)),
-    ("#...", "...#", 0.0, 0.0),
-    ("....", "...#", 0.0, 0.0),
-    ("#...", "....", 0.0, 0.0),
-    ("....", "....", 1.0, 1.0),
+def of_one(said, true):
+    """The four measures of one frame: J and F of AVSBench, J and F as released."""
+    said = None if said is None else mask(said)
+    scores = segmentation([overlap(said, mask(true))], clips=["a"])
+    return [scores[name] for name in ("j_avsbench", "f_avsbench", "j_released", "f_released")]
+
+
+FEW, MANY = 1.3 * 0.5 / (0.3 + 0.5), 1.3 * 0.5 / (0.3 * 0.5 + 1)  # half of it found; twice as much shown
+WHOLE = 1.3 * 0.25 / (0.3 * 0.25 + 1)  # all of the frame shown for a quarter of it
+
+
+@pytest.mark.parametrize(("said", "true", "scores"), [
+    ("##..", "##..", [1, 1, 1, 1]),
+    ("##..", ".##.", [1 / 3, 1.3 * 0.5 / (0.3 * 0.5 + 1), 1 / 3, 1 / 2]),  # the whole frame has the better F
+    ("#...", "##..", [1 / 2, 1.3 * 0.5 / (0.3 + 0.5), 1 / 2, 1.3 * 0.5 / (0.3 + 0.5)]),
+    ("##..", "#...", [1 / 2, MANY, 1 / 2, MANY]),
+    ("#...", "...#", [0, WHOLE, 0, 0]),
+    ("....", "...#", [0, WHOLE, 0, 0]),
+    ("#...", "....", [3 / 4, 0, 0, 0]),  # AVSBench: a clip where nothing is ever true has an F of 0
+    ("....", "....", [1, 0, 1, 1]),
+    ("####", "....", [0, 0, 0, 0]),
+    (None, "##..", [0, 0, 0, 0]),
+    (None, "....", [0, 0, 0, 0]),  # not right by saying nothing
 ])  # fmt: skip
-def test_masks(said, true, j, f):
-    assert jaccard(mask(said), mask(true)) == pytest.approx(j)
-    assert mask_f(mask(said), mask(true)) == pytest.approx(f)
+def test_masks(said, true, scores):
+    assert of_one(said, true) == pytest.approx(scores)
 
 
 def test_the_f_of_masks_weighs_precision_more_than_recall():
-    few, many = mask("#..."), mask("####")
-    assert mask_f(few, many) > mask_f(many, few)
+    assert of_one("#...", "####")[3] > of_one("####", "#...")[3]
 
 
-def test_no_mask_is_an_empty_one():
-    true = [mask("##.."), mask("##.."), mask("....")]
-    assert segmentation([true[0], None, None], true) == pytest.approx({"j": 2 / 3, "f": 2 / 3})
+def test_what_frames_of_one_clip_change():
+    # Alone, the second frame is better shown whole and the third has an F of 0; in a clip, only the mean counts.
+    frames = [overlap(mask(said), mask(true)) for said, true in (("##..", "##.."), ("#...", "...#"), ("....", "...."))]
+    alone, together = (segmentation(frames, clips=clips) for clips in ("abc", "aaa"))
+    assert alone["f_avsbench"] == pytest.approx((1 + WHOLE + 0) / 3)
+    assert together["f_avsbench"] == pytest.approx((1 + 0) / 2)
+    assert alone["j_avsbench"] == together["j_avsbench"] == alone["j_released"] == pytest.approx(2 / 3)
 
 
 def test_what_is_shown_where_nothing_should_be():
-    # One pixel to three; nothing; nothing, for want of an answer; and all, which is only counted.
-    s = null_s([mask("#..."), mask("...."), None, mask("####")])
-    assert s == pytest.approx({"s": (3**-0.5 + 0 + 0) / 3, "infinite": 1})
-    assert null_s([mask("####")]) == {"infinite": 1}
+    frames = [overlap(mask(said) if said else None, mask("....")) for said in ("#...", "....", "####")]
+    # One pixel to three; nothing; and all, which is only counted.
+    one_each = null_s(frames, clips="abc")
+    assert one_each == pytest.approx({"s_ref_avs": (0.5 + 0 + 1) / 3, "s_released": (3**-0.5 + 0) / 2, "infinite": 1})
+    assert null_s(frames, clips="aaa")["s_ref_avs"] == pytest.approx(math.sqrt(5 / 12))
+
+
+def test_an_answer_that_could_not_be_read_shows_all():
+    unread, empty, full = (overlap(said, mask("....")) for said in (None, mask("...."), mask("####")))
+    assert null_s([unread], clips="a") == null_s([full], clips="a") == {"s_ref_avs": 1.0, "infinite": 1}
+    assert null_s([empty], clips="a") == {"s_ref_avs": 0.0, "s_released": 0.0, "infinite": 0}
+
+
+def drawn_masks(seed):
+    """Twenty frames of (said, true); the truth of each fifth and the answer of each seventh is empty."""
+    draw = np.random.default_rng(seed).random
+    for frame in range(20):
+        area, slip = draw(2)
+        true = draw((16, 16)) < area * 0.6 * (frame % 5 > 0)
+        yield (true ^ (draw((16, 16)) < slip * 0.6) if frame % 7 else np.zeros_like(true)), true
+
+
+@pytest.mark.parametrize(("seed", "in_a_clip", "j", "f", "s"), [
+    (0, 20, 0.3916550874710083, 0.36736422777175903, 0.6045078039169312),
+    (1, 5, 0.47885194420814514, 0.5175116434693336, 0.6068021655082703),
+])  # fmt: skip
+def test_masks_as_the_published_code_scores_them(seed, in_a_clip, j, f, s):
+    """`mask_iou` and `Eval_Fmeasure` of OpenNLPLab/AVSBench, `metric_s_for_null` of GeWu-Lab/Ref-AVS, clip by clip.
+
+    They count in single precision.
+    """
+    frames = [overlap(*pair) for pair in drawn_masks(seed)]
+    clips = [str(frame // in_a_clip) for frame in range(len(frames))]
+    scores = segmentation(frames, clips=clips) | null_s(frames, clips=clips)
+    assert [scores[name] for name in ("j_avsbench", "f_avsbench", "s_ref_avs")] == pytest.approx([j, f, s], abs=1e-6)
+
+
+def test_masks_as_the_released_scripts_score_them():
+    """By their rules, frame by frame; that they are another measure than the field's shows on the same frames."""
+    pairs = list(drawn_masks(0))
+    js = [np.sum(said & true) / np.sum(said | true) if (said | true).any() else 1.0 for said, true in pairs]
+    frames = [overlap(*pair) for pair in pairs]
+    scores = segmentation(frames, clips=["a"] * 20) | null_s(frames, clips=["a"] * 20)
+    assert scores["j_released"] == pytest.approx(np.mean(js)) == pytest.approx(0.2713425997927045)
+    assert scores["f_released"] == pytest.approx(0.32552315426778394)
+    areas = [said.mean() for said, _ in pairs]
+    assert scores["s_released"] == pytest.approx(np.mean([np.sqrt(area / (1 - area)) for area in areas]))
 
 
 PIXELS = st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=12).map(lambda p: np.array(p).T)
@@ -312,8 +454,10 @@ PIXELS = st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=
 def test_masks_have_a_best_and_a_worst(pair):
     said, true = pair
     assert jaccard(said, true) == jaccard(true, said)
-    assert jaccard(true, true) == mask_f(true, true) == 1.0
-    assert 0 <= jaccard(said, true) <= mask_f(said, true) + 1e-9 <= 1 + 2e-9  # J is below F, whatever beta is
+    scores, best = (segmentation([overlap(answer, true)], clips="a") for answer in (said, true))
+    assert best["j_avsbench"] == best["j_released"] == best["f_released"] == 1.0
+    assert all(0 <= score <= 1 + 1e-9 for score in scores.values())
+    assert scores["j_released"] <= scores["f_released"] + 1e-9  # J is below F, whatever beta is
 
 
 # ---- captions ----
@@ -337,6 +481,20 @@ def test_as_the_coco_caption_evaluation_scores_it():
     # The number is what `Cider` of pycocoevalcap 1.2 gives for the same words.
     said = ["a dog barks", "the rain falls on a roof", "birds birds birds sing"]
     assert cider(said, REFERENCES) == pytest.approx(2.4173118172035264)
+
+
+def test_as_the_coco_caption_evaluation_scores_contractions_numbers_and_full_stops():
+    """The numbers are what `PTBTokenizer` and `Cider` of pycocoevalcap 1.2 make of these captions."""
+    said = [
+        "A dog doesn't bark but can't sit.", "They cannot hear it, they're gonna see it.",
+        "A 3,000-dollar piano of the U.S. at 10:30 p.m.", "Mr. Smith meets Dr. Lee.", "He lives in the US.",
+        "She plays in C", "The choir sings in the 1990's style.", "A black and white shirt (twice)",
+    ]  # fmt: skip
+    true = [caption for caption, _ in TOGETHER]
+    assert cider(said, [[caption] for caption in true[:8]]) == pytest.approx(3.6848580195574625, abs=1e-9)
+    assert cider(said, [[caption, true[(i + 8) % 14]] for i, caption in enumerate(true[:8])]) == pytest.approx(
+        1.4918223338779426, abs=1e-9
+    )
 
 
 def test_a_caption_that_is_its_only_reference_is_perfect():

@@ -1,13 +1,13 @@
 """Ask a model the questions of the published folder and tell how near its answers are.
 
-`predict` asks a model and gives rows, `score` compares rows with their references and needs none, so that the released
-code's own rows can be scored as well. How near is near is in `metrics`; here is what is compared with what.
+`predict` asks a model and gives rows, `score` compares rows with their references and needs no model, so that the
+released code's own rows can be scored as well: `matched` finds the record of each. What is true is always what the data
+say. How near is near is in `metrics`; here is what is compared with what.
 """
 
 from __future__ import annotations
 
 import ast
-import json
 import re
 import reprlib
 from collections import defaultdict
@@ -23,16 +23,20 @@ from crab import CrabError, avuie, media, segment
 from crab import answer as answers
 from crab.answer import NOTHING, Answer, Box, Event
 from crab.learn.metrics import (
+    Overlap,
     accuracy,
     accuracy_by_type,
     cider,
     detection_map,
     grounding,
+    jaccard,
     null_s,
+    overlap,
     parsing,
     segment_accuracy,
     segmentation,
 )
+from crab.learn.rows import NO_ANSWER, Flaw, dataset_of, matched, picture_of, row_of, short
 from crab.model import Crab
 from crab.prompt import Media, Prompt, assemble, gather
 from crab.segment import Segmenter
@@ -48,9 +52,9 @@ GRID = (224, 224)  # width and height on which the released scripts make and com
 def predict(crab: Crab, records: Iterable[avuie.Record], *, max_new_tokens: int = 512) -> Iterator[dict]:
     """One row a record, in order: its own fields, `task`, `record` (its number), `output`, `predict`, `token_ids`.
 
-    `output` is the reference, in training the target. A record whose media cannot be used says nothing (`predict` is
-    "") and has an `error`, a sentence; the others are still asked. Records are read, answered and handed out `BATCH` at
-    a time; in float32 each gets the answer that it gets alone.
+    `output` is the reference, in training the target. A record whose media cannot be used, for whatever reason, says
+    nothing (`predict` is "") and has an `error`, a sentence; the others are still asked. Records are read, answered and
+    handed out `BATCH` at a time; in float32 each gets the answer that it gets alone.
     """
     asked = _asked(crab, records)
     while batch := list(islice(asked, BATCH)):
@@ -59,9 +63,9 @@ def predict(crab: Crab, records: Iterable[avuie.Record], *, max_new_tokens: int 
         for record, made in batch:
             if isinstance(made, Prompt):
                 ids = next(answered)
-                yield _row(record) | {"predict": crab.decode(ids), "token_ids": ids}
+                yield row_of(record) | {"predict": crab.decode(ids), "token_ids": ids}
             else:
-                yield _row(record) | {"predict": "", "token_ids": [], "error": str(made)}
+                yield row_of(record) | {"predict": "", "token_ids": [], "error": str(made)}
 
 
 def _asked(crab: Crab, records: Iterable[avuie.Record]) -> Iterator[tuple[avuie.Record, Prompt | CrabError]]:
@@ -74,6 +78,8 @@ def _asked(crab: Crab, records: Iterable[avuie.Record]) -> Iterator[tuple[avuie.
                 made = assemble(crab.processor, seen, record.task, record.question, frame_size=crab.about.frame_size)
             except CrabError as error:
                 yield record, error
+            except (OSError, ValueError) as error:  # a name too long for the disk, or with a character it cannot have
+                yield record, CrabError(f"Its media cannot be used: {short(error)}.")
             else:
                 # The answer needs the tensors only, and a batch of clips' frames, at their own size, is gigabytes.
                 yield record, replace(made, media=Media())
@@ -89,60 +95,7 @@ def _gathered(record: avuie.Record) -> Media:
     return gather(clip, record.task, other=other)
 
 
-def _row(record: avuie.Record) -> dict:
-    known = {"task": record.task.name, "record": record.number, "output": record.reference or record.target}
-    return {**record.row, **known}
-
-
-# ---- answers from a file ----
-
-def read_rows(path: str | Path, datasets: Sequence[str]) -> list[dict]:
-    """The rows about `datasets` of a file that `predict` or the released inference wrote.
-
-    The latter has `task_name` for `task` and no `record`. Raises CrabError that names the line where one is no answer.
-    """
-    rows = []
-    for number, line in enumerate(Path(path).read_bytes().split(b"\n"), 1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-            is_answer = _dataset(row) in TASKS and isinstance(row["predict"], str) and "output" in row
-        except (ValueError, LookupError, TypeError, AttributeError):
-            is_answer = False
-        if not is_answer:
-            raise CrabError(f"{path}, line {number}: not an answer; one has the fields task, output and predict.")
-        if _dataset(row) in datasets:
-            rows.append(row)
-    return rows
-
-
-def _dataset(row: dict) -> str:
-    return row["task"] if "task" in row else row["task_name"]
-
-
-def unanswered(rows: Sequence[dict], records: Iterable[avuie.Record]) -> list[dict]:
-    """A row without an answer for each record that `rows` lack, so that it counts as wrong.
-
-    Rows of the released inference do not say which record they are about: of a dataset with such rows none is missed.
-    """
-    unnumbered = {_dataset(row) for row in rows if "record" not in row}
-    answered = {(_dataset(row), row.get("record")) for row in rows}
-    return [
-        _row(record) | {"predict": "", "error": "There is no answer to this record."}
-        for record in records
-        if record.task.name not in unnumbered and (record.task.name, record.number) not in answered
-    ]
-
-
 # ---- scoring ----
-
-@dataclass(frozen=True)
-class Flaw:
-    dataset: str
-    record: int  # its number; in released rows, which do not tell, that of the row among those of its dataset
-    reason: str  # a sentence
-
 
 @dataclass(frozen=True)
 class Score:
@@ -156,6 +109,8 @@ class Report:
     scores: tuple[Score, ...]  # datasets in the order of their first rows
     invalid: tuple[Flaw, ...]  # answers that could not be read, counted as wrong
     unscored: tuple[Flaw, ...]  # rows without a readable reference or true mask, left out of what needs it
+    strangers: tuple[Flaw, ...] = ()  # answers to what the data do not have, not counted
+    replaced: tuple[Flaw, ...] = ()  # answers to a record that is answered again further down, not counted
 
 
 @dataclass(frozen=True)
@@ -163,20 +118,27 @@ class _Case:
     row: dict
     said: Answer | None  # None: invalid, wrong in all there is to measure
     true: Answer
-    mask: np.ndarray | None  # (224, 224) bool, what was said to be there
-    overlap: dict[str, float] | None  # J and F of it; None where nothing is to be shown, or the true mask is missing
+    overlap: Overlap | None  # of the mask of what was said and the true one; None where that is missing
     ideal: float | None  # J of what the segmenter makes of the true box (s4, ms3); None where that cannot be told
 
 
+def score_answers(rows: Sequence[dict], records: Sequence[avuie.Record], *, root: str | Path,
+                  segmenter: Segmenter) -> Report:
+    """`score` of what the rows of a file say about `records`."""
+    found = matched(rows, records)
+    report = score(found.rows, root=root, segmenter=segmenter)
+    return replace(report, strangers=found.strangers, replaced=found.replaced)
+
+
 def score(rows: Iterable[dict], *, root: str | Path, segmenter: Segmenter) -> Report:
-    """Compare rows of `predict`, or of the released inference, with their references, as each dataset's field does.
+    """Compare rows of `predict` or `matched` with their references, as each dataset's field does.
 
     `root` is the folder of the data, for the pictures and true masks of s4, ms3 and ref_avs; `segmenter` makes masks
     of the boxes and points that were answered. Pictures and masks are compared as released, squashed to 224 x 224.
     """
     by_dataset: dict[str, list[dict]] = defaultdict(list)
     for row in rows:
-        by_dataset[_dataset(row)].append(row)
+        by_dataset[dataset_of(row)].append(row)
     scores, invalid, unscored = [], [], []
     for name, of in by_dataset.items():
         cases = []
@@ -190,6 +152,9 @@ def score(rows: Iterable[dict], *, root: str | Path, segmenter: Segmenter) -> Re
     return Report(tuple(scores), tuple(invalid), tuple(unscored))
 
 
+_FLAWS = ("invalid", "unscored", "strangers", "replaced")
+
+
 def to_json(report: Report) -> dict:
     """The report as plain data."""
     counts = {
@@ -201,10 +166,9 @@ def to_json(report: Report) -> dict:
         for score in report.scores
     }
     return {
-        "version": 1,
+        "version": 2,
         "datasets": {score.dataset: counts[score.dataset] | score.measures for score in report.scores},
-        "invalid": [asdict(flaw) for flaw in report.invalid],
-        "unscored": [asdict(flaw) for flaw in report.unscored],
+        **{name: [asdict(flaw) for flaw in getattr(report, name)] for name in _FLAWS},
     }
 
 
@@ -214,9 +178,23 @@ def table(report: Report) -> str:
     for name, measures in to_json(report)["datasets"].items():
         counts = (f"{measures.pop(count):,} {count}" for count in ("answers", "invalid", "unscored"))
         lines.append(f"{name}: {', '.join(counts)}")
+        lines += [f"  {note}" for note in _notes(report, name)]
         for path, value in _leaves(measures):
             lines.append(f"  {path:<32}" + (f"{value:.4f}" if isinstance(value, float) else f"{value:,}"))
     return "\n".join(lines)
+
+
+def _notes(report: Report, dataset: str) -> Iterator[str]:
+    """What the numbers do not show about the answers that were given, a sentence each."""
+    silent = sum(flaw.dataset == dataset and flaw.reason == NO_ANSWER for flaw in report.invalid)
+    if silent:
+        yield f"{silent:,} without an answer, counted as wrong."
+    for flaws, why in (
+        (report.replaced, "a later one is about the same record"),
+        (report.strangers, "the data have no such record"),
+    ):
+        if count := sum(flaw.dataset == dataset for flaw in flaws):
+            yield f"{count:,} of the answers {'are' if count > 1 else 'is'} not counted, because {why}."
 
 
 def _leaves(measures: dict, above: str = "") -> Iterator[tuple[str, float | int]]:
@@ -239,22 +217,24 @@ def _case(row: dict, task: Task, home: Path, segmenter: Segmenter) -> tuple[_Cas
     """What was said and what is true; what is wrong with the one, and what is missing of the other."""
     true = _true(row, task)
     said, wrong = _said(row, task, true)
-    mask = overlap = ideal = None
+    mask, meant, ideal = np.zeros(GRID, bool), None, None
     missing = "" if true else f"The reference {reprlib.repr(row['output'])} cannot be read."
     if said and (said.boxes or said.points) and "points" in task.grammar:
         try:
-            mask = _mask_on_grid(said, home / task.name / _place(row), segmenter)
+            mask = _mask_on_grid(said, home / task.name / picture_of(row), segmenter)
         except CrabError as error:
             said, wrong = None, str(error)
-    if true and true.exists:
-        meant = _true_mask(home / _true_mask_place(row))
+    if true and true.exists is False:
+        meant = np.zeros(GRID, bool)
+    elif true and true.exists:
+        place = _true_mask_place(row)
+        meant = _true_mask(home / place)
         if meant is None:
-            missing = f"The true mask {_true_mask_place(row)} is missing or cannot be read."
-        else:
-            overlap = segmentation([mask], [meant])
-            if task.grammar == "box_points":
-                ideal = _of_true_box(meant, home / task.name / _place(row), segmenter)
-    return (_Case(row, said, true, mask, overlap, ideal) if true else None), wrong, missing
+            missing = f"The true mask {short(place)} is missing or cannot be read."
+        elif task.grammar == "box_points":
+            ideal = _of_true_box(meant, home / task.name / picture_of(row), segmenter)
+    compared = None if meant is None else overlap(mask if said else None, meant)
+    return (_Case(row, said, true, compared, ideal) if true else None), wrong, missing
 
 
 _WANTED: dict[str, tuple[str, Callable[[Answer], object]]] = {
@@ -338,17 +318,11 @@ _TRUE_MASKS = {
 """What the released scripts replace in a picture's path to find its true mask."""
 
 
-def _place(row: dict) -> str:
-    """Where the picture lies in its dataset's folder; released rows have a whole path, on the machine they are from."""
-    path = row.get("visual_path") or row["image_path"]
-    return path.rpartition(f"AVUIE_2/{_dataset(row)}/")[2]
-
-
 def _true_mask_place(row: dict) -> str:
     """Where its true mask lies in the folder of the datasets."""
-    place = f"/{_dataset(row)}/{_place(row)}"
-    for old, new in _TRUE_MASKS[_dataset(row)]:
-        place = place.replace(old, new.format_map(row))
+    place = f"/{dataset_of(row)}/{picture_of(row)}"
+    for old, new in _TRUE_MASKS[dataset_of(row)]:
+        place = place.replace(old, new.format(fid=row.get("fid")))
     return place.removeprefix("/")
 
 
@@ -357,16 +331,19 @@ def _true_mask(path: Path) -> np.ndarray | None:
     try:
         with Image.open(path) as picture:
             return np.asarray(picture.convert("L").resize(GRID, Image.Resampling.NEAREST)) > 0
-    except (OSError, SyntaxError):  # what Pillow raises on damaged PNG
+    except (OSError, SyntaxError, ValueError):  # what Pillow raises on damaged PNG, and Python on a null in a name
         return None
 
 
-def _mask_on_grid(said: Answer, path: Path, segmenter: Segmenter) -> np.ndarray | None:
-    """(224, 224) bool from the box and points of `said`, or None where nothing was found; raises MediaError."""
-    picture = Image.fromarray(media.frame_at(media.open_clip(image=path), 0.0))
+def _mask_on_grid(said: Answer, path: Path, segmenter: Segmenter) -> np.ndarray:
+    """(224, 224) bool from the box and points of `said`, empty where nothing was found; raises CrabError."""
+    try:
+        picture = Image.fromarray(media.frame_at(media.open_clip(image=path), 0.0))
+    except (OSError, ValueError) as error:
+        raise CrabError(f"The picture cannot be used: {short(error)}.") from error
     squashed = np.asarray(picture.resize(GRID, Image.Resampling.LANCZOS))
     masks = segment.masks(segmenter, squashed, said, time=0.0)
-    return masks[0].mask if masks else None
+    return masks[0].mask if masks else np.zeros(GRID, bool)
 
 
 def _of_true_box(meant: np.ndarray, path: Path, segmenter: Segmenter) -> float | None:
@@ -379,7 +356,7 @@ def _of_true_box(meant: np.ndarray, path: Path, segmenter: Segmenter) -> float |
         mask = _mask_on_grid(replace(NOTHING, boxes=(box,)), path, segmenter)
     except CrabError:
         return None
-    return segmentation([mask], [meant])["j"]
+    return jaccard(mask, meant)
 
 
 # ---- whole sets ----
@@ -419,10 +396,17 @@ def _type(row: dict) -> str:
 
 
 def _overlaps(cases: Sequence[_Case]) -> dict:
-    """Mean J and F, and over how many `masks`: those of the cases whose true mask is there."""
-    overlaps = [case.overlap for case in cases if case.overlap]
-    means = {name: float(np.mean([overlap[name] for overlap in overlaps])) for name in ("j", "f") if overlaps}
-    return means | {"masks": len(overlaps)}
+    """J and F, and over how many `masks`: those of the cases whose true mask is there."""
+    compared = [case for case in cases if case.overlap]
+    means = segmentation([case.overlap for case in compared], clips=_clips(compared)) if compared else {}
+    return means | {"masks": len(compared)}
+
+
+def _clips(cases: Sequence[_Case]) -> list[str]:
+    """Which frames belong together: those of one folder, in ref_avs those that are asked for the same thing."""
+    folders = [picture_of(case.row).rpartition("/")[0] for case in cases]
+    asked = [f"{case.row.get('fid')} {case.true.text}" if "split" in case.row else "" for case in cases]
+    return [f"{folder} {of}" for folder, of in zip(folders, asked)]
 
 
 def _existence(cases: Sequence[_Case]) -> float:
@@ -435,7 +419,7 @@ def _of_split(cases: Sequence[_Case]) -> dict:
     return (
         {"answers": len(cases), "accuracy": _existence(cases)}
         | (_overlaps(there) if there else {})
-        | (null_s([case.mask for case in not_there]) if not_there else {})
+        | (null_s([case.overlap for case in not_there], clips=_clips(not_there)) if not_there else {})
     )
 
 

@@ -11,11 +11,13 @@ import math
 import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from itertools import zip_longest
+from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 
 from crab.answer import Event
+from crab.learn.caption import tokens
 
 Span = tuple[float, float]  # start, end in seconds
 Corners = tuple[float, float, float, float]  # x1, y1, x2, y2
@@ -23,7 +25,8 @@ Gram = tuple[str, ...]  # words in a row
 
 SEGMENTS = 10  # of a clip of AVE or LLP, each a second long
 NEAR_ENOUGH = 0.5  # IoU from which one event of LLP is taken for another
-TEMPORAL_IOUS = tuple(step / 10 for step in range(1, 10))  # of UnAV-100: 0.1 to 0.9
+TEMPORAL_IOUS = np.linspace(0.1, 0.9, 9)  # of UnAV-100; 0.3 and 0.7 lie a rounding above, as there
+SAME_TIME = 1e-3  # s: how far apart two true events of UnAV-100 may lie and still be one
 BOX_IOUS = tuple(step / 20 for step in range(21))  # of ARIG: 0 to 1
 BETA_SQUARED = 0.3  # of the F-score of masks: precision counts more than recall
 NGRAMS = 4  # CIDEr looks at runs of one to four words
@@ -175,23 +178,38 @@ def _mean_f(counts: np.ndarray) -> float:
 def detection_map(predicted: Sequence[Sequence[Event]], true: Sequence[Sequence[Event]]) -> dict[str, float]:
     """Mean average precision of events in untrimmed videos: `map_0.1` to `map_0.9` by temporal IoU, `map` their mean.
 
-    As for UnAV-100 (Geng et al., CVPR 2023), whose measure is ActivityNet's: predictions of a class are ranked over all
-    videos, each takes the nearest true event of its class and video that none before it has taken, the precision at a
-    recall is the best one at that recall or above, and the mean runs over the classes that the truth has: a label of no
-    such class costs only the event that it fails to find. There are no scores in a text. So the first event of its
-    class in every answer ranks first, then all the second ones, and what shares a rank is counted in one step: the
-    order of the videos does not matter. Modalities are not looked at.
+    As for UnAV-100 (Geng et al., CVPR 2023), whose measure is ActivityNet's: true events of one class at one place are
+    one event, predictions of a class are ranked over all videos, each takes the nearest true event of its class and
+    video that none before it has taken, the precision at a recall is the best one at that recall or above, and the mean
+    runs over the classes that the truth has: a label of no such class costs only the event that it fails to find.
+    Modalities are not looked at.
+
+    The published code ranks by scores, and there are none in a text. So the first event of its class in every answer
+    scores highest, then all the second ones. Which of equal scores comes first is left to NumPy's sort, as there: with
+    another order of the videos, or on another processor, the same answers can score a little differently.
     """
-    videos = [(_by_label(said), _by_label(meant)) for said, meant in zip(predicted, true, strict=True)]
+    videos = [(_by_label(said), _by_label(_merged(meant))) for said, meant in zip(predicted, true, strict=True)]
     classes = [
         [(said.get(label, []), meant.get(label, [])) for said, meant in videos]
         for label in sorted(set().union(*(meant for _, meant in videos)))
     ]
-    scores = {
-        f"map_{threshold}": float(np.mean([_average_precision(spans, threshold) for spans in classes]))
-        for threshold in TEMPORAL_IOUS
-    }
-    return scores | {"map": float(np.mean(list(scores.values())))}
+    means = np.mean([_average_precision(spans) for spans in classes], axis=0)  # (thresholds,)
+    by_threshold = {f"map_{threshold:.1f}": float(mean) for threshold, mean in zip(TEMPORAL_IOUS, means)}
+    return by_threshold | {"map": float(np.mean(means))}
+
+
+def _merged(events: Sequence[Event]) -> list[Event]:
+    """Without those that say again what one before them says."""
+    kept: list[Event] = []
+    for event in events:
+        if not any(
+            _words(event.label) == _words(other.label)
+            and abs(event.start - other.start) <= SAME_TIME
+            and abs(event.end - other.end) <= SAME_TIME
+            for other in kept
+        ):
+            kept.append(event)
+    return kept
 
 
 def _by_label(events: Sequence[Event]) -> dict[str, list[Span]]:
@@ -201,24 +219,40 @@ def _by_label(events: Sequence[Event]) -> dict[str, list[Span]]:
     return dict(spans)
 
 
-def _average_precision(videos: Sequence[tuple[list[Span], list[Span]]], threshold: float) -> float:
-    """Of one class, each video with the stretches predicted, in written order, and the true ones."""
-    ranks = list(zip_longest(*(_hits(said, meant, threshold) for said, meant in videos)))  # None: wrote no more
-    hits = np.cumsum([sum(filter(None, rank)) for rank in ranks])
-    made = np.cumsum([sum(hit is not None for hit in rank) for rank in ranks])
+def _average_precision(videos: Sequence[tuple[list[Span], list[Span]]]) -> np.ndarray:
+    """(thresholds,) of one class, from the stretches predicted in each video, in written order, and the true ones."""
+    scores = np.array([-rank for said, _ in videos for rank in range(len(said))], float)
+    if not scores.size:
+        return np.zeros(len(TEMPORAL_IOUS))
+    hits = np.concatenate([_hits(*video) for video in videos if video[0]], axis=1)[:, _ranking(scores)].cumsum(axis=1)
     recall = hits / sum(len(meant) for _, meant in videos)
-    precision = np.maximum.accumulate((hits / made)[::-1])[::-1]
-    return float(np.sum(np.diff(recall, prepend=0) * precision))
+    precision = hits / np.arange(1, len(scores) + 1)
+    best = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
+    return np.sum(np.diff(recall, prepend=0, axis=1) * best, axis=1)
 
 
-def _hits(predicted: list[Span], true: list[Span], threshold: float) -> list[bool]:
-    left, hits = list(true), []
-    for span in predicted:
-        nearest = max(left, key=lambda other: temporal_iou([span], [other]), default=None)
-        hits.append(nearest is not None and temporal_iou([span], [nearest]) >= threshold)
-        if hits[-1]:
-            left.remove(nearest)
+def _ranking(scores: np.ndarray) -> np.ndarray:
+    return np.argsort(scores)[::-1]
+
+
+def _hits(predicted: list[Span], true: list[Span]) -> np.ndarray:
+    """Which predictions of one class in one video find something, at each threshold: (thresholds, predictions) bool."""
+    hits = np.zeros((len(TEMPORAL_IOUS), len(predicted)), bool)
+    left = np.ones((len(TEMPORAL_IOUS), len(true)), bool)
+    for column, span in enumerate(predicted):
+        ious = _span_ious(span, true)
+        for other in np.argsort(ious)[::-1]:  # the nearest first
+            free = left[:, other] & ~hits[:, column] & (ious[other] >= TEMPORAL_IOUS)
+            hits[free, column], left[free, other] = True, False
     return hits
+
+
+def _span_ious(span: Span, others: Sequence[Span]) -> np.ndarray:
+    """IoU with each of the others, 1 where both last no time; rounded as the published code does."""
+    starts, ends = np.array(others, float).reshape(-1, 2).T
+    both = np.clip(np.minimum(span[1], ends) - np.maximum(span[0], starts), 0, None)
+    either = (ends - starts) + (span[1] - span[0]) - both
+    return np.divide(both, either, out=np.ones_like(both), where=either != 0)
 
 
 # ---- boxes: ARIG ----
@@ -236,45 +270,104 @@ def grounding(predicted: Sequence[Corners | None], true: Sequence[Corners]) -> d
 
 # ---- masks: S4, MS3, Ref-AVS ----
 
-def segmentation(predicted: Sequence[np.ndarray | None], true: Sequence[np.ndarray]) -> dict[str, float]:
-    """Means of `jaccard` and of `mask_f` as `j` and `f`, over (height, width) bool masks; None is an empty mask."""
-    pairs = [(np.zeros_like(b) if a is None else a, b) for a, b in zip(predicted, true, strict=True)]
-    return {name: float(np.mean([score(*pair) for pair in pairs])) for name, score in (("j", jaccard), ("f", mask_f))}
+@dataclass(frozen=True)
+class Overlap:
+    """Pixels of one frame: all of the mask measures are made of these four."""
+
+    both: int
+    predicted: int | None  # None: the answer could not be read, and is wrong whatever is true
+    true: int
+    frame: int
+
+
+def overlap(predicted: np.ndarray | None, true: np.ndarray) -> Overlap:
+    """Of two (height, width) bool masks; None is an answer that could not be read, an empty mask is an answer."""
+    both, said = (0, None) if predicted is None else (int(np.sum(predicted & true)), int(np.sum(predicted)))
+    return Overlap(both, said, int(np.sum(true)), true.size)
+
+
+def segmentation(overlaps: Sequence[Overlap], *, clips: Sequence[str]) -> dict[str, float]:
+    """J and F by two rules, which differ where the truth is empty and where answers are poor; `clips` names the clips.
+
+    `j_avsbench`, `f_avsbench`: the published code of AVSBench (Zhou et al., ECCV 2022), which Ref-AVS takes over. Where
+    the truth is empty, J is the share of the frame that is left empty, and F leaves the frame out. F is the best of 255
+    thresholds over a clip, which for a mask is the better of two: the mask's mean F over the frames of the clip, or
+    that of the whole frame. Both are means over clips; a clip where nothing is ever true has an F of 0.
+
+    `j_released`, `f_released`: the released scripts of Crab+. Where both masks are empty, J is 1; an empty prediction
+    has a precision of 1, an empty truth a recall of 1. Both are means over frames.
+
+    F weighs precision more than recall, with a beta squared of 0.3. An answer that could not be read has 0 everywhere;
+    the released scripts leave it out.
+    """
+    by_clip: dict[str, list[Overlap]] = defaultdict(list)
+    for clip, one in zip(clips, overlaps, strict=True):
+        by_clip[clip].append(one)
+    return {
+        "j_avsbench": float(np.mean([np.mean([_avsbench_j(one) for one in of]) for of in by_clip.values()])),
+        "f_avsbench": float(np.mean([_avsbench_f(of) for of in by_clip.values()])),
+        "j_released": float(np.mean([_released_j(one) for one in overlaps])),
+        "f_released": float(np.mean([_released_f(one) for one in overlaps])),
+    }
 
 
 def jaccard(predicted: np.ndarray, true: np.ndarray) -> float:
-    """Pixels in both over pixels in either, of two (height, width) bool masks; 1.0 where both are empty.
-
-    The J of AVSBench (Zhou et al., ECCV 2022).
-    """
-    either = np.sum(predicted | true)
-    return float(np.sum(predicted & true) / either) if either else 1.0
+    """Pixels in both over pixels in either, of two (height, width) bool masks; 1.0 where both are empty."""
+    return _released_j(overlap(predicted, true))
 
 
-def mask_f(predicted: np.ndarray, true: np.ndarray) -> float:
-    """F-score of two (height, width) bool masks with beta squared 0.3, the F of AVSBench (Zhou et al., ECCV 2022).
-
-    An empty prediction has a precision of 1, an empty truth a recall of 1, as the released Crab+ counts.
-    """
-    both, said, meant = np.sum(predicted & true), np.sum(predicted), np.sum(true)
-    precision = both / said if said else 1.0
-    recall = both / meant if meant else 1.0
-    if not precision + recall:
+def _avsbench_j(one: Overlap) -> float:
+    if one.predicted is None:
         return 0.0
-    return float((1 + BETA_SQUARED) * precision * recall / (BETA_SQUARED * precision + recall))
+    return one.both / (one.predicted + one.true - one.both) if one.true else 1 - one.predicted / one.frame
 
 
-def null_s(predicted: Sequence[np.ndarray | None]) -> dict[str, float]:
-    """How much is shown for expressions that nothing answers to: `s`, and how many were `infinite`. Lower is better.
+def _avsbench_f(clip: Sequence[Overlap]) -> float:
+    scores = [
+        (_f(one.both / max(one.predicted, 1), one.both / one.true), _f(one.true / one.frame, 1.0))
+        if one.predicted is not None else (0.0, 0.0)
+        for one in clip if one.true
+    ]  # fmt: skip
+    return float(np.max(np.mean(scores, axis=0))) if scores else 0.0
 
-    The S of Ref-AVS (Wang et al., ECCV 2024): the mean of the square root of mask area over background area, of
-    (height, width) bool masks, without those that cover the whole frame, where it is infinite; there is no `s` where
-    all of them do. None is an empty mask here too, and an empty mask is what is asked for: whether an answer said so,
-    or said nothing, only `accuracy` tells.
+
+def _released_j(one: Overlap) -> float:
+    if one.predicted is None:
+        return 0.0
+    either = one.predicted + one.true - one.both
+    return one.both / either if either else 1.0
+
+
+def _released_f(one: Overlap) -> float:
+    if one.predicted is None:
+        return 0.0
+    return _f(one.both / one.predicted if one.predicted else 1.0, one.both / one.true if one.true else 1.0)
+
+
+def _f(precision: float, recall: float) -> float:
+    weighted = BETA_SQUARED * precision + recall
+    return (1 + BETA_SQUARED) * precision * recall / weighted if weighted else 0.0
+
+
+def null_s(overlaps: Sequence[Overlap], *, clips: Sequence[str]) -> dict[str, float]:
+    """How much is shown for expressions that nothing answers to, by two rules. Lower is better, nothing shown is 0.
+
+    `s_ref_avs`: the published code of Ref-AVS (Wang et al., ECCV 2024), the square root of the share of a clip's frames
+    that is shown, averaged over clips. There, four clips that happen to follow each other are taken as one.
+
+    `s_released`: the released scripts of Crab+, the square root of what is shown over what is not, averaged over frames
+    without the `infinite` ones, where all is shown; it is left out where all frames are.
+
+    An answer that could not be read is taken for one that shows all, so that silence does not pay.
     """
-    areas = [(0, 1) if mask is None else (np.sum(mask), np.sum(~mask)) for mask in predicted]  # pixels
-    finite = [math.sqrt(area / rest) for area, rest in areas if rest]
-    return ({"s": float(np.mean(finite))} if finite else {}) | {"infinite": len(areas) - len(finite)}
+    by_clip: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    for clip, one in zip(clips, overlaps, strict=True):
+        by_clip[clip].append((one.frame if one.predicted is None else one.predicted, one.frame))
+    shares = [shown / frames for shown, frames in (np.sum(of, axis=0) for of in by_clip.values())]
+    areas = [area for of in by_clip.values() for area in of]
+    finite = [math.sqrt(shown / (frame - shown)) for shown, frame in areas if shown < frame]
+    released = {"s_released": float(np.mean(finite))} if finite else {}
+    return {"s_ref_avs": float(np.mean(np.sqrt(shares)))} | released | {"infinite": len(areas) - len(finite)}
 
 
 # ---- captions ----
@@ -282,26 +375,23 @@ def null_s(predicted: Sequence[np.ndarray | None]) -> dict[str, float]:
 def cider(predicted: Sequence[str | None], references: Sequence[Sequence[str]]) -> float:
     """CIDEr-D of captions against one or more references each: 0 to 10, where papers print a hundred times as much.
 
-    Vedantam, Zitnick and Parikh, CVPR 2015, with the clipping, the length penalty and the scale of the COCO caption
-    evaluation: the cosine of the counts of one to four words in a row, weighted by how few clips' references have them.
-    As rarity is measured on the references, one clip alone scores 0. Words are lower-case runs of letters and digits,
-    joined by hyphens, without punctuation: near the Penn Treebank tokens of the original, which needs Java, but not in
-    each contraction and number the same. None is an empty caption, and scores 0.
+    Vedantam, Zitnick and Parikh, CVPR 2015, with the clipping, the length penalty, the scale and the words of the COCO
+    caption evaluation (`caption.tokens`): the cosine of the counts of one to four words in a row, weighted by how few
+    clips' references have them. As rarity is measured on the references, one clip alone scores 0. None is an empty
+    caption, and scores 0.
     """
-    meant = [[_caption_words(text) for text in texts] for texts in references]
+    words = iter(tokens([text for texts in references for text in texts]))
+    meant = [list(islice(words, len(texts))) for texts in references]
     clips_with = Counter(gram for texts in meant for gram in set().union(*map(_ngrams, texts)))
     # What no reference has counts as rare as what those of a single clip have.
     rarity = defaultdict(lambda: math.log(len(meant)))
     rarity.update((gram, math.log(len(meant) / clips)) for gram, clips in clips_with.items())
-    scores = []
-    for text, texts in zip(predicted, meant, strict=True):
-        said = _caption_words(text or "")
-        scores.append(np.mean([_cider_of_one(said, words, rarity) for words in texts]))
+    answers = tokens([text or "" for text in predicted])
+    scores = [
+        np.mean([_cider_of_one(said, words, rarity) for words in texts])
+        for said, texts in zip(answers, meant, strict=True)
+    ]
     return float(np.mean(scores))
-
-
-def _caption_words(text: str) -> list[str]:
-    return re.findall(r"[^\W_]+(?:-[^\W_]+)*", text.lower())
 
 
 def _ngrams(words: list[str]) -> Counter[Gram]:
