@@ -89,6 +89,22 @@ def scene_clip(tmp_path_factory) -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def long_clip(tmp_path_factory) -> Path:
+    """Eighty seconds of next to nothing: asked about events it takes eight windows, long enough to be stopped."""
+    import av
+
+    path = tmp_path_factory.mktemp("long") / "long.mp4"
+    with av.open(str(path), "w") as out:
+        video = out.add_stream("libx264", rate=1)
+        video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
+        for number in range(80):
+            picture = np.full((48, 64, 3), number % 250, np.uint8)
+            out.mux(video.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        out.mux(video.encode())
+    return path
+
+
 # --- the page ---
 
 

@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -135,21 +134,11 @@ def is_sentence(said: str) -> bool:
 # --- how it ends ---
 
 
-@pytest.fixture(scope="module")
-def long_film(tmp_path_factory) -> Path:
-    """A minute of a scene: asked about events it takes six windows, and more seconds than any of these tests."""
-    from crab.scenes import render, script
-
-    path = tmp_path_factory.mktemp("long") / "long.mp4"
-    render.write_clip(replace(script.write(5), duration=60.0), path, size=(64, 48), fps=2)
-    return path
-
-
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
-def test_the_page_ends_in_the_middle_of_an_answer(tmp_path, long_film, name):
-    with served(tmp_path / "log.txt") as (server, address), answering(address, long_film):
+def test_the_page_ends_in_the_middle_of_an_answer(tmp_path, long_clip, name):
+    with served(tmp_path / "log.txt") as (server, address), answering(address, long_clip):
         server.send_signal(getattr(signal, name))
-        assert server.wait(15) in (0, 130)
+        assert server.wait(8) in (0, 130)
     log = (tmp_path / "log.txt").read_text()
     assert "Traceback" not in log and "terminate called" not in log
 
@@ -167,8 +156,8 @@ def answering(address: str, file: Path):
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
-def test_the_command_line_ends_in_the_middle_of_an_answer(long_film, name):
-    command = [sys.executable, "-m", "crab", "ask", str(long_film), "--task", "unav"]
+def test_the_command_line_ends_in_the_middle_of_an_answer(long_clip, name):
+    command = [sys.executable, "-m", "crab", "ask", str(long_clip), "--task", "unav"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as asked:
         assert asked.stdout.read(1)  # it has begun to answer
         asked.send_signal(getattr(signal, name))
