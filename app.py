@@ -1163,8 +1163,7 @@ def build(crab: Crab, segmenter: Segmenter) -> gr.Blocks:
         def on_leave(request: gr.Request) -> None:
             """Gradio itself would keep for an hour what belongs to a visitor who has left."""
             if request.session_hash in page.state_holder:
-                visit = page.state_holder[request.session_hash]
-                visit.is_closed, visit.STATE_TTL_WHEN_CLOSED = True, LEFT  # Gradio does not always notice the first
+                page.state_holder[request.session_hash].STATE_TTL_WHEN_CLOSED = LEFT
 
         page.unload(on_leave)
     return page.queue(max_size=WAITING_MOST, default_concurrency_limit=1)

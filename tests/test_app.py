@@ -117,7 +117,8 @@ def test_what_belongs_to_a_visitor_goes_soon_after_they_have_left(page, client, 
     monkeypatch.setattr(app, "LEFT", 1)
     runs = next(block for block in page.blocks.values() if isinstance(block, gr.State) and block.value == [])
     with httpx.stream("GET", f"{page.local_url}gradio_api/heartbeat/somebody", timeout=30) as there:
-        next(there.iter_lines())
+        lines = there.iter_lines()  # which closes the stream when it goes
+        next(lines)
         page.state_holder["somebody"][runs._id] = ["a run"]
         time.sleep(2)
         assert runs._id in page.state_holder["somebody"].state_data
