@@ -17,18 +17,21 @@ tabs, and for each part of one a function lays out components and hands them bac
 
 from __future__ import annotations
 
+import atexit
 import json
 import logging
 import os
+import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from filecmp import cmp
 from functools import partial
 from html import escape
 from pathlib import Path
+from threading import Event
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlencode
@@ -45,7 +48,7 @@ from crab.ilora import Intervention  # noqa: E402
 from crab.learn import effects, transfer  # noqa: E402
 from crab.media import Clip, Limits, open_clip  # noqa: E402
 from crab.model import Crab  # noqa: E402
-from crab.prompt import is_of  # noqa: E402
+from crab.prompt import LONGEST_QUESTION, check_question, is_of  # noqa: E402
 from crab.scenes import compose, render  # noqa: E402
 from crab.scenes.script import BACKDROPS, DURATION, Scene  # noqa: E402
 from crab.segment import Segmenter, load_segmenter  # noqa: E402
@@ -61,7 +64,11 @@ KINDS = {"text": "Prompt text", "audio": "Sound", "video": "Video", "image": "Pi
 CHANGES = [("Mute heads", "mute"), ("Force one head", "force"), ("All heads alike", "uniform"),
            ("Freeze to another run’s average", "average")]
 TAKEN = ("csv", "html", "svg", "pdf")
-KEPT = 8  # runs of a visitor that can be compared
+KEPT, KEPT_BYTES = 8, 200_000_000  # runs of a visitor that can be compared, and what they may weigh together
+OPEN, LEFT = 6 * 3600, 600  # seconds after which they are let go: since they were made, and since the visitor left
+VISITORS = 500  # whose pages are remembered; who comes next takes the place of who was longest away
+WAITING_MOST = 20  # asks; who comes next is told to try again
+LONGEST = {"second": 9, "stretch": 60}  # characters that may be typed; for a question crab.prompt says
 
 # The form's inputs. "question_as" is the dataset that a question is worded as, and so on for every family.
 CHOICES = ("source", "family", *(f"{family}_as" for family in FAMILIES))
@@ -99,6 +106,15 @@ FILM = (320, 240)  # width and height of a composed scene
 # Gradio runs these in the browser: `turn` at once, and figures are drawn for the page's light or dark ground.
 BUSY = "() => [{__type__: 'update', interactive: false}, {__type__: 'update', interactive: true}]"
 STOPPING = "() => [{__type__: 'update', interactive: false}, {__type__: 'update', interactive: false}]"
+# What was refused by the queue or never came there hands the turn back; what was stopped does so itself.
+FREE = """() => document.querySelector('#%s').disabled ? [{__type__: 'update'}, {__type__: 'update'}]
+  : [{__type__: 'update', interactive: true}, {__type__: 'update', interactive: false}]"""
+FREE_ONE = "() => ({__type__: 'update', interactive: true})"
+# A button out of sight is pressed, where there is nothing against it and Stop has not been pressed meanwhile.
+GO = """(word) => {
+  if (word === 'go' && !document.querySelector('#%s').disabled) document.querySelector('#%s').click();
+}"""
+SHOW = "() => setTimeout(() => document.querySelector('%s [role=alert]')?.scrollIntoView({block: 'nearest'}), 100)"
 DICE = f"() => Math.floor(Math.random() * {compose.LOOKS})"
 OPEN_LINK = """() => {
   const asked = new URLSearchParams(location.search);
@@ -114,6 +130,7 @@ FETCH = "() => setTimeout(() => document.querySelector('#taken a, a#taken, #take
 WITH_DARK = "(...values) => [...values.slice(0, -1), document.querySelector('.dark') !== null]"
 
 log = logging.getLogger("crab.page")
+ending = Event()  # the page is being closed: answers end with their next word
 
 
 @contextmanager
@@ -128,6 +145,28 @@ def sentences() -> Iterator[None]:
     except Exception:
         log.exception("An ask failed")
         raise problem("Something went wrong on our side; the log says what. Please try again.") from None
+
+
+class Page(gr.Blocks):
+    """Blocks that answer what cannot be read with a sentence. Gradio's own way is a traceback, or nothing."""
+
+    async def preprocess_data(self, block_fn: Any, inputs: list[Any], *more: Any, **named: Any) -> list[Any]:
+        if block_fn.is_validator_function:  # it looks at what was typed, before a file is moved
+            return inputs
+        try:
+            json.dumps(inputs, ensure_ascii=False).encode()  # half a character could not be sent back
+            return await super().preprocess_data(block_fn, inputs, *more, **named)
+        except gr.Error:
+            raise
+        except Exception as error:
+            log.info("Not to be read: %r", error)
+            raise problem("Something that was sent is not of its kind: files have to be uploaded, seconds are whole "
+                          "numbers, and words are text.") from None
+
+
+def told_here(error: gr.Error) -> str:
+    """An error's sentence as HTML, for the place where the answer would stand."""
+    return f"<p class='problem' role='alert'>{error.message}</p>"
 
 
 def problem(sentence: str) -> gr.Error:
@@ -162,9 +201,26 @@ def opened(values: dict[str, Any]) -> tuple[Clip, Clip | None]:
 
 
 def whole_second(typed: str) -> int | None:
-    if typed and not typed.strip().isdecimal():
-        raise CrabError(f"{typed} is not a second of the clip: give a whole number from 0 on, or nothing.")
+    if typed and not (typed.strip().isdecimal() and len(typed) <= LONGEST["second"]):
+        raise CrabError(f"{shortened(typed)} is not a second of the clip: give a whole number from 0 on, or nothing.")
     return int(typed) if typed else None
+
+
+def shortened(typed: str) -> str:
+    return typed if len(typed) <= 40 else f"{typed[:40]}…"
+
+
+def check_typed(values: dict[str, Any]) -> None:
+    """Raises CrabError where what was typed on the form cannot be asked. Quick, and before anything is queued."""
+    check_question(chosen(values), values["question"])
+    if values["family"] == "grounding":
+        whole_second(values["second"])
+
+
+def check_room(page: gr.Blocks) -> None:
+    """Raises CrabError where no more asks can wait. Gradio would refuse too, in words of its own."""
+    if len(page._queue) >= WAITING_MOST:
+        raise CrabError(f"{WAITING_MOST} questions are waiting for the model already: ask again in a minute.")
 
 
 def listed_examples() -> list[SimpleNamespace]:
@@ -185,6 +241,8 @@ def listed_examples() -> list[SimpleNamespace]:
 
 def task_named(name: str) -> Task:
     """A dataset's task, or the one its family asks by default."""
+    if not isinstance(name, str) or name not in (*FAMILIES, *TASKS):
+        raise CrabError(f"There is no task {shortened(str(name))}: choose one of {', '.join((*FAMILIES, *TASKS))}.")
     return TASKS[FAMILIES[name].default if name in FAMILIES else name]
 
 
@@ -241,9 +299,10 @@ def form() -> SimpleNamespace:
     f.file = gr.File(label="Any video, sound or picture file", height=140, visible=False)
     f.family = gr.Radio([(family.title, family.name) for family in FAMILIES.values()], value="question",
                         label="What to ask", info=FAMILIES["question"].description, elem_classes="pills")
-    f.question = gr.Textbox(label=WORDS["question"][0], placeholder=WORDS["question"][1], lines=1, elem_id="question")
+    f.question = gr.Textbox(label=WORDS["question"][0], placeholder=WORDS["question"][1], lines=1, elem_id="question",
+                            max_length=LONGEST_QUESTION)
     f.second = gr.Textbox(label="At which second?", placeholder="the middle of a video, the start of a picture’s sound",
-                          visible=False)  # gr.Number turns empty into 0
+                          max_length=LONGEST["second"], visible=False)  # gr.Number turns empty into 0
     with gr.Accordion("Ask it as one dataset does", open=False) as f.details:
         for name, family in FAMILIES.items():
             ways = [(f"{TASKS[dataset].title} · {dataset}", dataset) for dataset in family.datasets]
@@ -252,6 +311,7 @@ def form() -> SimpleNamespace:
     with gr.Row(elem_classes="actions"):
         f.ask = gr.Button("Ask", variant="primary", scale=3, elem_id="ask")
         f.stop = gr.Button("Stop", scale=1, min_width=90, interactive=False, elem_id="stop")
+        f.go = gr.Button(visible="hidden", elem_id="go")  # see GO
     f.dark = gr.Checkbox(visible=False)  # told by the browser; last, see WITH_DARK
     return f
 
@@ -311,8 +371,8 @@ def answer_sheet() -> SimpleNamespace:
         s.taken = gr.DownloadButton(elem_id="taken")  # out of sight: `FETCH` presses it
         s.copy = gr.Button("Copy link", size="sm", min_width=80, visible=False)
     s.link = gr.Textbox(visible=False)  # what to put after the page's address to come back here; "" if there is none
-    s.result = gr.State()  # the Result on screen, for this session alone
-    s.runs = gr.State([])  # the Results there have been, the last KEPT of them
+    s.result = gr.State(time_to_live=OPEN)  # the Result on screen, for this session alone
+    s.runs = gr.State([], time_to_live=OPEN)  # the Results there have been, as `kept` says
     return s
 
 
@@ -340,7 +400,8 @@ def growing(s: SimpleNamespace, result: Result, before: Result | None, dark: boo
     if answer.events != (before.answer.events if before else ()):
         updates |= bars(s, result, dark)
     if result.frame is not None and (before is None or marks(before) != marks(result)):
-        picture = masks.overlay(result.frame, result.masks, answer.boxes, answer.points, colours=colours)
+        picture = masks.overlay(result.frame, result.masks, answer.boxes, answer.points, colours=colours,
+                                of=result.size)
         updates |= {s.where: gr.update(visible=True), s.picture: picture}
     return updates
 
@@ -373,16 +434,33 @@ def named(run: Result, number: int) -> str:
     return f"{number + 1} · {run.task.name} · {run.intervention or 'as it is'}"
 
 
+def weight(run: Result) -> int:
+    """Bytes that a run takes up, nearly: its picture and its router weights, and each position's place in the clip."""
+    traces = (run.routing or {}).values()
+    weights = sum(trace.weights.nbytes + 250 * len(trace.tokens) for trace in traces)
+    return weights + sum(mask.runs.nbytes for mask in run.masks) + (0 if run.frame is None else run.frame.nbytes)
+
+
 def kept(s: SimpleNamespace, runs: list[Result], latest: Result) -> dict[Any, Any]:
-    """The updates that keep one more run."""
+    """The updates that keep one more run: the last KEPT of them, fewer where they weigh more than KEPT_BYTES."""
     runs = [*runs, latest][-KEPT:]
+    while len(runs) > 1 and sum(map(weight, runs)) > KEPT_BYTES:
+        runs = runs[1:]
     return {s.runs: runs, s.source: gr.update(choices=[named(run, i) for i, run in enumerate(runs)], value=None)}
 
 
-def asking(f: SimpleNamespace, s: SimpleNamespace, shelf: gr.Dataset, examples: list[SimpleNamespace],
+def still_here(result: Result | None) -> Result:
+    """Raises CrabError where a result has been let go."""
+    if result is None:
+        raise CrabError("This answer is no longer kept here: ask again.")
+    return result
+
+
+def asking(page: gr.Blocks, f: SimpleNamespace, s: SimpleNamespace, shelf: gr.Dataset, examples: list[SimpleNamespace],
            model: SimpleNamespace) -> None:
     """Wires asking a clip, and what to do with the answer."""
     inputs, fields, sheet = [getattr(f, name) for name in INPUTS], list(vars(f).values()), list(vars(s).values())
+    typed = (*CHOICES, "question", "second")
 
     def on_ask(runs: list[Result], *values: Any) -> Iterator[dict[Any, Any]]:
         asked = dict(zip(INPUTS, values))
@@ -390,6 +468,7 @@ def asking(f: SimpleNamespace, s: SimpleNamespace, shelf: gr.Dataset, examples: 
         yield cleared(s) | turn(f, busy=True)
         try:
             with sentences():
+                check_typed(asked)
                 clip, other = opened(asked)
                 with closing(model.answers(clip, chosen(asked), asked["question"], other)) as results:
                     for latest in results:
@@ -400,8 +479,17 @@ def asking(f: SimpleNamespace, s: SimpleNamespace, shelf: gr.Dataset, examples: 
                 yield finished(s, result, asked["dark"]) | turn(f, busy=False) | kept(s, runs, result) | {
                     s.link: link, s.copy: gr.update(visible=bool(link))}
         except gr.Error as error:
-            yield {s.words: f"<p class='problem' role='alert'>{error.message}</p>"} | turn(f, busy=False)
-            raise
+            yield {s.words: told_here(error), s.link: "", s.copy: gr.update(visible=False)} | turn(f, busy=False)
+
+    def on_press(*values: Any) -> dict[Any, Any]:
+        """Whether to wait in the queue at all."""
+        try:
+            with sentences():
+                check_typed(dict(zip(typed, values)))
+                check_room(page)
+        except gr.Error as error:
+            return {f.go: "", s.words: told_here(error)} | turn(f, busy=False)
+        return {f.go: "go"}
 
     def on_stop(result: Result | None, runs: list[Result], dark: bool) -> dict[Any, Any]:
         if result is None:
@@ -414,26 +502,32 @@ def asking(f: SimpleNamespace, s: SimpleNamespace, shelf: gr.Dataset, examples: 
         with sentences():
             return {s.which: gr.update(visible=True), s.explorer: explorer(result, s.explorer, dark)}
 
-    def on_take(result: Result, button: str) -> str:
+    def on_take(result: Result | None, button: str) -> str:
         with sentences():
-            return taken(result, button.lower(), s.taken.GRADIO_CACHE)
+            return taken(still_here(result), button.lower(), s.taken.GRADIO_CACHE)
 
     def on_choice(*values: Any) -> dict[Any, Any]:
         return form_updates(f, dict(zip(CHOICES, values)))
 
     def on_example(number: int) -> dict[Any, Any]:
-        example = examples[number]
-        return filled(f, example, example.task, example.question)
+        with sentences():
+            example = examples[number]
+            return filled(f, example, example.task, example.question)
 
     turns = {"fn": None, "outputs": [f.ask, f.stop], "api_visibility": "private"}
     at_once = {"queue": False, "api_visibility": "private", "show_progress": "hidden"}
     explore = {"fn": on_explore, "inputs": [s.result, f.dark], "outputs": [s.which, s.explorer], **at_once}
     triggers, choices = [f.ask.click, f.question.submit], [getattr(f, name) for name in CHOICES]
     gr.on(triggers, js=BUSY, **turns)
+    pressed = gr.on(triggers, on_press, [getattr(f, name) for name in typed], [f.go, s.words, f.ask, f.stop], **at_once)
+    pressed.success(None, f.go, None, js=GO % ("stop", "go"), api_visibility="private").then(js=SHOW % "#words", fn=None)
+    pressed.failure(js=FREE % "stop", **turns)
     # "multiple": a stopped answer ends with its last step only, and whoever asks again meanwhile waits in the queue.
-    running = gr.on(triggers, on_ask, [s.runs, *inputs], [*sheet, f.ask, f.stop], js=WITH_DARK, concurrency_id="model",
-                   trigger_mode="multiple", api_visibility="private", show_progress="minimal",
-                   show_progress_on=s.words)
+    running = f.go.click(on_ask, [s.runs, *inputs], [*sheet, f.ask, f.stop], js=WITH_DARK, concurrency_id="model",
+                         trigger_mode="multiple", api_visibility="private", show_progress="minimal",
+                         show_progress_on=s.words)
+    running.failure(js=FREE % "stop", **turns)
+    running.success(js=SHOW % "#words", fn=None)
     running.success(None, s.link, None, js=NAME_LINK, api_visibility="private").then(js=WITH_DARK, **explore)
     f.stop.click(js=STOPPING, **turns)
     stopped = f.stop.click(on_stop, [s.result, s.runs, f.dark], [*sheet, f.ask, f.stop], cancels=[running],
@@ -448,7 +542,9 @@ def asking(f: SimpleNamespace, s: SimpleNamespace, shelf: gr.Dataset, examples: 
 
 
 def filled(f: SimpleNamespace, example: SimpleNamespace, task: Task, question: str) -> dict[Any, dict[str, Any]]:
-    """The form's updates that ask `task` of an example."""
+    """The form's updates that ask `task` of an example. Raises CrabError where its files are gone."""
+    if not all(file.is_file() for file in example.files.values()):
+        raise CrabError(f"{example.files['video'].name} is no longer here: choose another example, or give a clip.")
     values = {"source": "video", "family": task.family, f"{task.family}_as": task.name}
     updates = form_updates(f, values)
     files = {name: str(file) for name, file in example.files.items()}
@@ -473,23 +569,31 @@ def opening(page: gr.Blocks, f: SimpleNamespace, c: SimpleNamespace, tabs: gr.Ta
     scene = [c.backdrop, c.seed, *(field for r in c.rows for field in row_fields(r))]
 
     def on_open(request: gr.Request) -> dict[Any, Any]:
-        asked = request.query_params
+        with sentences():
+            return restored(request.query_params)
+
+    def restored(asked: Mapping[str, str]) -> dict[Any, Any]:
         if "scene" in asked:
-            try:
-                values = json.loads(asked["scene"])
-                composed = compose.of_form(*values)
-            except (ValueError, TypeError, CrabError):
-                raise problem("The link does not name a scene that can be drawn: open the page without it.") from None
-            choices, value = compose.choices(composed, asked.get("question", ""))
+            values, composed = compose.of_link(asked["scene"])
+            own = asked.get("own", "")
+            if own:
+                check_question(TASKS["avqa"], own)
+            choices, value = compose.choices(composed, asked.get("question", "")[:LONGEST_QUESTION])
             rows = {r.doing: gr.update(visible=bool(values[2 + 6 * n])) for n, r in enumerate(c.rows)}
             return dict(zip(scene, values)) | rows | {
                 tabs: gr.update(selected="compose"), c.question: gr.update(choices=choices, value=value),
-                c.own: asked.get("own", "")}
-        example = next((example for example in examples if example.files["video"].name == asked.get("clip")), None)
-        if example is None or asked.get("task") not in TASKS:
+                c.own: own}
+        if "clip" not in asked:
             return {tabs: gr.skip()}
-        updates = filled(f, example, TASKS[asked["task"]], asked.get("question", ""))
-        updates[f.second] |= {"value": asked.get("second", "")}
+        example = next((example for example in examples if example.files["video"].name == asked["clip"]), None)
+        if example is None:
+            raise CrabError(f"The link’s clip, {shortened(asked['clip'])}, is not among the examples here: choose one "
+                            "of them, or give a clip.")
+        task, question = task_named(asked.get("task")), asked.get("question", "")
+        check_question(task, question)
+        updates = filled(f, example, task, question)
+        whole_second(second := asked.get("second", ""))
+        updates[f.second] |= {"value": second}
         return updates
 
     outputs = [*vars(f).values(), *scene, *(r.doing for r in c.rows), tabs, c.question, c.own]
@@ -551,18 +655,19 @@ def working(f: SimpleNamespace, s: SimpleNamespace, model: SimpleNamespace) -> N
     def on_what(what: str) -> dict[Any, Any]:
         return {s.heads: gr.update(visible=what in ("mute", "force")), s.source: gr.update(visible=what == "average")}
 
-    def on_again(result: Result, runs: list[Result], what: str, heads: list[int], source: int | None, towers: list[str],
+    def on_again(result: Result | None, runs: list[Result], what: str, heads: list[int], source: int | None, towers: list[str],
                  layers: list[int], modules: list[str], kinds: list[str]) -> Iterator[dict[Any, Any]]:
         yield {s.again: gr.update(interactive=False), s.said: WAITING}
         try:
             with sentences():
+                asked = still_here(result)
                 if what == "average" and source is None:
                     raise CrabError("Choose the run whose average to take.")
                 change = Intervention(
                     what, tuple(heads) if what in ("mute", "force") else (),
-                    runs[source].routing if what == "average" else None, tuple(towers) or None,
+                    one_of(runs, source).routing if what == "average" else None, tuple(towers) or None,
                     tuple(layers) or None, tuple(modules) or None, partial(is_of, tuple(kinds)) if kinds else None)
-                with closing(model.answers(result.clip, result.task, result.question, result.other, change)) as results:
+                with closing(model.answers(asked.clip, asked.task, asked.question, asked.other, change)) as results:
                     for latest in results:
                         yield {s.said: text.chips(latest.answer, colours=theme.answer_colours(latest.answer))}
             updates = kept(s, runs, latest)
@@ -572,17 +677,16 @@ def working(f: SimpleNamespace, s: SimpleNamespace, model: SimpleNamespace) -> N
                              s.one: gr.update(choices=choices, value=choices[first]),
                              s.two: gr.update(choices=choices, value=choices[-1])}
         except gr.Error as error:
-            yield {s.again: gr.update(interactive=True),
-                   s.said: f"<p class='problem' role='alert'>{error.message}</p>"}
+            yield {s.again: gr.update(interactive=True), s.said: told_here(error)}
 
     def on_pair(runs: list[Result], one: int | None, two: int | None, tower: str | None, by: str,
                 dark: bool) -> dict[Any, Any]:
         if one is None or two is None:
             return {s.sides: gr.skip()}
         with sentences():
-            first, second = runs[one], runs[two]
+            first, second = one_of(runs, one), one_of(runs, two)
             pictures = tuple(
-                compare.boxes(run.frame, run.answer, None, run.masks) if run.frame is not None else ""
+                compare.boxes(run.frame, run.answer, None, run.masks, of=run.size) if run.frame is not None else ""
                 for run in (first, second))
             sides = compare.pair(first.answer, second.answer, (named(first, one), named(second, two)),
                                  pictures=pictures, duration=first.clip.duration, facts=model.differ(first, second))
@@ -595,7 +699,11 @@ def working(f: SimpleNamespace, s: SimpleNamespace, model: SimpleNamespace) -> N
         return {s.difference: draw(first.routing[tower], second.routing[tower], dark=dark)}
 
     def on_view(runs: list[Result], one: int, two: int, tower: str, by: str, dark: bool) -> dict[Any, Any]:
-        return drawn(runs[one], runs[two], tower, by, dark)
+        with sentences():
+            return drawn(one_of(runs, one), one_of(runs, two), tower, by, dark)
+
+    def one_of(runs: list[Result], number: int) -> Result:
+        return still_here(runs[number] if number < len(runs) else None)
 
     at_once = {"queue": False, "api_visibility": "private", "show_progress": "hidden"}
     s.what.input(on_what, s.what, [s.heads, s.source], **at_once)
@@ -606,6 +714,7 @@ def working(f: SimpleNamespace, s: SimpleNamespace, model: SimpleNamespace) -> N
     view = [s.runs, s.one, s.two, s.tower, s.by, f.dark]
     both = {"fn": on_pair, "inputs": view, "outputs": [s.sides, s.tower, s.difference], "js": WITH_DARK,
             "concurrency_id": "model", "api_visibility": "private", "show_progress": "hidden"}
+    asked.failure(None, None, s.again, js=FREE_ONE, api_visibility="private")
     asked.success(**both)
     gr.on([s.one.input, s.two.input], **both)
     gr.on([s.tower.input, s.by.input], on_view, view, s.difference, js=WITH_DARK, **at_once)
@@ -693,6 +802,8 @@ def mapping(f: SimpleNamespace, s: SimpleNamespace, a: SimpleNamespace, tab: gr.
         yield {a.ask: gr.update(interactive=False), a.answers: WAITING}
         try:
             with sentences():
+                if asked["question"]:
+                    check_question(chosen(asked), asked["question"])
                 for name, family in FAMILIES.items():
                     one = asked | {"family": name, f"{name}_as": family.default}
                     task = chosen(one)
@@ -711,15 +822,17 @@ def mapping(f: SimpleNamespace, s: SimpleNamespace, a: SimpleNamespace, tab: gr.
             yield {a.ask: gr.update(interactive=True), a.answers: "".join(rows)}
         except gr.Error as error:
             yield {a.ask: gr.update(interactive=True),
-                   a.answers: f"{''.join(rows)}<p class='problem' role='alert'>{error.message}</p>"}
+                   a.answers: f"{''.join(rows)}{told_here(error)}"}
 
     draw = {"fn": on_atlas, "inputs": [s.runs, a.by, f.dark], "js": WITH_DARK, "queue": False,
             "outputs": [a.signatures, a.similarity, a.points, a.damage], "api_visibility": "private",
             "show_progress": "hidden"}
     tab.select(**draw)
     a.by.input(**draw)
-    a.ask.click(on_every, [s.runs, *inputs], [a.ask, a.answers, s.runs, s.source], js=WITH_DARK, concurrency_id="model",
-                api_visibility="private", show_progress="hidden").then(**draw)
+    every = a.ask.click(on_every, [s.runs, *inputs], [a.ask, a.answers, s.runs, s.source], js=WITH_DARK,
+                        concurrency_id="model", api_visibility="private", show_progress="hidden")
+    every.failure(None, None, a.ask, js=FREE_ONE, api_visibility="private")
+    every.then(**draw)
 
 
 def composer(note: str) -> SimpleNamespace:
@@ -747,10 +860,11 @@ def composer(note: str) -> SimpleNamespace:
             gr.HTML(note, elem_classes="model")
             c.question = gr.Dropdown(label="A question with a clear answer", elem_id="asked")
             c.own = gr.Textbox(label="Or one of your own", placeholder="Its truth is then not known here", lines=1,
-                               elem_id="own")
+                               elem_id="own", max_length=LONGEST_QUESTION)
             with gr.Row(elem_classes="actions"):
                 c.ask = gr.Button("Ask", variant="primary", scale=3, elem_id="compose-ask")
                 c.stop = gr.Button("Stop", scale=1, min_width=90, interactive=False, elem_id="compose-stop")
+                c.go = gr.Button(visible="hidden", elem_id="compose-go")
             with gr.Column(elem_classes="card", elem_id="now"):
                 gr.HTML("<h2>Now</h2>")
                 c.now = gr.HTML("<p class='empty'>The answer appears here beside the truth. Then change one thing, ask "
@@ -763,8 +877,8 @@ def composer(note: str) -> SimpleNamespace:
     with gr.Column(elem_classes="card closer", visible=False) as c.closer:
         gr.HTML(CLOSER)
         c.explorer = gr.HTML(label="Router weights")
-    c.shown = gr.State()  # (scene, path) of the film on screen
-    c.last = gr.State()  # what is on the card "Now", as `compared` takes it
+    c.shown = gr.State(time_to_live=OPEN)  # (scene, path) of the film on screen
+    c.last = gr.State(time_to_live=OPEN)  # what is on the card "Now", as `compared` takes it
     c.link = gr.Textbox(visible=False)  # as on the answer sheet
     c.dark = gr.Checkbox(visible=False)
     return c
@@ -787,8 +901,10 @@ def actor_row(number: int, row: compose.Row) -> SimpleNamespace:
             r.place = gr.Slider(0, 100, row.place, step=1, label="← Place →", buttons=[], min_width=120)
             r.size = gr.Slider(compose.SMALLEST, compose.LARGEST, row.size, step=1, label="Size", buttons=[],
                                min_width=120)
-            r.seen = gr.Textbox(row.seen, label="◎ Seen, seconds", placeholder="never", lines=1, min_width=100)
-            r.heard = gr.Textbox(row.heard, label="♪ Heard, seconds", placeholder="never", lines=1, min_width=100)
+            r.seen = gr.Textbox(row.seen, label="◎ Seen, seconds", placeholder="never", lines=1, min_width=100,
+                                max_length=LONGEST["stretch"])
+            r.heard = gr.Textbox(row.heard, label="♪ Heard, seconds", placeholder="never", lines=1, min_width=100,
+                                 max_length=LONGEST["stretch"])
             r.look, r.dice = dice("Look", row.look)
     return r
 
@@ -811,10 +927,9 @@ def filmed(scene: Scene, shown: tuple[Scene, str] | None, folder: str) -> tuple[
 def compared(last: SimpleNamespace, told: str = "") -> str:
     """A card's HTML: the answer to `last.question` beside the truth, and what else is to be `told` (HTML)."""
     result, question = last.result, last.question
-    size = result.frame.shape[1::-1] if result.frame is not None else FILM
-    said, meant = result.answer, compose.truth(question, size)
+    said, meant = result.answer, compose.truth(question, result.size if result.frame is not None else FILM)
     verdict = compose.judge(said, meant, result.task.grammar) if result.done else None
-    picture = "" if result.frame is None else compare.boxes(result.frame, said, meant, result.masks)
+    picture = "" if result.frame is None else compare.boxes(result.frame, said, meant, result.masks, of=result.size)
     return compare.card(said, meant, verdict, asked=compose.told(question), duration=result.clip.duration,
                         picture=picture, changed=last.changed, facts=told)
 
@@ -824,13 +939,10 @@ def earlier(last: SimpleNamespace) -> SimpleNamespace:
     return SimpleNamespace(**vars(last) | {"changed": ()})
 
 
-def composing(c: SimpleNamespace, tab: gr.Tab, model: SimpleNamespace) -> None:
+def composing(page: gr.Blocks, c: SimpleNamespace, tab: gr.Tab, model: SimpleNamespace) -> None:
     """Wires the second tab."""
     inputs = [c.backdrop, c.seed, *(field for r in c.rows for field in row_fields(r))]
     doing = [r.doing for r in c.rows]
-
-    def problem_told(error: gr.Error) -> str:
-        return f"<p class='problem' role='alert'>{error.message}</p>"
 
     def on_change(shown: tuple[Scene, str] | None, second: int, asked: str | None, *form: Any) -> dict[Any, Any]:
         """How the scene looks now, and what it can be asked; a form that is no scene yet says why not."""
@@ -839,7 +951,7 @@ def composing(c: SimpleNamespace, tab: gr.Tab, model: SimpleNamespace) -> None:
             with sentences():
                 scene = compose.of_form(*form)
         except gr.Error as error:
-            return updates | {c.problem: gr.update(value=problem_told(error), visible=True)}
+            return updates | {c.problem: gr.update(value=told_here(error), visible=True)}
         choices, value = compose.choices(scene, asked or "")
         return updates | {
             c.problem: gr.update(visible=False), c.still: render.frame(scene, second + 0.5, (640, 480)),
@@ -857,8 +969,23 @@ def composing(c: SimpleNamespace, tab: gr.Tab, model: SimpleNamespace) -> None:
             with sentences():
                 shown = filmed(compose.of_form(*form), shown, c.film.GRADIO_CACHE)
         except gr.Error as error:
-            return {c.problem: gr.update(value=problem_told(error), visible=True)}
+            return {c.problem: gr.update(value=told_here(error), visible=True)}
         return {c.problem: gr.update(visible=False), c.shown: shown, c.film: gr.update(value=shown[1], visible=True)}
+
+    def on_press(asked: str | None, own: str, *form: Any) -> dict[Any, Any]:
+        """Whether to wait in the queue at all."""
+        try:
+            with sentences():
+                check_own(own)
+                compose.chosen(compose.of_form(*form), asked or "", own)
+                check_room(page)
+        except gr.Error as error:
+            return {c.go: "", c.now: told_here(error), c.facts: ""} | turn(c, busy=False)
+        return {c.go: "go"}
+
+    def check_own(own: str) -> None:
+        if own.strip():
+            check_question(TASKS["avqa"], own)
 
     def on_ask(last: SimpleNamespace | None, shown: tuple[Scene, str] | None, asked: str | None, own: str,
                *form: Any) -> Iterator[dict[Any, Any]]:
@@ -869,6 +996,7 @@ def composing(c: SimpleNamespace, tab: gr.Tab, model: SimpleNamespace) -> None:
         yield kept | gone | {c.now: DRAWING, c.facts: ""} | turn(c, busy=True)
         try:
             with sentences():
+                check_own(own)
                 scene = compose.of_form(*form)
                 question = compose.chosen(scene, asked or "", own)
                 shown = filmed(scene, shown, c.film.GRADIO_CACHE)
@@ -885,10 +1013,10 @@ def composing(c: SimpleNamespace, tab: gr.Tab, model: SimpleNamespace) -> None:
             link = "?" + urlencode({name: value for name, value in words.items() if value})
             yield {c.facts: facts(result), c.link: link, c.copy: gr.update(visible=True)} | turn(c, busy=False)
         except gr.Error as error:
-            yield {c.now: problem_told(error)} | turn(c, busy=False)
+            yield {c.now: told_here(error), c.link: ""} | turn(c, busy=False)
 
-    def on_explore(last: SimpleNamespace | None, dark: bool) -> dict[Any, Any]:
-        if last is None or not last.result.routing:
+    def on_explore(last: SimpleNamespace | None, link: str, dark: bool) -> dict[Any, Any]:
+        if not link or last is None or not last.result.routing:  # without a link, the last was no answer
             return {c.closer: gr.skip()}
         with sentences():
             return {c.closer: gr.update(visible=True), c.explorer: explorer(last.result, c.explorer, dark)}
@@ -916,14 +1044,18 @@ def composing(c: SimpleNamespace, tab: gr.Tab, model: SimpleNamespace) -> None:
                    show_progress_on=c.still)
     triggers = [c.ask.click, c.own.submit]
     gr.on(triggers, js=BUSY, **turns)
-    running = gr.on(triggers, on_ask, [c.last, c.shown, c.question, c.own, *inputs],
-                   [c.last, c.shown, c.film, c.problem, c.earlier, c.before, c.now, c.facts, c.ask, c.stop, c.closer,
-                    c.copy, c.link],
-                   concurrency_id="model", trigger_mode="multiple", api_visibility="private",
-                   show_progress="hidden")
+    pressed = gr.on(triggers, on_press, [c.question, c.own, *inputs], [c.go, c.now, c.facts, c.ask, c.stop], **at_once)
+    pressed.success(None, c.go, None, js=GO % ("compose-stop", "compose-go"), api_visibility="private")
+    pressed.failure(js=FREE % "compose-stop", **turns)
+    running = c.go.click(
+        on_ask, [c.last, c.shown, c.question, c.own, *inputs],
+        [c.last, c.shown, c.film, c.problem, c.earlier, c.before, c.now, c.facts, c.ask, c.stop, c.closer, c.copy,
+         c.link],
+        concurrency_id="model", trigger_mode="multiple", api_visibility="private", show_progress="hidden")
+    running.failure(js=FREE % "compose-stop", **turns)
     c.stop.click(js=STOPPING, **turns)
     c.stop.click(on_stop, c.last, [c.now, c.facts, c.ask, c.stop], cancels=[running], **at_once | {"queue": True})
-    explore = {"fn": on_explore, "inputs": [c.last, c.dark], "outputs": [c.closer, c.explorer], "js": WITH_DARK}
+    explore = {"fn": on_explore, "inputs": [c.last, c.link, c.dark], "outputs": [c.closer, c.explorer], "js": WITH_DARK}
     running.success(None, c.link, None, js=NAME_LINK, api_visibility="private").then(**explore, **at_once)
     c.copy.click(None, js=COPY_LINK, api_visibility="private")
     tab.select(**redraw)
@@ -936,7 +1068,8 @@ def programs(model: SimpleNamespace) -> None:
         task = gr.Dropdown([*FAMILIES, *TASKS], value="question", label="task")
         match = gr.Dropdown(list(FAMILIES["matching"].datasets), value="a2v", label="task")
         place = gr.Dropdown([*FAMILIES, *TASKS], value="grounding", label="task")
-        question, second = gr.Textbox("", label="question"), gr.Number(label="second", placeholder="none", precision=0)
+        question = gr.Textbox("", label="question", max_length=LONGEST_QUESTION)
+        second = gr.Number(label="second", placeholder="none", precision=0, maximum=Limits.seconds)
         outputs = [gr.Textbox(label="text"), gr.JSON(label="result"), gr.File(label="routing")]
         button = gr.Button()
 
@@ -961,9 +1094,19 @@ def programs(model: SimpleNamespace) -> None:
         with sentences():
             yield from told(task, "", open_clip(first, audio=sound), open_clip(other))
 
+    def typed(*values: Any) -> list[Any]:
+        """Before anything is queued: whether the words, the last but one that are sent, can be asked."""
+        *_, task, question, _ = values if len(values) > 2 else (None, "", None)
+        verdicts = [gr.validate(True, "") for _ in values]
+        try:
+            check_question(task_named(task), question)
+        except CrabError as error:
+            verdicts[-2] = gr.validate(False, str(error))
+        return verdicts
+
     told_in = {"outputs": outputs, "concurrency_id": "model"}
-    button.click(ask_clip, [media, task, question, second], api_name="ask", **told_in)
-    button.click(ask_picture, [media, sound, place, question, second], api_name="ask_picture", **told_in)
+    button.click(ask_clip, [media, task, question, second], api_name="ask", validator=typed, **told_in)
+    button.click(ask_picture, [media, sound, place, question, second], api_name="ask_picture", validator=typed, **told_in)
     button.click(ask_pair, [media, other, sound, match], api_name="ask_pair", **told_in)
 
 
@@ -975,7 +1118,10 @@ def build(crab: Crab, segmenter: Segmenter) -> gr.Blocks:
     def answers(clip: Clip, task: Task, question: str, other: Clip | None,
                 changed: Intervention | None = None) -> Iterator[Result]:
         with sentences():
-            yield from paced(ask(crab, clip, task, question, other=other, segmenter=segmenter, intervention=changed))
+            for result in paced(ask(crab, clip, task, question, other=other, segmenter=segmenter, intervention=changed)):
+                if ending.is_set():
+                    raise CrabError("The page was closed before the answer was over.")
+                yield result
 
     @spaces.GPU(duration=60)
     def differ(one: Result, other: Result) -> tuple[str, ...]:
@@ -985,7 +1131,7 @@ def build(crab: Crab, segmenter: Segmenter) -> gr.Blocks:
 
     model = SimpleNamespace(answers=answers, differ=differ)
     note = (f"<p>Answering here: <strong>{escape(crab.name)}</strong></p><p>{escape(crab.knows)}</p>{SWITCH}")
-    with gr.Blocks(title="Crab+", delete_cache=(3600, 6 * 3600), fill_width=True) as page:
+    with Page(title="Crab+", delete_cache=(3600, OPEN), fill_width=True) as page:
         gr.HTML("<h1>Crab+</h1><p>Ask a clip what it shows and what it sounds like, and watch which heads of the "
                 "model answer.</p>", elem_id="title")
         with gr.Tabs(elem_id="pages") as tabs:
@@ -1009,20 +1155,28 @@ def build(crab: Crab, segmenter: Segmenter) -> gr.Blocks:
             with gr.Tab("Atlas", id="atlas") as atlas_tab:
                 a = atlas_sheet(found)
         programs(model)
-        asking(f, s, shelf, examples, model)
+        asking(page, f, s, shelf, examples, model)
         working(f, s, model)
-        composing(c, composing_tab, model)
+        composing(page, c, composing_tab, model)
         mapping(f, s, a, atlas_tab, found, model)
         opening(page, f, c, tabs, examples)
-    return page.queue(max_size=20, default_concurrency_limit=1)
+
+        def on_leave(request: gr.Request) -> None:
+            """Gradio itself would keep for an hour what belongs to a visitor who has left."""
+            if request.session_hash in page.state_holder:
+                page.state_holder[request.session_hash].STATE_TTL_WHEN_CLOSED = LEFT
+
+        page.unload(on_leave)
+    return page.queue(max_size=WAITING_MOST, default_concurrency_limit=1)
 
 
 def launch(page: gr.Blocks) -> None:
-    """Serves the page until interrupted, in system type and without hues: those are for what clips show, and heads."""
+    """Serves the page from now on, in system type and without hues: those are for what clips show, and heads."""
     look = gr.themes.Base(neutral_hue="slate", primary_hue="slate", font_mono=["ui-monospace", "monospace"],
                           font=[name.strip("'") for name in theme.FONT.split(", ")])
     page.launch(theme=look, css_paths=ASSETS / "style.css", footer_links=["api", "settings"],
-                js=LINKED.read_text(encoding="utf-8"), max_file_size=Limits.bytes,
+                js=LINKED.read_text(encoding="utf-8"), max_file_size=Limits.bytes, state_session_capacity=VISITORS,
+                prevent_thread_lock=True,  # `main` waits
                 run_history=False)  # it would keep clips in the visitor's browser
 
 
@@ -1033,13 +1187,37 @@ def load() -> tuple[Crab, Segmenter]:
 
 
 def main() -> None:
+    """Serves until Ctrl-C or SIGTERM, also in the middle of an answer."""
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    page = None
     try:
         page = build(*load())
+        launch(page)
+        while True:
+            time.sleep(0.5)
     except CrabError as error:
         print(error, file=sys.stderr)
         sys.exit(2)
-    launch(page)
+    except KeyboardInterrupt:
+        for name in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(name, lambda *_: os._exit(130))  # whoever cannot wait
+        ending.set()
+        if page:
+            page.close(verbose=False)
+        leave(0 if page else 130)
+
+
+def leave(status: int) -> None:
+    """Ends the process without taking the interpreter apart.
+
+    Answers run in daemon threads. Where one is inside torch when the interpreter ends, Python ends the thread as soon as
+    it comes back, through frames of C++ that may not be left so, and C++ aborts the process (signal 6).
+    """
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
 
 
 if __name__ == "__main__":

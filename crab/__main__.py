@@ -3,7 +3,7 @@
 One function a sub-command; the work is elsewhere.
 
 Exit status: 0 well, 1 where `data check` found faults, 2 for anything else that the person can put right, with a
-sentence on standard error.
+sentence on standard error, 130 where it was interrupted (Ctrl-C, SIGTERM).
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import argparse
 import io
 import json
 import os
+import signal
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -41,6 +42,8 @@ def main(arguments: list[str] | None = None) -> int:
     except OSError as error:  # a disk that is full, a folder that may not be written
         print(f"{error.filename or 'The file'} cannot be used: {error.strerror}.", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        return 130
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -407,4 +410,5 @@ def _load(args: argparse.Namespace):
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does, with what is written whole
     sys.exit(main())

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
+from PIL import Image
 
 from crab import CrabError, prompt, segment
 from crab import answer as answers
@@ -25,6 +26,7 @@ from crab.tasks import Task
 VERSION = 1  # of the JSON below
 WINDOW = 10.0  # seconds
 SLACK = 0.5  # seconds more than this count as longer
+LOOKED_AT = 2048  # pixels of the longer side of a picture to look at: no screen shows more, and results are kept
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,30 @@ class Seconds:
     open: float = 0.0
     first_text: float | None = None
     total: float = 0.0
+
+
+@dataclass(frozen=True)
+class PackedMask:
+    """A `Mask` to keep: of a large picture a thousandth of its bytes."""
+
+    time: float  # seconds of the clip
+    label: str
+    score: float | None
+    size: tuple[int, int]  # (height, width)
+    runs: np.ndarray  # (runs,) int32: how many pixels in turn are background and mask, column by column
+
+    @property
+    def mask(self) -> np.ndarray:
+        """(height, width) bool"""
+        flat = np.repeat(np.arange(len(self.runs)) % 2 == 1, self.runs)
+        return flat.reshape(self.size[::-1]).T
+
+
+def packed(mask: Mask) -> PackedMask:
+    columns = mask.mask.T.ravel()
+    edges = np.flatnonzero(columns[1:] != columns[:-1]) + 1
+    starts = np.concatenate([[0] * (1 + bool(columns[0])), edges, [columns.size]])  # background comes first, if empty
+    return PackedMask(mask.time, mask.label, mask.score, mask.mask.shape, np.diff(starts).astype(np.int32))
 
 
 @dataclass(frozen=True)
@@ -50,9 +76,10 @@ class Result:
     token_ids: tuple[int, ...] = ()
     prompt_tokens: int = 0
     routing: dict[str, RoutingTrace] | None = None  # by tower; None when not traced
-    frame: np.ndarray | None = None  # (height, width, 3) uint8: what boxes and masks refer to
+    frame: np.ndarray | None = None  # (height, width, 3) uint8: the picture asked about, no larger than LOOKED_AT
     frame_time: float = 0.0
-    masks: tuple[Mask, ...] = ()
+    size: tuple[int, int] = (0, 0)  # (width, height) of the picture as it is: boxes, points and masks are in its pixels
+    masks: tuple[PackedMask, ...] = ()
     notes: tuple[str, ...] = ()
     seconds: Seconds = Seconds()
     done: bool = False
@@ -87,15 +114,16 @@ def ask(
         window = (start, end) if len(windows) > 1 else None
         asked = crab.prompt(clip, task, question, other=other, window=window)
         seen = asked.media
+        size = seen.picture.shape[1::-1] if seen.picture is not None else (clip.width, clip.height)
         result = replace(
             result,
             prompt_tokens=result.prompt_tokens + len(asked.map.tokens),
-            frame=seen.picture,
+            frame=None if seen.picture is None else _to_look_at(seen.picture),
             frame_time=seen.picture_time,
+            size=size,
             notes=tuple(dict.fromkeys(result.notes + seen.notes)),
             seconds=replace(result.seconds, open=result.seconds.open or time.perf_counter() - began),
         )
-        size = seen.picture.shape[1::-1] if seen.picture is not None else (clip.width, clip.height)
         text, parsed = "", answers.NOTHING
         steps = crab.stream(asked, max_new_tokens=max_new_tokens, trace_routing=trace, intervention=intervention)
         for step in steps:
@@ -115,8 +143,9 @@ def ask(
             yield result
         finished.append(parsed)
     notes, masks = result.notes + result.answer.notes, ()
-    if segmenter is not None and result.frame is not None and (result.answer.boxes or result.answer.points):
-        masks = segment.masks(segmenter, result.frame, result.answer, time=result.frame_time)
+    if segmenter is not None and seen.picture is not None and (result.answer.boxes or result.answer.points):
+        cut = segment.masks(segmenter, seen.picture, result.answer, time=result.frame_time)
+        masks = tuple(packed(mask) for mask in cut)
         if not masks:
             notes += ("No mask could be cut out of the picture at the place the model points to.",)
     total = replace(result.seconds, total=time.perf_counter() - began)
@@ -145,6 +174,16 @@ def shown(result: Result) -> tuple[float, tuple[tuple[float, int, np.ndarray], .
             sound[max(first, 0) : max(first, 0) + len(piece)] = piece
             at += stretch.samples
     return duration, tuple(frames), tuple(sounds[source] for source in sorted(sounds))
+
+
+def _to_look_at(picture: np.ndarray) -> np.ndarray:
+    """(height, width, 3) uint8, made smaller where it is larger than LOOKED_AT."""
+    height, width, _ = picture.shape
+    shrink = LOOKED_AT / max(height, width)
+    if shrink >= 1:
+        return picture
+    size = max(1, round(width * shrink)), max(1, round(height * shrink))
+    return np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.LANCZOS, reducing_gap=2))
 
 
 def _windows(clip: Clip, task: Task) -> list[tuple[float, float]]:
@@ -202,7 +241,8 @@ def to_json(result: Result) -> dict:
         "events": [_event(e) for e in answer.events],
         "boxes": [{"label": b.label, "box": [b.x1, b.y1, b.x2, b.y2]} for b in answer.boxes],
         "points": [list(p) for p in answer.points],
-        "masks": [{"time": m.time, "label": m.label, "rle": _run_lengths(m.mask)} for m in result.masks],
+        "masks": [{"time": m.time, "label": m.label, "rle": {"size": list(m.size), "counts": m.runs.tolist()}}
+                  for m in result.masks],
         "notes": list(result.notes),
         "tokens": {"prompt": result.prompt_tokens, "generated": len(result.token_ids)},
         "token_ids": list(result.token_ids),
@@ -216,10 +256,3 @@ def to_json(result: Result) -> dict:
 
 def _event(event: Event) -> dict:
     return {"label": event.label, "modality": event.modality, "start": event.start, "end": event.end}
-
-
-def _run_lengths(mask: np.ndarray) -> dict:
-    """(height, width) bool -> {"size": [height, width], "counts": [background run, mask run, …]}, columns first."""
-    flat = np.concatenate([[False], mask.ravel(order="F"), [not mask.ravel(order="F")[-1]]])
-    edges = np.flatnonzero(flat[1:] != flat[:-1])
-    return {"size": list(mask.shape), "counts": np.diff(edges, prepend=0).tolist()}

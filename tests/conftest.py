@@ -9,6 +9,8 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # no test may wait for a network
@@ -87,6 +89,22 @@ def scene_clip(tmp_path_factory) -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def long_clip(tmp_path_factory) -> Path:
+    """Eighty seconds of next to nothing: asked about events it takes eight windows, long enough to be stopped."""
+    import av
+
+    path = tmp_path_factory.mktemp("long") / "long.mp4"
+    with av.open(str(path), "w") as out:
+        video = out.add_stream("libx264", rate=1)
+        video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
+        for number in range(80):
+            picture = np.full((48, 64, 3), number % 250, np.uint8)
+            out.mux(video.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        out.mux(video.encode())
+    return path
+
+
 # --- the page ---
 
 
@@ -106,14 +124,13 @@ def browser():
         browser.close()
 
 
-@pytest.fixture(scope="session")
-def address(tmp_path_factory):
-    """Where `python app.py` answers, in a process of its own."""
+@contextmanager
+def served(log: Path, **environment: str) -> Iterator[tuple[subprocess.Popen, str]]:
+    """`python app.py` in a process of its own, and where it answers; what it says goes to `log`."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    log = tmp_path_factory.mktemp("server") / "log.txt"
-    environment = os.environ | {"GRADIO_SERVER_PORT": str(port), "GRADIO_SERVER_NAME": "127.0.0.1"}
+    environment = os.environ | {"GRADIO_SERVER_PORT": str(port), "GRADIO_SERVER_NAME": "127.0.0.1"} | environment
     with log.open("w") as out:
         server = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=out, stderr=out)
     try:
@@ -123,10 +140,17 @@ def address(tmp_path_factory):
                     break
             assert server.poll() is None, log.read_text()
             time.sleep(0.1)
-        yield f"http://127.0.0.1:{port}"
+        yield server, f"http://127.0.0.1:{port}"
     finally:
         server.terminate()
-        server.wait(10)
+        server.wait(20)
+
+
+@pytest.fixture(scope="session")
+def address(tmp_path_factory):
+    """Where `python app.py` answers, one and the same for all tests that only talk with it."""
+    with served(tmp_path_factory.mktemp("server") / "log.txt") as (_, address):
+        yield address
 
 
 @pytest.fixture

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 import wave
 from types import SimpleNamespace
 
 import gradio as gr
+import httpx
 import numpy as np
 import pytest
 from gradio_client import Client, handle_file
@@ -16,6 +18,7 @@ from PIL import Image
 import app
 from crab import CrabError
 from crab.answer import parse
+from crab.ask import LOOKED_AT
 from crab.scenes import compose, render, script
 from crab.segment import GrabCut
 from crab.tasks import FAMILIES, TASKS
@@ -23,11 +26,16 @@ from visualize.routing import load_npz
 
 
 @pytest.fixture(scope="module")
-def client(mini):
+def page(mini):
     page = app.build(mini, GrabCut())
-    _, url, _ = page.launch(prevent_thread_lock=True, quiet=True)
-    yield Client(url, verbose=False)
+    page.launch(prevent_thread_lock=True, quiet=True)
+    yield page
     page.close()
+
+
+@pytest.fixture(scope="module")
+def client(page):
+    return Client(page.local_url, verbose=False)
 
 
 @pytest.fixture
@@ -84,8 +92,48 @@ def test_a_broken_file_is_told_in_a_sentence_and_the_next_ask_works(client, clip
 
 
 def test_a_question_that_is_missing_is_asked_for(client, clip):
-    with pytest.raises(AppError, match="Type a question"):
+    with pytest.raises(ValueError, match="Type a question"):
         client.predict(clip, "question", "", None, api_name="/ask")
+
+
+def test_what_is_too_long_is_said_before_it_is_queued(page, client, clip, monkeypatch):
+    monkeypatch.setattr(page._queue, "create_event_queue_for_fn", queued := Recorder(page._queue.create_event_queue_for_fn))
+    monkeypatch.setattr(app, "open_clip", opened := Recorder(app.open_clip))
+    with pytest.raises(ValueError, match="3,000 characters long, and 2,000"):
+        client.predict(clip, "question", "why" * 1000, None, api_name="/ask")
+    assert queued.calls and not opened.calls
+
+
+class Recorder:
+    def __init__(self, function):
+        self.function, self.calls = function, []
+
+    def __call__(self, *given, **named):
+        self.calls.append(given)
+        return self.function(*given, **named)
+
+
+def test_what_belongs_to_a_visitor_goes_soon_after_they_have_left(page, client, monkeypatch):
+    monkeypatch.setattr(app, "LEFT", 1)
+    runs = next(block for block in page.blocks.values() if isinstance(block, gr.State) and block.value == [])
+    with httpx.stream("GET", f"{page.local_url}gradio_api/heartbeat/somebody", timeout=30) as there:
+        lines = there.iter_lines()  # which closes the stream when it goes
+        next(lines)
+        page.state_holder["somebody"][runs._id] = ["a run"]
+        time.sleep(2)
+        assert runs._id in page.state_holder["somebody"].state_data
+    for _ in range(100):
+        if runs._id not in page.state_holder["somebody"].state_data:
+            return
+        time.sleep(0.2)
+    pytest.fail("a run of somebody who has left is still kept")
+
+
+@pytest.mark.parametrize("name", [None, 5, ["avqa"], "sing", "x" * 4000])
+def test_a_task_that_there_is_not_is_said(name):
+    with pytest.raises(CrabError, match="There is no task") as refused:
+        app.task_named(name)
+    assert len(str(refused.value)) < 400
 
 
 def test_programs_see_three_documented_ways_to_ask_and_nothing_else(client):
@@ -154,8 +202,10 @@ def test_the_last_result_is_never_held_back():
 
 def test_a_second_is_a_whole_number_or_nothing():
     assert app.whole_second("") is None and app.whole_second("3") == 3
-    with pytest.raises(CrabError, match="whole number"):
-        app.whole_second("3.5")
+    for typed in ("3.5", "-1", "9" * 5000):
+        with pytest.raises(CrabError, match="whole number") as refused:
+            app.whole_second(typed)
+        assert len(str(refused.value)) < 200
 
 
 def test_every_example_that_ships_is_there():
@@ -199,6 +249,23 @@ def test_only_the_last_runs_are_kept():
     for number in range(app.KEPT + 2):
         runs = app.kept(s, runs, app.Result(None, TASKS["avqa"], str(number), "", ""))["runs"]
     assert [run.question for run in runs] == [str(number) for number in range(2, app.KEPT + 2)]
+
+
+def test_runs_that_weigh_much_leave_room_for_fewer_others():
+    s, runs = SimpleNamespace(runs="runs", source="source"), []
+    large = np.zeros((LOOKED_AT, LOOKED_AT, 3), np.uint8)
+    heavy = np.zeros((100, 50_000, 3), np.float32)
+    for number in range(5):
+        trace = SimpleNamespace(weights=heavy, tokens=())
+        run = app.Result(None, TASKS["s4"], str(number), "", "", frame=large, routing={"language": trace})
+        runs = app.kept(s, runs, run)["runs"]
+        assert runs[-1] is run and sum(map(app.weight, runs)) <= app.KEPT_BYTES
+    assert len(runs) == app.KEPT_BYTES // (large.nbytes + heavy.nbytes) > 1
+
+
+def test_a_run_that_was_let_go_is_said():
+    with pytest.raises(CrabError, match="no longer kept"):
+        app.still_here(None)
 
 
 def test_a_row_of_the_composer_has_the_fields_of_a_row_in_their_order():

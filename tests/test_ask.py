@@ -1,13 +1,16 @@
 """The one path, with the tiny random model: what grows, what is said, what is handed on."""
 
+import pickle
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from crab import CrabError, answer, media
-from crab.ask import _notes, _run_lengths, _windows, ask, shown, to_json
+from crab.ask import LOOKED_AT, _notes, _windows, ask, packed, shown, to_json
 from crab.ilora import Intervention
+from crab.segment import Mask
 from crab.tasks import TASKS
 
 
@@ -194,9 +197,22 @@ def test_json_has_every_field_the_interface_names(results):
 
 
 @pytest.mark.parametrize("corner", [False, True])
-def test_run_lengths_are_undone_by_their_definition(corner):
+def test_a_packed_mask_is_the_mask_and_its_runs_are_undone_by_their_definition(corner):
     mask = np.random.default_rng(0).random((7, 5)) > 0.6
     mask[0, 0] = corner
-    told = _run_lengths(mask)
-    values = np.repeat(np.arange(len(told["counts"])) % 2 == 1, told["counts"])
-    assert np.array_equal(values.reshape(told["size"], order="F"), mask)
+    kept = packed(Mask(1.0, "dog", mask, None))
+    assert np.array_equal(kept.mask, mask) and (kept.runs[0] == 0) == corner
+    values = np.repeat(np.arange(len(kept.runs)) % 2 == 1, kept.runs)
+    assert np.array_equal(values.reshape(kept.size, order="F"), mask)
+
+
+def test_of_a_large_picture_little_is_kept_and_boxes_and_masks_are_in_its_own_pixels(tiny, tmp_path):
+    file = tmp_path / "large.jpg"
+    Image.new("RGB", (5000, 2500), (40, 90, 160)).save(file)
+    crab = Says(tiny, "The sounding object is dog. Its coordinates are <obj>(0,0)(112,56)</obj>.")
+    *_, last = ask(crab, media.open_clip(file), TASKS["arig"], segmenter=Disc())
+    [box], [mask] = last.answer.boxes, last.masks
+    assert last.frame.shape == (LOOKED_AT // 2, LOOKED_AT, 3) and last.size == (5000, 2500)
+    assert (box.x2, box.y2) == (2500, 625) and mask.mask.sum() == 2500 * 625
+    assert to_json(last)["masks"][0]["rle"]["size"] == [2500, 5000]
+    assert len(pickle.dumps((last.frame, last.masks))) < 3 * LOOKED_AT**2

@@ -1,5 +1,6 @@
 """Composed scenes: what is typed, what is true of them, and how near an answer is."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -188,3 +189,37 @@ def test_signs(dataset, said, meant, sign):
     judged = verdict(dataset, said, meant)
     assert judged.sign == sign and judged.words.endswith(".")
     assert (judged.right is True) == (sign == "✓")
+
+
+# --- what a link says ---
+
+FORM = [compose.BACKDROPS[0], 3, *("dog", 50, 40.5, "0-10", "2-6", 7), *("", 50, 50, "0-10", None, 0) * 3]
+
+
+def test_a_link_says_what_is_on_the_form():
+    values, made = compose.of_link(json.dumps(FORM))
+    assert values == FORM and made == compose.of_form(*FORM)
+
+
+@pytest.mark.parametrize("link", [
+    "[" * 20_000 + "]" * 20_000, "[" * 20_000, "", "null", "5", '"room"', "{}", "[]", "[1, 2]", json.dumps(FORM[:-1]),
+    json.dumps([*FORM, 1]), json.dumps(FORM).replace("40.5", "NaN"), json.dumps(FORM).replace("40.5", "Infinity"),
+    json.dumps(FORM).replace("40.5", "1e999"), json.dumps(FORM).replace("40.5", "9" * 400),
+    json.dumps(FORM).replace("40.5", "9" * 5000), json.dumps(FORM).replace("40.5", "true"),
+    json.dumps(FORM).replace("40.5", '"half"'), json.dumps(FORM).replace("40.5", "[]"),
+    json.dumps(FORM).replace(" 7,", " 1e30,"), json.dumps(FORM).replace(" 7,", " -1,"),
+    json.dumps(FORM).replace(" 7,", " NaN,"), json.dumps(FORM).replace(" 7,", " 7.5,"),
+    json.dumps(FORM).replace(" 3,", " null,"), json.dumps(FORM).replace(" 3,", " Infinity,"),
+    json.dumps(FORM).replace('"dog"', '"unicorn"'), json.dumps(FORM).replace('"dog"', '["dog"]'),
+    json.dumps(FORM).replace('"dog"', '"\\ud800"'), json.dumps(FORM).replace('"2-6"', "26"),
+    json.dumps(FORM).replace('"2-6"', '"8-14"'), json.dumps(FORM).replace(json.dumps(FORM[0]), "{}"),
+])  # fmt: skip
+def test_a_link_that_says_no_scene_is_told_so(link):
+    with pytest.raises(CrabError, match="does not name a scene"):
+        compose.of_link(link)
+
+
+@pytest.mark.parametrize("look", [None, -1, 0.5, 1e9, 10**400, float("nan"), float("inf")])
+def test_a_look_is_a_whole_number(look):
+    with pytest.raises(CrabError, match="whole number"):
+        compose.compose("room", [compose.Row("dog", look=look)], 1)

@@ -100,3 +100,15 @@ def test_two_labels_do_not_cover_each_other():
     both = overlay(grey(), boxes=[Box("dog", 40, 200, 300, 300), Box("violin", 40, 200, 300, 300)], colours=COLOURS)
     band = np.s_[170:196, 40:100]  # where the first tag stands
     assert (np.asarray(apart)[band] == np.asarray(both)[band]).all()
+
+
+def test_a_picture_made_smaller_has_boxes_masks_and_points_where_the_large_one_has_them():
+    inside = np.zeros((900, 1600), bool)
+    inside[200:600, 400:1200] = True
+    marks = ([Mask(0.0, "dog", inside, None)], [Box("dog", 400, 200, 1200, 600)], [(800, 400)])
+    marked = np.asarray(overlay(grey(450, 800), *marks, colours=COLOURS, of=(1600, 900)))
+    changed = (marked != 128).any(-1)
+    rows, columns = np.flatnonzero(changed.any(1)), np.flatnonzero(changed.any(0))
+    scale = marked.shape[1] / 1600
+    assert abs(columns[0] - 400 * scale) < 10 and abs(columns[-1] - 1200 * scale) < 10
+    assert abs(rows[-1] - 600 * scale) < 10 and changed[int(400 * scale), int(800 * scale)]

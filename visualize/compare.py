@@ -115,16 +115,17 @@ def _times(events: Sequence[Any]) -> str:
     return ", ".join(f"{event.start:g}–{event.end:g} s" for event in events) or "never"
 
 
-def boxes(frame: np.ndarray, said: Any, meant: Any | None, cut: Sequence[Any] = ()) -> str:
+def boxes(frame: np.ndarray, said: Any, meant: Any | None, cut: Sequence[Any] = (), *,
+          of: tuple[int, int] | None = None) -> str:
     """An <img> of `frame` (height, width, 3) with the answer's masks `cut`, boxes and points, and over them the true
-    box, white and named as such."""
+    box, white and named as such. `of`: as `masks.overlay` takes it."""
     colours, true = shared_colours(said, meant), ()
     if meant is not None:
         true = [replace(box, label=f"truth: {box.label}") for box in meant.boxes]
         colours |= {box.label: TRUTH for box in true}
     answered = [replace(box, label=box.label or "answer") for box in said.boxes]
     colours |= {"answer": theme.colour(colours, "")}
-    picture = masks.overlay(frame, cut, [*answered, *true], said.points, colours=colours)
+    picture = masks.overlay(frame, cut, [*answered, *true], said.points, colours=colours, of=of)
     file = BytesIO()
     picture.save(file, "JPEG", quality=88)
     words = "; ".join(f"{box.label}: {box.x1:.0f}, {box.y1:.0f} to {box.x2:.0f}, {box.y2:.0f}"

@@ -24,18 +24,21 @@ def overlay(
     points: Sequence[tuple[float, float]] = (),
     *,
     colours: Mapping[str, str],
+    of: tuple[int, int] | None = None,
 ) -> Image.Image:
     """`frame` (H, W, 3) uint8 with masks (fill and contour), boxes, points and label tags on it.
 
-    Masks are `Mask`s of the frame's height × width, boxes and points are in its pixels, colours by label as
-    `theme.answer_colours` gives them. A mask is never opaque, and the clearer the more of the picture it covers;
-    each label has one tag, always inside the picture. A small frame comes back enlarged by a whole number.
+    `of` is the (width, height) of the picture that boxes, points and masks are in pixels of, where `frame` is that
+    picture made smaller. Colours are by label as `theme.answer_colours` gives them. A mask is never opaque, and the
+    clearer the more of the picture it covers; each label has one tag, always inside the picture. A small frame comes
+    back enlarged by a whole number.
     """
     height, width = frame.shape[:2]
     scale = max(1, min(ceil(SHORT_SIDE / min(height, width)), LONG_SIDE // max(height, width)))
     size = (width * scale, height * scale)
     picture = frame.copy() if scale == 1 else cv2.resize(frame, size, interpolation=cv2.INTER_CUBIC)
     line = max(2, round(min(size) / 260))
+    across, down = (shown / own for shown, own in zip(size, of or (width, height)))
 
     corners: dict[str, tuple[int, int]] = {}  # label → upper left corner of what it names; a box's before a mask's
     for mask in masks:
@@ -43,11 +46,11 @@ def overlay(
         if inside.any():
             corners[mask.label] = _mask(picture, inside, theme.rgb(theme.colour(colours, mask.label)), line)
     for box in boxes:
-        sides = [scale * side for side in (box.x1, box.y1, box.x2, box.y2)]
+        sides = [across * box.x1, down * box.y1, across * box.x2, down * box.y2]
         corners[box.label] = _box(picture, sides, theme.rgb(theme.colour(colours, box.label)), line)
     owner = theme.rgb(theme.colour(colours, next(iter(corners)))) if len(corners) == 1 else WHITE
     for x, y in points:
-        _point(picture, (round(scale * x), round(scale * y)), owner, line)
+        _point(picture, (round(across * x), round(down * y)), owner, line)
 
     image = Image.fromarray(picture)
     taken: list[tuple[int, int, int, int]] = []

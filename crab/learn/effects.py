@@ -139,7 +139,7 @@ def nearness(result: Result, asked: Asked) -> float:
     Choices and matches right or wrong; events by `events_iou`; boxes by IoU; what does not exist by saying so; captions
     by their words (F1). An answer that cannot be read is 0.
     """
-    height, width = result.frame.shape[:2] if result.frame is not None else (asked.clip.height, asked.clip.width)
+    width, height = result.size if result.frame is not None else (asked.clip.width, asked.clip.height)
     duration = asked.clip.duration or answer.CLOCK
     true = answer.parse(asked.target, asked.task, duration=duration, size=(width, height))
     said = result.answer

@@ -5,6 +5,7 @@ drifts, the view stands still, voices are equally loud and the room is dry.
 """
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from .words import event, listed, one_of
 MOST = 4  # actors in a scene
 SMALLEST, LARGEST = 20, 95  # per cent of the picture's height
 LOOKS = 1000  # looks and backdrops to choose among: 0 to 999
+MOST_LOOK = 1_000_000_000  # looks that are typed are smaller than this, which is exact on every side
 NEAR_ENOUGH = 0.5  # IoU from which a stretch of time or a box counts as the true one
 
 _DRAWS = 24  # ways to word the questions of a scene that are searched for one asked before
@@ -106,8 +108,8 @@ def _part(row: Row) -> Part:
 
 
 def _whole(number: float | None, what: str) -> int:
-    if number is None or number != int(number) or number < 0:
-        raise CrabError(f"{what} is a whole number from 0 on.")
+    if number is None or not 0 <= number < MOST_LOOK or number != int(number):
+        raise CrabError(f"{what} is a whole number from 0 to {MOST_LOOK - 1:,}.")
     return int(number)
 
 
@@ -149,6 +151,35 @@ def typed(times: Stretches) -> str:
 def of_form(backdrop: str, seed: int, *fields: object) -> Scene:
     """`compose`, from the fields of its rows one after the other, as a page has them."""
     return compose(backdrop, [Row(*fields[at : at + 6]) for at in range(0, len(fields), 6)], seed)
+
+
+def of_link(link: str) -> tuple[list[object], Scene]:
+    """The fields of a form as a link carries them, a list in JSON, and their scene.
+
+    Raises CrabError where that is no form of ours: whoever wrote the link may have written anything.
+    """
+    try:
+        values = json.loads(link)
+        backdrop, seed, *fields = values
+        rows = [fields[at : at + 6] for at in range(0, len(fields), 6)]
+        if not (isinstance(values, list) and isinstance(backdrop, str) and _counts(seed)
+                and len(rows) == MOST and all(map(_is_row, rows))):
+            raise ValueError("not the fields of a form")
+        return values, of_form(*values)
+    except (ValueError, TypeError, RecursionError, CrabError):
+        raise CrabError("The link does not name a scene that can be drawn: open the page without it.") from None
+
+
+def _is_row(fields: list[object]) -> bool:
+    if len(fields) != 6:
+        return False
+    actor, place, size, seen, heard, look = fields
+    words = isinstance(actor, str) and all(text is None or isinstance(text, str) for text in (seen, heard))
+    return words and all(_counts(number) and 0 <= number <= 100 for number in (place, size)) and _counts(look)
+
+
+def _counts(number: object) -> bool:
+    return type(number) in (int, float) and abs(number) < MOST_LOOK  # which no NaN is
 
 
 def as_form(seed: int) -> list[object]:

@@ -5,27 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import av
-import numpy as np
 import pytest
 
 from visualize.routing import load_npz
 
 expect = pytest.importorskip("playwright.sync_api").expect
-
-
-@pytest.fixture(scope="session")
-def long_clip(tmp_path_factory) -> Path:
-    """Eighty seconds of next to nothing: asked about events it takes eight windows, long enough to be stopped."""
-    path = tmp_path_factory.mktemp("long") / "long.mp4"
-    with av.open(str(path), "w") as out:
-        video = out.add_stream("libx264", rate=1)
-        video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
-        for number in range(80):
-            picture = np.full((48, 64, 3), number % 250, np.uint8)
-            out.mux(video.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
-        out.mux(video.encode())
-    return path
 
 
 def upload(page, file) -> None:
