@@ -46,7 +46,7 @@ from crab import CrabError  # noqa: E402
 from crab.ask import Result, ask, shown, to_json  # noqa: E402
 from crab.ilora import Intervention  # noqa: E402
 from crab.learn import effects, transfer  # noqa: E402
-from crab.media import Clip, Limits, open_clip  # noqa: E402
+from crab.media import Clip, Limits, open_clip, process  # noqa: E402
 from crab.model import Crab  # noqa: E402
 from crab.prompt import LONGEST_QUESTION, check_question, is_of  # noqa: E402
 from crab.scenes import compose, render  # noqa: E402
@@ -1190,6 +1190,7 @@ def main() -> None:
     """Serves until Ctrl-C or SIGTERM, also in the middle of an answer."""
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    process.start()  # or the first clip would wait for it
     page = None
     try:
         page = build(*load())
