@@ -198,20 +198,19 @@ def _model_arguments(command: argparse.ArgumentParser) -> None:
 
 
 def run_ask(args: argparse.Namespace) -> None:
-    from crab import media
+    from crab import media, prompt
     from crab.ask import ask, to_json
     from crab.segment import load_segmenter
     from visualize.routing import save_npz
 
     task = _task(args.task)
+    prompt.check_question(task, args.question)  # what is missing is said before a clip is opened or the model loaded
     clip = media.open_clip(args.media, image=args.image, audio=args.audio, frame=args.frame)
     other = media.open_clip(args.media2) if args.media2 else None
-    # What is missing is said before the model is loaded.
     if task.grammar == "match" and other is None:
         raise CrabError(f"{task.name} compares two clips: give a second one.")
     if task.grammar != "match" and other is not None:
         raise CrabError(f"{task.name} asks about one clip: leave out {args.media2}.")
-    tasks.instruction(task, args.question)
     segmenter, crab = load_segmenter(args.segmenter), _load(args)
     if args.routing and crab.adapter is None:
         raise CrabError(f"{crab.name} has no adapter here and so no router weights: give one with --adapter.")

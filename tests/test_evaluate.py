@@ -353,6 +353,20 @@ def test_a_medium_that_cannot_be_opened_counts_as_wrong_and_the_run_goes_on(batc
     assert (flaw.record, flaw.reason) == (1, predicted[1]["error"]) and "gone.mp4" in flaw.reason
 
 
+def test_what_the_model_cannot_answer_counts_as_wrong_and_its_batch_goes_on(tiny, golden, monkeypatch):
+    records = [record for name in ("meld", "s4", "avqa") for record in list(avuie.read(golden, name))[:1]]
+    fine = list(evaluate.predict(tiny, records, max_new_tokens=3))
+    longest = max(prompts := [made.inputs["input_ids"].shape[1] for _, made in evaluate._asked(tiny, records)])
+    assert len(set(prompts)) == 3
+    monkeypatch.setattr(tiny.thinker.config.text_config, "max_position_embeddings", longest - 1)
+    rows = list(evaluate.predict(tiny, records, max_new_tokens=3))
+    for row, before, length in zip(rows, fine, prompts, strict=True):
+        if length == longest:
+            assert row["predict"] == "" and "please take a shorter clip" in row["error"]
+        else:
+            assert row == before
+
+
 @pytest.mark.parametrize("name", ["x" * 5000 + ".mp4", "a\0b.mp4", "\ud800.mp4", "../" * 2000 + "c.mp4", "."])
 def test_a_file_name_that_no_disk_has_counts_as_wrong_and_the_run_goes_on(name, tiny, golden, tmp_path):
     rows = [{**CLIP, "action": "singing"}, {**CLIP, "video_path": name, "action": "singing"}]

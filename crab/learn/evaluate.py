@@ -58,14 +58,25 @@ def predict(crab: Crab, records: Iterable[avuie.Record], *, max_new_tokens: int 
     """
     asked = _asked(crab, records)
     while batch := list(islice(asked, BATCH)):
-        prompts = [made for _, made in batch if isinstance(made, Prompt)]
-        answered = iter(crab.generate(prompts, max_new_tokens=max_new_tokens) if prompts else ())
+        answered = iter(_answers(crab, [made for _, made in batch if isinstance(made, Prompt)], max_new_tokens))
         for record, made in batch:
-            if isinstance(made, Prompt):
-                ids = next(answered)
-                yield row_of(record) | {"predict": crab.decode(ids), "token_ids": ids}
+            said = next(answered) if isinstance(made, Prompt) else made
+            if isinstance(said, CrabError):
+                yield row_of(record) | {"predict": "", "token_ids": [], "error": str(said)}
             else:
-                yield row_of(record) | {"predict": "", "token_ids": [], "error": str(made)}
+                yield row_of(record) | {"predict": crab.decode(said), "token_ids": said}
+
+
+def _answers(crab: Crab, prompts: list[Prompt], most: int) -> list[list[int] | CrabError]:
+    """Token ids for each prompt, or why there are none: what cannot be answered costs its own answer only."""
+    if not prompts:
+        return []
+    try:
+        return crab.generate(prompts, max_new_tokens=most)
+    except CrabError as error:
+        if len(prompts) == 1:
+            return [error]
+        return [answer for one in prompts for answer in _answers(crab, [one], most)]
 
 
 def _asked(crab: Crab, records: Iterable[avuie.Record]) -> Iterator[tuple[avuie.Record, Prompt | CrabError]]:
