@@ -82,10 +82,6 @@ class _Decoder:
         self.late = self.gone_before = False
 
     @property
-    def alive(self) -> bool:
-        return self._process.poll() is None
-
-    @property
     def status(self) -> int | None:
         return self._process.returncode
 
@@ -133,10 +129,8 @@ class _Pool:
         with self._lock:
             if self._owner != os.getpid():
                 self._owner, self._resting = os.getpid(), []
-            while self._resting:
-                decoder = self._resting.pop()
-                if decoder.alive:
-                    return decoder
+            if self._resting:
+                return self._resting.pop()
         return _Decoder()
 
     def give_back(self, decoder: _Decoder) -> None:
