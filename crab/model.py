@@ -29,7 +29,7 @@ from transformers import (
 )
 from transformers.utils import cached_file
 
-from crab import CrabError, prompt
+from crab import CrabError, prompt, weights
 from crab.ilora import adapted_layers, checkpoint, trace
 from crab.ilora.trace import Intervene, Intervention, RoutingTrace, Site, intervening
 from crab.prompt import Prompt, Token
@@ -104,19 +104,20 @@ class Crab:
         cls, model: str | Path, adapter: str | Path | None = None, *, device: str | None = None,
         dtype: torch.dtype | None = None, numerics: Numerics | None = None,
     ) -> Crab:
-        """Load a base (hub id or folder) and an adapter (published `.bin`, or PEFT's folder; by default the base
-        folder's own `adapter/`, if it has one).
+        """Load a base and an adapter (published `.bin`, or PEFT's folder; by default the base folder's own `adapter/`,
+        if it has one), each by folder, file or hub id, or both by the name of a checkpoint (`weights.find`).
 
         Only the thinker's tensors are read, straight into `dtype` (bfloat16 on an accelerator, float32 on the CPU).
         `numerics` tells how positions are rounded in bfloat16: "released" as the published weights were trained,
         which is the default with a published adapter, or "exact". Raises CrabError with what to do about it.
         """
-        model = str(model)
+        found = weights.find(model, adapter)
+        model, adapter = found.base, found.adapter
         device = device or _best_device()
         dtype = dtype or (torch.float32 if device == "cpu" else torch.bfloat16)
         numerics = numerics or ("released" if adapter and Path(adapter).suffix == ".bin" else "exact")
         try:
-            about = _about(model)
+            about = _about(model, found.name)
             config = Qwen2_5OmniThinkerConfig.from_pretrained(model)
             processor = Qwen2_5OmniProcessor.from_pretrained(model)
             thinker, loaded = Qwen2_5OmniThinkerForConditionalGeneration.from_pretrained(
@@ -299,18 +300,15 @@ def _by_tower(names: tuple[str, ...]) -> dict[str, dict[str, Site]]:
 
 def skeleton(model: str) -> Qwen2_5OmniThinkerForConditionalGeneration:
     """The thinker of a hub id or folder without its weights: names and shapes only, on the meta device."""
-    try:
-        config = Qwen2_5OmniThinkerConfig.from_pretrained(model)
-    except (OSError, ValueError) as error:
-        raise _not_found(model, error) from error
+    config = weights.configuration(model)
     with torch.device("meta"):
         return Qwen2_5OmniThinkerForConditionalGeneration(config)
 
 
 def _not_found(model: str, error: Exception) -> CrabError:
     return CrabError(
-        f"The model {model!r} could not be loaded: give a folder laid out like Qwen/Qwen2.5-Omni-7B, or a hub id and "
-        f"a network. ({str(error).splitlines()[0]})"
+        f"The model {model!r} could not be loaded: give {', '.join(weights.CHECKPOINTS)}, a folder laid out like "
+        f"Qwen/Qwen2.5-Omni-7B, or such a hub id and a network. ({str(error).splitlines()[0]})"
     )
 
 
@@ -345,7 +343,7 @@ def _best_device() -> str:
     return "mps" if torch.backends.mps.is_available() else "cpu"
 
 
-def _about(model: str) -> About:
+def _about(model: str, name: str) -> About:
     found = cached_file(model, "crab.json", _raise_exceptions_for_missing_entries=False)
-    about = About(name=Path(model).name)
+    about = About(name=name)
     return replace(about, **json.loads(Path(found).read_text())) if found else about
