@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import threading
@@ -23,7 +24,7 @@ from safetensors.torch import load_file, save_file
 from crab import CrabError, weights
 from crab.__main__ import main
 from crab.model import Crab
-from crab.weights import Checkpoint, hub, names
+from crab.weights import Checkpoint, Place, hub, names
 
 BASE, ADAPTER, SEGMENTER = "Qwen/Qwen2.5-Omni-7B", "Jayson236/Crab_Plus", "facebook/sam2.1-hiera-large"
 DECOYS = ("model-00002-of-00003.safetensors", "model-00003-of-00003.safetensors")
@@ -179,26 +180,15 @@ def released(golden, tmp_path):
     return folder
 
 
-@pytest.fixture(scope="session")
-def sam(tmp_path_factory):
-    """A SAM 2 of small dimensions."""
-    from transformers import Sam2Config, Sam2HieraDetConfig, Sam2Model, Sam2Processor, Sam2VisionConfig
-    from transformers.models.sam2.image_processing_sam2_fast import Sam2ImageProcessorFast
-
-    folder = tmp_path_factory.mktemp("sam")
-    return folder
-
-
 @pytest.fixture
 def online(tmp_path, monkeypatch):
     """A hub to fetch from and a cache of its own."""
     server = Stub()
-    cache = tmp_path / "cache"
-    for name, value in {"HF_HUB_OFFLINE": False, "ENDPOINT": server.address, "HF_HUB_CACHE": str(cache / "hub"),
-                        "HF_ASSETS_CACHE": str(cache / "assets")}.items():  # fmt: skip
+    for name, value in {"HF_HUB_OFFLINE": False, "ENDPOINT": server.address, "HF_HUB_CACHE": str(tmp_path / "hub"),
+                        "HF_ASSETS_CACHE": str(tmp_path / "assets")}.items():  # fmt: skip
         monkeypatch.setattr(constants, name, value)
     monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", server.address + "/{repo_id}/resolve/{revision}/{filename}")
-    monkeypatch.setattr(hub, "LARGE", 10_000)
+    monkeypatch.setattr(hub, "PIECE", 10_000)
     yield server
     server.shutdown()
     server.server_close()
@@ -206,15 +196,250 @@ def online(tmp_path, monkeypatch):
 
 @pytest.fixture
 def crab_plus(online, published, released):
+    """The hub with base and adapter of crab-plus. Tests that need the segmenter bring it."""
     online.add(BASE, published)
     online.add(ADAPTER, released, kind="dataset")
     return online
 
 
-def test_find(crab_plus, capsys):
-    t=time.time()
-    found = weights.find("crab-plus")
-    print(found, time.time()-t)
-    print(crab_plus.files())
+# ---- names ----
+
+
+def test_crab_plus_is_the_released_base_adapter_and_segmenter():
+    assert weights.meant("crab-plus") == Checkpoint(BASE, f"datasets/{ADAPTER}/finetune_weights.bin", SEGMENTER)
+    assert weights.meant("crab-mini").segmenter == weights.meant("some/folder").segmenter == "grabcut"
+
+
+def test_each_part_may_be_named_beside_the_checkpoint():
+    mine = weights.meant("crab-plus", "my/adapter@v2", "grabcut")
+    assert mine == Checkpoint(BASE, "my/adapter@v2", "grabcut")
+
+
+@pytest.mark.parametrize(("name", "place"), [
+    ("user/repo", Place("user/repo")),
+    ("user/repo@v1.0", Place("user/repo", revision="v1.0")),
+    ("models/user/repo@refs/pr/3", Place("user/repo", revision="refs/pr/3")),
+    ("datasets/user/repo", Place("user/repo", ("dataset",))),
+])  # fmt: skip
+def test_a_name_says_where_on_the_hub(name, place):
+    assert names.place(name) == place
+
+
+def test_an_adapters_name_goes_on_into_its_repository():
+    assert names.place("user/repo/a/b.bin@x", files=True) == Place("user/repo", ("model", "dataset"), "a/b.bin", "x")
+
+
+@pytest.mark.parametrize("name", ["grabcut", "crab-plus", "/nowhere", "./a/b", "../a/b", "a/b/c", "a b/c", "", "a/b@", "C:\\a"])
+def test_what_is_no_place_on_the_hub_is_taken_for_a_path(name):
+    assert names.place(name) is None
+
+
+def test_a_folder_that_is_here_is_never_looked_for_on_the_hub(tmp_path, monkeypatch):
+    (tmp_path / "user" / "repo").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    assert names.place("user/repo") is None
+    assert weights.find("user/repo") == weights.Found("repo", "user/repo", None)
+
+
+# ---- fetching ----
+
+
+def test_crab_plus_loads_from_the_hub_and_answers_as_the_same_files_do(crab_plus, tiny, golden_prompts):
     crab = Crab.load("crab-plus", device="cpu")
-    print(crab.adapter, crab.name)
+    assert crab.name == "crab-plus" and crab.adapter.sites == tiny.adapter.sites
+    assert torch.equal(crab.logits(golden_prompts["s4"])[-1], tiny.logits(golden_prompts["s4"])[-1])
+
+
+def test_shards_without_a_thinker_tensor_are_never_fetched(crab_plus):
+    found = weights.find("crab-plus")
+    got = crab_plus.files()
+    assert "model-00001-of-00003.safetensors" in got and "config.json" in got
+    assert not got & {*DECOYS, "spk_dict.pt", "README.md", "AVUIE_2.zip"}
+    index = json.loads((Path(found.base) / "model.safetensors.index.json").read_text())
+    assert set(index["weight_map"].values()) == {"model-00001-of-00003.safetensors"}
+
+
+def test_what_was_fetched_is_used_without_the_hub(crab_plus, monkeypatch):
+    found = weights.find("crab-plus")
+    crab_plus.served.clear()
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    assert weights.find("crab-plus") == found and crab_plus.served == []
+
+
+def test_a_dropped_connection_goes_on_from_where_it_was(crab_plus, golden):
+    size = (golden / "finetune_weights.bin").stat().st_size
+    crab_plus.cut = {"finetune_weights.bin": 200_000}
+    found = weights.find("crab-plus")
+    assert Path(found.adapter).read_bytes() == (golden / "finetune_weights.bin").read_bytes()
+    assert [n for method, name, n in crab_plus.served if (method, name) == ("GET", "finetune_weights.bin")] == [
+        200_000, size - 200_000,
+    ]  # fmt: skip
+
+
+def test_a_download_that_was_cut_goes_on_when_called_again(crab_plus, golden, monkeypatch):
+    """In another process, days later: what came is kept, which the hub's own client does not do."""
+    size = (golden / "finetune_weights.bin").stat().st_size
+
+    def dropped(url, out, **options):
+        out.write((golden / "finetune_weights.bin").read_bytes()[:123_456])
+        raise ConnectionResetError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(hub, "http_get", dropped)
+        with pytest.raises(CrabError, match="run the same again, which goes on where it stopped"):
+            weights.fetch(Checkpoint(str(golden / "tiny-omni"), f"{ADAPTER}/finetune_weights.bin"), say=lambda line: None)
+    told = []
+    weights.fetch(Checkpoint(str(golden / "tiny-omni"), f"{ADAPTER}/finetune_weights.bin"), say=told.append)
+    assert crab_plus.got("finetune_weights.bin") == size - 123_456
+    assert "0.3 MB, 0.2 MB to fetch" in told[0]
+
+
+def test_a_file_that_went_on_from_something_else_is_put_away(crab_plus, golden):
+    [part] = weights.fetch(Checkpoint(str(golden / "tiny-omni"), ADAPTER), say=lambda line: None)
+    [file] = part.files
+    blob = hub._blob(part.place, file)
+    blob.unlink()
+    shutil.rmtree(blob.parents[1] / "snapshots")
+    hub._begun(part.place, file).write_bytes(b"x" * 1000)
+    with pytest.raises(CrabError, match="arrived damaged and was put away"):
+        weights.find(golden / "tiny-omni", ADAPTER)
+    found = weights.find(golden / "tiny-omni", ADAPTER)
+    assert Path(found.adapter).read_bytes() == (golden / "finetune_weights.bin").read_bytes()
+
+
+def test_a_disk_that_is_too_small_is_told_with_both_figures_before_anything_large_comes(crab_plus, monkeypatch):
+    usage = namedtuple("usage", "free")
+    monkeypatch.setattr(hub.shutil, "disk_usage", lambda folder: usage(1_500_000))
+    with pytest.raises(CrabError, match=r"2.4 MB are to be fetched and 1.5 MB are free in .*hub.*HF_HOME"):
+        weights.find("crab-plus")
+    assert crab_plus.files() == {"model.safetensors.index.json"}
+
+
+def test_a_disk_that_becomes_full_on_the_way_is_a_sentence(crab_plus, monkeypatch):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(hub, "http_get", full)
+    with pytest.raises(CrabError, match="disk became full .* goes on from there"):
+        weights.find("crab-plus")
+
+
+# ---- adapters ----
+
+
+def test_an_adapter_in_pefts_format_comes_from_a_model_repository(online, tiny, golden, tmp_path):
+    folder = tmp_path / "peft"
+    tiny.model.save_pretrained(folder)
+    online.add("me/mine", folder)
+    found = weights.find(golden / "tiny-omni", "me/mine")
+    assert {"adapter_model.safetensors", "adapter_config.json"} <= {p.name for p in Path(found.adapter).iterdir()}
+    crab = Crab.load(golden / "tiny-omni", "me/mine", device="cpu")
+    assert crab.adapter.r == 8 and crab.adapter.heads == 3
+
+
+def test_a_repository_without_an_adapter_says_what_it_has(online, tmp_path):
+    folder = tmp_path / "other"
+    folder.mkdir()
+    (folder / "notes.txt").write_text("x")
+    online.add("me/other", folder)
+    with pytest.raises(CrabError, match=r"me/other has no adapter_model.*: it has notes.txt, and me/other/FILE names one"):
+        weights.find("crab-mini", "me/other")
+
+
+def test_fetch_names_the_tensor_that_is_wrong(crab_plus, released, capsys):
+    tensors = torch.load(released / "finetune_weights.bin", weights_only=True)
+    wrong = next(name for name in tensors if "lora_B1" in name)
+    tensors[wrong] = tensors[wrong][:, :5]
+    torch.save(tensors, released / "finetune_weights.bin")
+    assert main(["weights", "fetch", "crab-plus", "--segmenter", "grabcut"]) == 2
+    told = capsys.readouterr()
+    assert wrong in told.err and "ready" not in told.out
+
+
+def test_fetch_says_sizes_first_then_what_came_and_how_to_pin_it(crab_plus, released, capsys):
+    commit = list(crab_plus.repos["dataset", ADAPTER])[0]
+    assert main(["weights", "fetch", "crab-plus", "--segmenter", "grabcut"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith(f"{BASE}@main (") and "2.0 MB to fetch" in lines[0]
+    assert "free in" in lines[2]
+    assert any("published format, rank 8, 3 heads" in line for line in lines)
+    assert f"datasets/{ADAPTER}/finetune_weights.bin@main is commit {commit}" in lines
+    assert lines[-1] == "ready: CRAB_MODEL=crab-plus python app.py"
+
+
+# ---- revisions ----
+
+
+def test_a_revision_is_pinned_and_main_moves_on_only_when_fetched(crab_plus, released, golden, tmp_path):
+    old = list(crab_plus.repos["dataset", ADAPTER])[0]
+    first = weights.find("crab-plus")
+    changed = tmp_path / "changed"
+    shutil.copytree(released, changed)
+    tensors = torch.load(changed / "finetune_weights.bin", weights_only=True)
+    torch.save({name: tensor + 1 for name, tensor in tensors.items()}, changed / "finetune_weights.bin")
+    new = crab_plus.add(ADAPTER, changed, kind="dataset")
+    assert weights.find("crab-plus") == first  # nobody's answers change overnight
+    weights.fetch(weights.meant("crab-plus", segmenter="grabcut"), say=lambda line: None)
+    assert new in weights.find("crab-plus").adapter
+    pinned = weights.find("crab-plus", f"datasets/{ADAPTER}@{old}").adapter
+    assert Path(pinned).read_bytes() == (golden / "finetune_weights.bin").read_bytes()
+
+
+@pytest.mark.parametrize(("model", "adapter", "sentence"), [
+    (f"{BASE}@v9", None, "has no revision v9"),
+    ("nobody/nothing", None, "no folder nobody/nothing here, and no repository of that name"),
+    ("crab-mini", "nobody/nothing", "no folder nobody/nothing here, and no repository of that name"),
+    ("closed/model", None, "accept its terms"),
+])  # fmt: skip
+def test_what_the_hub_does_not_give_is_a_sentence(crab_plus, model, adapter, sentence):
+    crab_plus.gated.add("closed/model")
+    with pytest.raises(CrabError, match=sentence):
+        weights.find(model, adapter)
+
+
+# ---- without a network ----
+
+
+def test_offline_is_a_sentence(crab_plus, monkeypatch):
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    with pytest.raises(CrabError, match=f"{BASE}@main is not here yet, and HF_HUB_OFFLINE forbids"):
+        weights.find("crab-plus")
+
+
+def test_no_network_is_a_sentence_at_once(crab_plus, monkeypatch):
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        monkeypatch.setattr(constants, "ENDPOINT", f"http://127.0.0.1:{nobody.getsockname()[1]}")
+        began = time.monotonic()
+        with pytest.raises(CrabError, match=r"the hub \(http://127.* cannot be reached: connect to a network"):
+            weights.find("crab-plus")
+        assert time.monotonic() - began < hub.PATIENCE
+
+
+# ---- the segmenter ----
+
+
+def test_the_segmenter_comes_from_the_hub_without_the_original_checkpoint(online, tmp_path):
+    folder = tmp_path / "sam"
+    folder.mkdir()
+    for name in ("config.json", "preprocessor_config.json", "model.safetensors", "sam2.1_hiera_large.pt"):
+        (folder / name).write_text("{}")
+    online.add(SEGMENTER, folder)
+    found = Path(weights.find_segmenter(SEGMENTER))
+    assert {path.name for path in found.iterdir()} == {"config.json", "preprocessor_config.json", "model.safetensors"}
+    assert weights.find_segmenter("grabcut") == "grabcut"
+
+
+# ---- as people type it ----
+
+
+def test_a_question_is_answered_by_crab_plus_from_the_environment(crab_plus, golden, tmp_path):
+    environment = os.environ | {"HF_ENDPOINT": crab_plus.address, "HF_HUB_OFFLINE": "0", "HF_HOME": str(tmp_path / "home"),
+                                "CRAB_MODEL": "crab-plus", "CRAB_SEGMENTER": "grabcut"}  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-m", "crab", "ask", str(golden / "media" / "a.mp4"), "--task", "ave", "--max-new-tokens", "2",
+         "--json"], env=environment, capture_output=True, text=True, cwd=Path(__file__).parent.parent,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["task"] == "ave"
+    assert not crab_plus.files() & set(DECOYS)

@@ -47,7 +47,7 @@ WHOLE, INDEX = "model.safetensors", "model.safetensors.index.json"
 NOT_READ = ("talker.", "token2wav.")  # beginnings of tensors' names
 ADAPTER_FILES = ("adapter_model.safetensors", "adapter_model.bin", "finetune_weights.bin")  # as in ilora.checkpoint
 ADAPTER_CONFIG = "adapter_config.json"
-LARGE = 16 * 2**20  # bytes from which a file is worth going on with; hub's own download begins files anew
+PIECE = 2**16  # bytes that are written at once, and of what a weights file has to have for us to go on with it
 SPARE = 2**30  # bytes that a disk should have left
 PATIENCE = 10  # seconds for the hub to say what it has
 
@@ -69,7 +69,7 @@ class File:
 
     @property
     def large(self) -> bool:
-        return self.size >= LARGE and len(self.blob) == 64
+        return self.size >= PIECE and len(self.blob) == 64
 
 
 @dataclass(frozen=True)
@@ -344,7 +344,9 @@ def _ask_for_room(size: int, say: Say) -> None:
 def _bring_part(part: Part) -> Path:
     with _sentences(part.place):
         # Weights last: where they are, all is. The revision's name moves to this commit when the whole of it is here.
-        _snapshot(part, [file.name for file in part.files if not file.large], part.commit)
+        small = [file.name for file in part.files if not file.large]
+        if small:
+            _snapshot(part, small, part.commit)
         for file in part.missing:
             _go_on(part, file)
         return _snapshot(part, [file.name for file in part.files], part.place.revision)
@@ -365,7 +367,10 @@ class _Silent(tqdm):
 
 
 def _go_on(part: Part, file: File) -> None:
-    """Fetch a large file to where the hub's cache will look for its content, from where a download was cut."""
+    """Fetch a weights file to where the hub's cache looks for its content, from where it was cut.
+
+    The hub's own download keeps nothing of a file that it did not bring to its end.
+    """
     blob, begun = _blob(part.place, file), _begun(part.place, file)
     locks = Path(constants.HF_HUB_CACHE) / ".locks" / blob.parents[1].name
     for folder in (blob.parent, locks):
@@ -376,13 +381,23 @@ def _go_on(part: Part, file: File) -> None:
             return
         if _size(begun) > file.size:
             begun.unlink()
-        with begun.open("ab") as out:
+        with begun.open("ab") as out, _small_pieces():
             http_get(url, out, resume_size=_size(begun), headers=build_hf_headers(), expected_size=file.size,
                      displayed_filename=file.name)  # fmt: skip
         if _sha256(begun) != file.blob:
             begun.unlink()
             raise CrabError(f"{file.name} of {part.place.repo} arrived damaged and was put away: fetch it again.")
         begun.replace(blob)
+
+
+@contextmanager
+def _small_pieces():
+    """The hub's client writes ten megabytes at a time, and what came of them is lost with the connection."""
+    before, constants.DOWNLOAD_CHUNK_SIZE = constants.DOWNLOAD_CHUNK_SIZE, PIECE
+    try:
+        yield
+    finally:
+        constants.DOWNLOAD_CHUNK_SIZE = before
 
 
 def _sha256(path: Path) -> str:
