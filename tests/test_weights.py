@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import importlib
 import json
 import os
 import shutil
@@ -26,6 +27,8 @@ from crab.__main__ import main
 from crab.model import Crab
 from crab.weights import Checkpoint, Place, hub, names
 
+plan_module = importlib.import_module("crab.weights.plan")
+GOLDEN = Path(__file__).parent / "golden"
 BASE, ADAPTER, SEGMENTER = "Qwen/Qwen2.5-Omni-7B", "Jayson236/Crab_Plus", "facebook/sam2.1-hiera-large"
 DECOYS = ("model-00002-of-00003.safetensors", "model-00003-of-00003.safetensors")
 
@@ -443,3 +446,79 @@ def test_a_question_is_answered_by_crab_plus_from_the_environment(crab_plus, gol
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["task"] == "ave"
     assert not crab_plus.files() & set(DECOYS)
+
+
+# ---- what memory it takes ----
+
+
+def _bytes(tensors) -> int:
+    return sum(t.numel() * t.element_size() for t in tensors)
+
+
+@pytest.mark.parametrize(("loaded", "model"), [("mini", "crab-mini"), ("tiny", None)])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_weights_and_adapter_are_planned_to_the_byte(loaded, model, dtype, golden, request):
+    crab = request.getfixturevalue(loaded)
+    made = weights.plan(model or golden / "tiny-omni", None if model else golden / "finetune_weights.bin")
+    [need] = [need for need in made.answering if need.dtype == dtype]
+    size = 4 if dtype == "float32" else 2
+    own = [p for name, p in crab.model.named_parameters() if "ilora_" in name]
+    assert need.weights == size * (sum(p.numel() for p in crab.model.parameters()) - sum(p.numel() for p in own))
+    assert need.adapter == size * sum(p.numel() for p in own)
+
+
+def test_the_cache_is_planned_to_the_byte(mini):
+    from transformers import DynamicCache
+
+    made = weights.plan("crab-mini")
+    cache = DynamicCache(config=mini.thinker.config.text_config)
+    ids = torch.zeros(1, made.prompt + plan_module.WRITTEN, dtype=torch.long)
+    with torch.inference_mode():
+        mini.thinker.model.language_model(input_ids=ids, cache=cache, use_cache=True)
+    assert made.answering[0].cache == _bytes(t for layer in cache.layers for t in (layer.keys, layer.values))
+
+
+def test_a_usual_question_is_as_long_as_planned(mini, golden, golden_prompts):
+    assert weights.plan(golden / "tiny-omni").prompt == pytest.approx(len(golden_prompts["ave"].map.tokens), rel=0.05)
+
+
+def test_training_is_planned_with_the_gradients_and_the_optimiser_of_a_fresh_adapter(golden):
+    from crab.ilora import ILoRAConfig
+    from crab.learn.train import adapted
+
+    made = weights.plan(golden / "tiny-omni", train=True)
+    model = adapted(Crab.load(golden / "tiny-omni", device="cpu").thinker, ILoRAConfig())
+    trained = [p for p in model.parameters() if p.requires_grad]
+    for p in trained:
+        p.grad = torch.zeros_like(p)
+    optimizer = torch.optim.AdamW(trained)
+    optimizer.step()
+    need = made.training[0]
+    assert need.adapter == need.gradients == _bytes(trained)
+    kept = [t for state in optimizer.state.values() for t in state.values() if t.ndim]
+    assert need.optimizer == _bytes(kept)
+
+
+def test_crab_plus_is_planned_for_before_anything_is_fetched(capsys):
+    made = weights.plan("crab-plus", gpus=[24e9], train=True)
+    assert (made.parameters, made.adapter_parameters) == (8_931_813_888, 870_480_512)
+    assert made.fitting == ("bfloat16", "8bit", "4bit") and made.trainable == ()
+    assert weights.plan("crab-plus", gpus=[12e9]).fitting == ("4bit",)
+    assert weights.plan("crab-plus", gpus=[12e9, 12e9]).fitting == ("bfloat16", "8bit", "4bit")
+    assert weights.plan("crab-plus", gpus=[80e9], train=True).trainable == ("bfloat16",)
+    assert main(["plan", "--model", "crab-plus", "--gpus", "1", "--gpu-memory", "12", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["fitting"] == ["4bit"] and told["answering"][0]["total"] == made.answering[0].total
+    assert main(["plan", "--model", "crab-plus", "--gpus", "1", "--gpu-memory", "8"]) == 0
+    assert "8.0 GB on GPUs: too little to answer" in capsys.readouterr().out
+
+
+def test_half_a_description_of_gpus_is_a_sentence(capsys):
+    assert main(["plan", "--gpus", "2"]) == 2
+    assert "give both --gpus and --gpu-memory" in capsys.readouterr().err
+
+
+def test_a_configuration_alone_comes_from_the_hub(crab_plus):
+    crab_plus.add("me/base", next(iter(crab_plus.repos["model", BASE].values())))
+    assert weights.plan("me/base").parameters == weights.plan(GOLDEN / "tiny-omni").parameters
+    assert crab_plus.files() == {"config.json"}

@@ -127,6 +127,8 @@ def plan(
     from transformers import Qwen2_5OmniThinkerForConditionalGeneration
 
     config = configuration(model)
+    # Published heads have weights of their own, and keep them, even where the configuration says that they are tied.
+    config.tie_word_embeddings = config.text_config.tie_word_embeddings = False
     with torch.device("meta"):
         thinker = Qwen2_5OmniThinkerForConditionalGeneration(config)
     machine = Machine("cuda", tuple(map(int, gpus))) if gpus else machine_here()
@@ -142,9 +144,8 @@ def plan(
         prompt=prompt.text,
         machine=machine,
         answering=tuple(_answering(thinker, dtype, prompt, shape, added, machine.device) for dtype in dtypes),
-        training=tuple(_training(thinker, dtype, prompt, machine.device) for dtype in dtypes[: 2 if dtypes[0] == "float32" else 1])
-        if train else (),
-    )  # fmt: skip
+        training=tuple(_training(thinker, dtype, prompt, machine.device) for dtype in dtypes if train and dtype.startswith(("float", "bfloat"))),
+    )
 
 
 def machine_here() -> Machine:
