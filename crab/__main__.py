@@ -222,8 +222,8 @@ def _model_arguments(command: argparse.ArgumentParser) -> None:
 
 def _adapter_argument(command: argparse.ArgumentParser) -> None:
     command.add_argument("--adapter", default=os.environ.get("CRAB_ADAPTER"), metavar="A",
-                         help="published .bin or PEFT folder, here or on the hub (default: $CRAB_ADAPTER, or the model's "
-                         "own)")  # fmt: skip
+                         help="published .bin or PEFT folder, here or on the hub (default: $CRAB_ADAPTER, or the "
+                         "model's own)")  # fmt: skip
 
 
 def _segmenter_argument(command: argparse.ArgumentParser) -> None:
@@ -266,10 +266,11 @@ def run_ask(args: argparse.Namespace) -> None:
 
 
 def run_inspect(args: argparse.Namespace) -> None:
+    from crab import weights
     from crab.ilora import checkpoint
     from crab.model import RENAMES, skeleton
 
-    model = skeleton(args.model) if args.model else None
+    model = skeleton(weights.config_folder(args.model)) if args.model else None
     _print_adapter(checkpoint.inspect(args.file, model=model, renames=RENAMES))
     if args.model:
         print(f"fits {args.model}")
@@ -321,7 +322,7 @@ def run_check(args: argparse.Namespace) -> int:
             for fault in split.faults:
                 print(f"  {'' if fault.row is None else f'record {fault.row}: '}{fault.text}")
         if not report.media:
-            print("media are no part of an archive and were not looked for: unpack it beside them and check that folder")
+            print("media are no part of an archive and were not looked for: unpack it beside them, check that folder")
         if report.absent:
             print(f"not there: {', '.join(report.absent)}")
         if report.ignored:

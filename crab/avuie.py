@@ -361,7 +361,8 @@ _DEMANDS: dict[str, tuple[str, Callable[[Answer], object]]] = {
 def check(root: str | Path) -> Report:
     """Look over every record under `root`, both splits, and whether its media are there; no medium is opened.
 
-    `root` may be the published archive as it is: then media are not looked for, since they are no part of it. A dataset may be absent, but one that has a folder has to be whole. What is wrong with one field is one fault, and a
+    `root` may be the published archive as it is: then media are not looked for, since they are no part of it. A
+    dataset may be absent, but one that has a folder has to be whole. What is wrong with one field is one fault, and a
     field that is at fault is not looked into further. Raises CrabError if there is no dataset at all, or for an archive
     that is damaged, or larger or other inside than annotations are.
     """
@@ -426,12 +427,12 @@ def _in_archive(path: str | Path) -> zipfile.Path:
     try:
         archive = zipfile.ZipFile(path)
     except (zipfile.BadZipFile, OSError, NotImplementedError) as error:
-        raise CrabError(f"{path} is no archive that can be read: give AVUIE_2.zip as published, or a folder.") from error
+        raise CrabError(f"{path} is no archive that can be read: give AVUIE_2.zip as published or a folder.") from error
     entries = archive.infolist()
     size = sum(entry.file_size for entry in entries)
     if len(entries) > _ENTRIES or size > INFLATED:
-        raise CrabError(f"{path} would inflate to {size / 1e9:.1f} GB in {len(entries):,} files, which is no archive of "
-                        "annotations: unpack what you need of it and give the folder.")  # fmt: skip
+        raise CrabError(f"{path} would inflate to {size / 1e9:.1f} GB in {len(entries):,} files, which is more than "
+                        "annotations are: unpack what you need of it and give the folder.")  # fmt: skip
     names = [entry.filename for entry in entries]
     for entry in entries:
         parts = PurePosixPath(entry.filename.replace("\\", "/")).parts

@@ -107,14 +107,14 @@ class Crab:
         """Load a base and an adapter (published `.bin`, or PEFT's folder; by default the base folder's own `adapter/`,
         if it has one), each by folder, file or hub id, or both by the name of a checkpoint (`weights.find`).
 
-        Only the thinker's tensors are read, straight into `dtype` (bfloat16 on an accelerator, float32 on the CPU).
+        Only the thinker's tensors are read, straight into `dtype` (`weights.settle` chooses).
         `numerics` tells how positions are rounded in bfloat16: "released" as the published weights were trained,
         which is the default with a published adapter, or "exact". Raises CrabError with what to do about it.
         """
         found = weights.find(model, adapter)
         model, adapter = found.base, found.adapter
         device = device or _best_device()
-        dtype = dtype or (torch.float32 if device == "cpu" else torch.bfloat16)
+        dtype = dtype or getattr(torch, weights.settle(found, device))
         numerics = numerics or ("released" if adapter and Path(adapter).suffix == ".bin" else "exact")
         try:
             about = _about(model, found.name)
@@ -300,15 +300,18 @@ def _by_tower(names: tuple[str, ...]) -> dict[str, dict[str, Site]]:
 
 def skeleton(model: str) -> Qwen2_5OmniThinkerForConditionalGeneration:
     """The thinker of a hub id or folder without its weights: names and shapes only, on the meta device."""
-    config = weights.configuration(model)
+    try:
+        config = Qwen2_5OmniThinkerConfig.from_pretrained(model)
+    except (OSError, ValueError) as error:
+        raise _not_found(model, error) from error
     with torch.device("meta"):
         return Qwen2_5OmniThinkerForConditionalGeneration(config)
 
 
 def _not_found(model: str, error: Exception) -> CrabError:
     return CrabError(
-        f"The model {model!r} could not be loaded: give {', '.join(weights.CHECKPOINTS)}, a folder laid out like "
-        f"Qwen/Qwen2.5-Omni-7B, or such a hub id and a network. ({str(error).splitlines()[0]})"
+        f"The model {model!r} could not be loaded: give a folder laid out like Qwen/Qwen2.5-Omni-7B, or a hub id and "
+        f"a network. ({str(error).splitlines()[0]})"
     )
 
 

@@ -57,12 +57,17 @@ def make(folder: Path) -> None:
             shutil.copy(path, folder)
     config = json.loads((MINI / "config.json").read_text())
     thinker = config["thinker_config"]
-    thinker["text_config"] |= dict(hidden_size=1024, intermediate_size=3072, num_hidden_layers=8, num_attention_heads=16,
-                                   num_key_value_heads=4, layer_types=["full_attention"] * 8)  # fmt: skip
-    thinker["audio_config"] |= dict(d_model=384, encoder_layers=6, encoder_attention_heads=6, encoder_ffn_dim=1536,
-                                    output_dim=1024)  # fmt: skip
-    thinker["vision_config"] |= dict(depth=6, hidden_size=384, num_heads=6, intermediate_size=1152, out_hidden_size=1024,
-                                     fullatt_block_indexes=[2, 5])  # fmt: skip
+    thinker["text_config"] |= dict(
+        hidden_size=1024, intermediate_size=3072, num_hidden_layers=8, num_attention_heads=16, num_key_value_heads=4,
+        layer_types=["full_attention"] * 8,
+    )  # fmt: skip
+    thinker["audio_config"] |= dict(
+        d_model=384, encoder_layers=6, encoder_attention_heads=6, encoder_ffn_dim=1536, output_dim=1024
+    )
+    thinker["vision_config"] |= dict(
+        depth=6, hidden_size=384, num_heads=6, intermediate_size=1152, out_hidden_size=1024,
+        fullatt_block_indexes=[2, 5],
+    )  # fmt: skip
     (folder / "config.json").write_text(json.dumps(config))
     model = Qwen2_5OmniThinkerForConditionalGeneration(Qwen2_5OmniThinkerConfig.from_pretrained(folder)).bfloat16()
     published = {current: old for old, current in RENAMES.items()}
@@ -80,7 +85,8 @@ def make(folder: Path) -> None:
 
 
 def measured(script: str, *arguments) -> int:
-    done = subprocess.run([sys.executable, "-c", script, *map(str, arguments)], cwd=ROOT, capture_output=True, text=True)
+    command = [sys.executable, "-c", script, *map(str, arguments)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     if done.returncode:
         sys.exit(done.stderr)
     return int(done.stdout.split()[-1])
@@ -93,12 +99,13 @@ def main(folder: Path) -> int:
     base = folder / "model"
     make(base)
     dataset.make(folder / "data", range(5, 7), datasets=["avqa"], split="train")
-    bare = weights.plan(base, train=True)
-    full = weights.plan(base, base / "finetune_weights.bin")
+    bare = weights.plan(base, device="cpu", train=True)
+    full = weights.plan(base, base / "finetune_weights.bin", device="cpu")
     rows = []
     for dtype, place in (("float32", 0), ("bfloat16", 1)):
         for name, made, adapter in (("alone", bare, ""), ("adapted", full, base / "finetune_weights.bin")):
-            rows.append((f"answer, {dtype}, {name}", made.answering[place], measured(ANSWER, base, adapter, dtype, CLIP)))
+            seen = measured(ANSWER, base, adapter, dtype, CLIP)
+            rows.append((f"answer, {dtype}, {name}", made.answering[place], seen))
     rows.append(("train, float32", bare.training[0], measured(TRAIN, base, folder / "run", folder / "data")))
     print(f"{bare.parameters / 1e6:.0f} million parameters and {full.adapter_parameters / 1e6:.0f} of the adapter; GB")
     worst = 0.0

@@ -6,7 +6,7 @@ beforehand; `plan` tells from the configuration alone what memory answering and 
 
 from crab.weights.hub import Found, fetch, find, find_segmenter
 from crab.weights.names import CHECKPOINTS, Checkpoint, Place, meant
-from crab.weights.plan import Plan, configuration, plan, table, to_json
+from crab.weights.plan import Plan, config_folder, configuration, plan, settle, table, to_json
 
 __all__ = [
     "CHECKPOINTS",
@@ -14,12 +14,14 @@ __all__ = [
     "Found",
     "Place",
     "Plan",
+    "config_folder",
     "configuration",
     "fetch",
     "find",
     "find_segmenter",
     "meant",
     "plan",
+    "settle",
     "table",
     "to_json",
 ]

@@ -44,6 +44,7 @@ from crab.weights.names import Checkpoint, Place
 Say = Callable[[str], None]
 
 WHOLE, INDEX = "model.safetensors", "model.safetensors.index.json"
+LIKE = "Qwen/Qwen2.5-Omni-7B"
 NOT_READ = ("talker.", "token2wav.")  # beginnings of tensors' names
 ADAPTER_FILES = ("adapter_model.safetensors", "adapter_model.bin", "finetune_weights.bin")  # as in ilora.checkpoint
 ADAPTER_CONFIG = "adapter_config.json"
@@ -95,14 +96,15 @@ class Part:
         return sum(file.size - _size(_begun(self.place, file)) for file in self.missing)
 
     def _has(self, file: File) -> bool:
-        return _blob(self.place, file).exists() or _cached(replace(self.place, revision=self.commit), file.name) is not None
+        at = replace(self.place, revision=self.commit)
+        return _blob(self.place, file).exists() or _cached(at, file.name) is not None
 
 
-def _tell(line: str) -> None:
+def tell(line: str) -> None:
     print(line, file=sys.stderr)
 
 
-def find(model: str | Path, adapter: str | Path | None = None, *, say: Say = _tell) -> Found:
+def find(model: str | Path, adapter: str | Path | None = None, *, say: Say = tell) -> Found:
     """The folder and the adapter that `model` means, fetched if they are not here.
 
     `model` and `adapter` are names as in `names`; `say` is told what is being fetched. Raises CrabError with what to
@@ -120,13 +122,13 @@ def find(model: str | Path, adapter: str | Path | None = None, *, say: Say = _te
     )
 
 
-def find_segmenter(name: str, *, say: Say = _tell) -> str:
+def find_segmenter(name: str, *, say: Say = tell) -> str:
     """The folder that the name of a SAM 2 model means, fetched if it is not here. Raises CrabError as `find` does."""
     place = names.place(name)
     return str(_here([(place, _segmenter_files)], say)[place]) if place else name
 
 
-def fetch(checkpoint: Checkpoint, *, say: Say = _tell) -> tuple[Part, ...]:
+def fetch(checkpoint: Checkpoint, *, say: Say = tell) -> tuple[Part, ...]:
     """Bring what the hub has of `checkpoint` into its cache, newest of each revision. Raises CrabError as `find` does.
 
     Says sizes first, and fetches nothing where the disk is too small. What is cut goes on when called again.
@@ -140,8 +142,8 @@ def fetch(checkpoint: Checkpoint, *, say: Say = _tell) -> tuple[Part, ...]:
         place = names.place(name, files=choose is _adapter_files) if name else None
         wanted += [(place, choose)] if place else []
     if names.place(checkpoint.base) is None and not os.path.isdir(checkpoint.base):
-        raise CrabError(f"{checkpoint.base} is neither {' nor '.join(names.CHECKPOINTS)}, nor a folder, nor user/model on "
-                        "the hub: give one of these.")  # fmt: skip
+        raise CrabError(f"{checkpoint.base} is neither {' nor '.join(names.CHECKPOINTS)}, nor a folder, nor user/model "
+                        "on the hub: give one of these.")  # fmt: skip
     parts = tuple(_look(place, choose) for place, choose in wanted)
     _bring(parts, say)
     return parts
@@ -153,7 +155,7 @@ def cached_config(place: Place, *, fetch: bool = True) -> Path | None:
     if here is None and fetch:
         info = _look(place, lambda _, has: ([name for name in has if name == "config.json"], []))
         if not info.files:
-            raise CrabError(f"{place.repo} has no config.json: give a model laid out like Qwen/Qwen2.5-Omni-7B.")
+            raise CrabError(f"{place.repo} has no config.json: give a model laid out like {LIKE}.")
         here = _snapshot(info, ["config.json"], info.commit) / "config.json"
     return here
 
@@ -169,7 +171,7 @@ def _base_files(place: Place, has: Iterable[str]) -> tuple[list[str], list[str]]
     if WHOLE in has:
         return [*small, WHOLE], []
     if INDEX not in has:
-        raise CrabError(f"{place.repo} has neither {WHOLE} nor {INDEX}: give a model laid out like Qwen/Qwen2.5-Omni-7B.")
+        raise CrabError(f"{place.repo} has neither {WHOLE} nor {INDEX}: give a model laid out like {LIKE}.")
     with _sentences(place):
         index = hf.hf_hub_download(place.repo, INDEX, repo_type=place.kinds[0], revision=place.revision)
     read, not_read = _shards(Path(index))
@@ -310,7 +312,8 @@ def _look(place: Place, choose: Choose) -> Part:
                 )
             break
         except CrabError as error:
-            if last or not isinstance(error.__cause__, RepositoryNotFoundError) or isinstance(error.__cause__, GatedRepoError):
+            cause = error.__cause__
+            if last or not isinstance(cause, RepositoryNotFoundError) or isinstance(cause, GatedRepoError):
                 raise
     files = {s.rfilename: File(s.rfilename, s.size or 0, s.lfs.sha256 if s.lfs else s.blob_id) for s in info.siblings}
     place = replace(place, kinds=(kind,))
@@ -325,7 +328,8 @@ def _bring(parts: Sequence[Part], say: Say) -> list[Path]:
     """Fetch what is missing of `parts` and return their snapshot folders."""
     if any(part.missing for part in parts):
         for part in parts:
-            without = f"; {_gb(sum(f.size for f in part.left_out))} that are not read stay there" if part.left_out else ""
+            left = sum(file.size for file in part.left_out)
+            without = f"; {_gb(left)} that are not read stay there" if left else ""
             say(f"{part.place} ({part.commit[:12]}): {_gb(part.size)}, {_gb(part.to_come)} to fetch{without}")
         _ask_for_room(sum(part.to_come for part in parts), say)
     return [_bring_part(part) for part in parts]
@@ -336,8 +340,8 @@ def _ask_for_room(size: int, say: Say) -> None:
     there = next(folder for folder in (cache, *cache.parents) if folder.is_dir())
     free = shutil.disk_usage(there).free
     if size + SPARE > free:
-        raise CrabError(f"{_gb(size)} are to be fetched and {_gb(free)} are free in {cache}: make room, or set HF_HOME to a "
-                        "folder on a larger disk.")  # fmt: skip
+        raise CrabError(f"{_gb(size)} are to be fetched and {_gb(free)} are free in {cache}: make room, or set HF_HOME "
+                        "to a folder on a larger disk.")  # fmt: skip
     say(f"{_gb(size)} to fetch in all, {_gb(free)} free in {cache}")
 
 
@@ -450,8 +454,8 @@ def _sentence(place: Place, error: Exception) -> str:
                 "on from there, or set HF_HOME to a folder on a larger disk.")  # fmt: skip
     if isinstance(error, PermissionError):
         return f"{error.filename} may not be written: set HF_HOME to a folder that may."
-    return (f"{place} is not here as a whole, and the hub ({constants.ENDPOINT}) cannot be reached: connect to a network "
-            "and run the same again, which goes on where it stopped, or give a folder.")  # fmt: skip
+    return (f"{place} is not here as a whole, and the hub ({constants.ENDPOINT}) cannot be reached: connect to a "
+            "network and run the same again, which goes on where it stopped, or give a folder.")  # fmt: skip
 
 
 def _gb(size: int) -> str:

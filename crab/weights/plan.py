@@ -8,14 +8,13 @@ and training steps. Pages of a weights file that is being converted are told apa
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from crab import CrabError
 from crab.weights import names
-from crab.weights.hub import ADAPTER_FILES, cached_config
+from crab.weights.hub import Found, Say, cached_config, tell
 
 SHAPES = {
     "Qwen/Qwen2.5-Omni-7B": {
@@ -37,6 +36,7 @@ SHAPES = {
 # bytes of one weight of a linear layer; all else stays in bfloat16. 4 bit: NF4, with a float32 for every 64 weights
 LINEAR = {"float32": 4, "bfloat16": 2, "8bit": 1, "4bit": 0.5 + 4 / 64}
 PROGRAM = {"cpu": 0.85e9, "cuda": 0.6e9}  # Python with its libraries; a card's context and workspaces (not measured)
+SMALL = 10**8  # bytes of weights that need no planning
 FRAMES, SECONDS, TEXT, WRITTEN = 10, 10, 80, 100  # a usual question: frames, seconds of sound, tokens of text, answer
 
 
@@ -57,6 +57,9 @@ class Need:
     @property
     def total(self) -> int:
         return sum(value for name, value in asdict(self).items() if name not in ("dtype", "loading"))
+
+
+ROWS = (*(field.name for field in fields(Need) if field.name not in ("dtype", "loading")), "total", "loading")
 
 
 @dataclass(frozen=True)
@@ -107,20 +110,54 @@ def configuration(model: str | Path):
     place = names.place(base)
     if place and place.repo in SHAPES and cached_config(place, fetch=False) is None:
         return Qwen2_5OmniThinkerConfig(**SHAPES[place.repo])
-    folder = cached_config(place).parent if place else base
     try:
-        return Qwen2_5OmniThinkerConfig.from_pretrained(folder)
+        return Qwen2_5OmniThinkerConfig.from_pretrained(config_folder(model))
     except (OSError, ValueError, TypeError) as error:
-        raise CrabError(f"The model {base!r} could not be loaded: give {', '.join(names.CHECKPOINTS)}, a folder laid out "
-                        f"like Qwen/Qwen2.5-Omni-7B, or such a hub id. ({str(error).splitlines()[0]})") from error  # fmt: skip
+        raise CrabError(
+            f"The model {base!r} could not be loaded: give {', '.join(names.CHECKPOINTS)}, a folder laid out like "
+            f"Qwen/Qwen2.5-Omni-7B, or such a hub id. ({str(error).splitlines()[0]})"
+        ) from error
+
+
+def config_folder(model: str | Path) -> str:
+    """The folder with the `config.json` of `model`, which of a hub id is all that is fetched."""
+    base = names.meant(model).base
+    place = names.place(base)
+    return str(cached_config(place).parent) if place else base
+
+
+def settle(found: Found, device: str, *, say: Say = tell) -> str:
+    """The dtype to load a model in: bfloat16 on an accelerator, on the CPU float32 where there is room for it.
+
+    `say` is told where there is not. Raises CrabError where there is too little memory in either.
+    """
+    if device != "cpu":
+        return "bfloat16"
+    files = [path.stat().st_size for path in (Path(found.base).glob("*.safetensors"))]
+    if sum(files) < SMALL:
+        return "float32"
+    made = plan(found.base, found.adapter, device="cpu")
+    [free] = made.machine.memory
+    wide, narrow = (need.total for need in made.answering[:2])
+    if "float32" in made.fitting:
+        return "float32"
+    if "bfloat16" not in made.fitting:
+        raise CrabError(
+            f"{found.name} takes {narrow / 1e9:.1f} GB of memory to answer, and {free / 1e9:.1f} GB are free: close "
+            "what else is running, or take a larger machine; `python -m crab plan` tells what fits."
+        )
+    say(f"{found.name} computes in bfloat16: float32 would take {wide / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free.")
+    return "bfloat16"
 
 
 def plan(
-    model: str | Path, adapter: str | Path | None = None, *, gpus: Sequence[float] | None = None, train: bool = False
+    model: str | Path, adapter: str | Path | None = None, *, gpus: Sequence[float] | None = None,
+    device: str | None = None, train: bool = False,
 ) -> Plan:
     """What answering with `model` and its adapter takes, and with `train` training a new one of the released shape.
 
-    `gpus`: bytes of each; by default what this machine has free, its GPUs' if there are any. Raises CrabError as
+    `gpus`: bytes of each; by default what this machine has free, its GPUs' if there are any, or with `device` "cpu" its
+    own. Raises CrabError as
     `configuration` does.
     """
     import torch
@@ -131,11 +168,11 @@ def plan(
     config.tie_word_embeddings = config.text_config.tie_word_embeddings = False
     with torch.device("meta"):
         thinker = Qwen2_5OmniThinkerForConditionalGeneration(config)
-    machine = Machine("cuda", tuple(map(int, gpus))) if gpus else machine_here()
+    machine = Machine("cuda", tuple(map(int, gpus))) if gpus else machine_here(device)
     shape = _adapter_shape(names.meant(model, adapter))
     added = _added(thinker, *shape) if shape else 0
     prompt = _usual_prompt(config, _frame_size(names.meant(model).base))
-    dtypes = ("float32", "bfloat16", "8bit", "4bit") if machine.device == "cpu" else ("bfloat16", "8bit", "4bit")
+    whole = ("float32", "bfloat16") if machine.device == "cpu" else ("bfloat16",)
     return Plan(
         model=str(model),
         parameters=sum(p.numel() for p in thinker.parameters()),
@@ -143,16 +180,18 @@ def plan(
         layers=config.text_config.num_hidden_layers,
         prompt=prompt.text,
         machine=machine,
-        answering=tuple(_answering(thinker, dtype, prompt, shape, added, machine.device) for dtype in dtypes),
-        training=tuple(_training(thinker, dtype, prompt, machine.device) for dtype in dtypes if train and dtype.startswith(("float", "bfloat"))),
+        answering=tuple(
+            _answering(thinker, dtype, prompt, shape, added, machine.device) for dtype in (*whole, "8bit", "4bit")
+        ),
+        training=tuple(_training(thinker, dtype, prompt, machine.device) for dtype in whole if train),
     )
 
 
-def machine_here() -> Machine:
-    """The free memory of this machine's GPUs, or of the machine itself."""
+def machine_here(device: str | None = None) -> Machine:
+    """The free memory of this machine's GPUs, or with `device` "cpu" or without any of the machine itself."""
     import torch
 
-    if torch.cuda.is_available():
+    if device != "cpu" and torch.cuda.is_available():
         return Machine("cuda", tuple(torch.cuda.mem_get_info(i)[0] for i in range(torch.cuda.device_count())))
     import psutil
 
@@ -178,18 +217,19 @@ def to_json(made: Plan) -> dict:
 
 def table(made: Plan) -> str:
     """The plan for people."""
-    lines = [f"{made.model}: {made.parameters / 1e9:.2f} billion parameters, {made.adapter_parameters / 1e9:.2f} billion more "
-             f"in the adapter; a usual question is {made.prompt} tokens"]  # fmt: skip
+    lines = [f"{made.model}: {made.parameters / 1e9:.2f} billion parameters, {made.adapter_parameters / 1e9:.2f} "
+             f"billion more in the adapter; a usual question is {made.prompt} tokens"]  # fmt: skip
     for kind in ("answering", "training"):
         needs = getattr(made, kind)
         if needs:
             lines += ["", f"{kind + ', GB':<14}" + "".join(f"{need.dtype:>10}" for need in needs)]
-            rows = [name for name in asdict(needs[0]) if name != "dtype" and any(getattr(n, name) for n in needs)]
-            for name in (*(row for row in rows if row != "loading"), "total", *(row for row in rows if row == "loading")):
-                lines.append(f"{name:<14}" + "".join(f"{getattr(need, name) / 1e9:>10.2f}" for need in needs))
+            for name in ROWS:
+                if any(getattr(need, name) for need in needs):
+                    lines.append(f"{name:<14}" + "".join(f"{getattr(need, name) / 1e9:>10.2f}" for need in needs))
     sizes = " + ".join(f"{size / 1e9:.1f} GB" for size in made.machine.memory)
     device = "this machine's memory" if made.machine.device == "cpu" else "on GPUs"
-    lines += ["", f"{sizes} {device}: " + (f"answers in {', '.join(made.fitting)}" if made.fitting else "too little to answer")]
+    answers = f"answers in {', '.join(made.fitting)}" if made.fitting else "too little to answer"
+    lines += ["", f"{sizes} {device}: {answers}"]
     if made.training:
         lines.append(f"trains on a base in {', '.join(made.trainable)}" if made.trainable else "too little to train")
     return "\n".join(lines)
@@ -235,7 +275,8 @@ def _linears(thinker) -> dict[str, tuple[int, int]]:
     """The linear layers inside the towers, which can be quantised: name → (in, out)."""
     import torch
 
-    return {name: (m.in_features, m.out_features) for name, m in thinker.model.named_modules() if isinstance(m, torch.nn.Linear)}
+    modules = thinker.model.named_modules()
+    return {name: (m.in_features, m.out_features) for name, m in modules if isinstance(m, torch.nn.Linear)}
 
 
 def _added(thinker, r: int, heads: int) -> int:
@@ -280,7 +321,7 @@ def _training(thinker, dtype: str, prompt: _Prompt, device: str) -> Need:
     kept = size * sum(tokens * width * depth for tokens, width, depth in _towers(config, prompt))
     heads = config.text_config.num_attention_heads
     scores = prompt.text**2 * heads * (4 + 4 + 2)
-    answers = 4 * WRITTEN * config.text_config.vocab_size * 4 * 3  # of four questions: logits, and what their loss needs
+    answers = 4 * WRITTEN * config.text_config.vocab_size * 4 * 3  # of four questions: logits, and what a loss needs
     return Need(
         dtype=dtype,
         weights=_weights(thinker, dtype),
@@ -310,12 +351,13 @@ def _towers(config, prompt: _Prompt) -> list[tuple[int, int, int]]:
 
 
 def _alive(thinker, prompt: _Prompt, shape: tuple[int, int] | None) -> list[int]:
-    """Numbers alive at once in a layer of each tower: residual, norm, queries, keys, values, and the wide layer's three.
+    """Numbers alive at once in a layer of each tower: residual, norm, queries, keys, values, the wide layer's three.
 
     An adapter adds its heads' inputs and a second result of the widest layer.
     """
     config = thinker.config
-    wide = (config.text_config.intermediate_size, config.audio_config.encoder_ffn_dim, config.vision_config.intermediate_size)
+    text, audio, vision = config.text_config, config.audio_config, config.vision_config
+    wide = (text.intermediate_size, audio.encoder_ffn_dim, vision.intermediate_size)
     added = shape[0] * shape[1] if shape else 0
     return [
         tokens * (6 * width + (4 if shape else 3) * widest + added)
