@@ -1,4 +1,4 @@
-"""The command line: `python -m crab ask|weights|data|scenes|evaluate|route|atlas|figure|train`.
+"""The command line: `python -m crab ask|weights|plan|data|scenes|evaluate|route|atlas|figure|train`.
 
 One function a sub-command; the work is elsewhere.
 
@@ -58,24 +58,45 @@ def _parser() -> argparse.ArgumentParser:
     ask.add_argument("--frame", type=int, metavar="N", help="the second of the clip that a picture is of")
     ask.add_argument("--task", required=True, metavar="T", help="a dataset's name, e.g. avqa, ave, s4")
     ask.add_argument("--question", default="", metavar="Q", help="question, options or expression, where the task needs one")
-    ask.add_argument("--segmenter", default="grabcut", metavar="S", help="grabcut, or a SAM 2 folder or hub id")
+    _segmenter_argument(ask)
     ask.add_argument("--max-new-tokens", type=_positive, default=512, metavar="N")
     ask.add_argument("--json", action="store_true", help="print one JSON object instead of the answer")
     ask.add_argument("--routing", type=_new_file, metavar="FILE.npz", help="write the router weights there")
     _model_arguments(ask)
     ask.set_defaults(run=run_ask)
 
-    weights = commands.add_parser("weights", help="look into adapter files")
+    weights = commands.add_parser("weights", help="fetch released weights, look into adapter files")
     weights_commands = weights.add_subparsers(required=True, metavar="COMMAND")
+    fetch = weights_commands.add_parser(
+        "fetch", help="bring a model from the hub beforehand, and check its adapter tensor by tensor",
+        description="Bring base, adapter and segmenter of a model from the Hugging Face hub into its cache. Says sizes "
+        "first and fetches nothing where the disk is too small; what is cut goes on when called again.",
+    )  # fmt: skip
+    fetch.add_argument("model", metavar="M", help="crab-plus, or the hub id of a base; with @REVISION to pin it")
+    _adapter_argument(fetch)
+    _segmenter_argument(fetch)
+    fetch.set_defaults(run=run_fetch)
     inspect = weights_commands.add_parser("inspect", help="say what an adapter file holds")
     inspect.add_argument("file", metavar="FILE")
     inspect.add_argument("--model", metavar="M", help="check that it fits this base")
     inspect.set_defaults(run=run_inspect)
 
+    plan = commands.add_parser(
+        "plan", help="tell what memory answering or training takes, and which settings fit",
+        description="From the model's configuration alone, nothing is loaded: what memory a usual question takes, by "
+        "data type and quantisation, and which of these fit this machine, or the GPUs that are named.",
+    )  # fmt: skip
+    _model_arguments(plan)
+    plan.add_argument("--gpus", type=_positive, metavar="N", help="this many GPUs, instead of this machine's")
+    plan.add_argument("--gpu-memory", type=_gigabytes, metavar="G", help="gigabytes of each of them")
+    plan.add_argument("--train", action="store_true", help="what training an adapter takes, too")
+    plan.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
+    plan.set_defaults(run=run_plan)
+
     data = commands.add_parser("data", help="look into folders of the published layout")
     data_commands = data.add_subparsers(required=True, metavar="COMMAND")
     check = data_commands.add_parser("check", help="find missing media, malformed records and labels that do not parse")
-    check.add_argument("folder", metavar="DIR", help="the folder that holds AVUIE_2")
+    check.add_argument("folder", metavar="DIR", help="the folder that holds AVUIE_2, or AVUIE_2.zip as published")
     check.add_argument("--json", action="store_true", help="print one JSON object instead of lines")
     check.set_defaults(run=run_check)
 
@@ -111,7 +132,7 @@ def _parser() -> argparse.ArgumentParser:
     rows = evaluate.add_mutually_exclusive_group()
     rows.add_argument("--predictions", type=_new_file, metavar="FILE.jsonl", help="write the answers there")
     rows.add_argument("--score", metavar="FILE.jsonl", help="ask no model, score these answers to --data")
-    evaluate.add_argument("--segmenter", default="grabcut", metavar="S", help="grabcut, or a SAM 2 folder or hub id")
+    _segmenter_argument(evaluate)
     evaluate.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
     evaluate.add_argument("--max-new-tokens", type=_positive, default=512, metavar="N")
     _model_arguments(evaluate)
@@ -182,6 +203,16 @@ def _whole(typed: str) -> int:
     return int(typed)
 
 
+def _gigabytes(typed: str) -> float:
+    try:
+        size = float(typed)
+    except ValueError:
+        size = 0
+    if not 0 < size < 1e6:
+        raise argparse.ArgumentTypeError(f"{typed} is not a number of gigabytes")
+    return size
+
+
 def _new_file(typed: str) -> Path:
     """Looked at before a model is loaded, not after it has answered."""
     path = Path(typed)
@@ -192,9 +223,19 @@ def _new_file(typed: str) -> Path:
 
 def _model_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--model", default=DEFAULT_MODEL, metavar="M",
-                         help="folder or hub id (default: $CRAB_MODEL, or crab-mini)")
+                         help="crab-mini, crab-plus, a folder or a hub id (default: $CRAB_MODEL, or crab-mini)")
+    _adapter_argument(command)
+
+
+def _adapter_argument(command: argparse.ArgumentParser) -> None:
     command.add_argument("--adapter", default=os.environ.get("CRAB_ADAPTER"), metavar="A",
-                         help="published .bin or PEFT folder (default: $CRAB_ADAPTER, or the model's own)")
+                         help="published .bin or PEFT folder, here or on the hub (default: $CRAB_ADAPTER, or the "
+                         "model's own)")  # fmt: skip
+
+
+def _segmenter_argument(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--segmenter", default=os.environ.get("CRAB_SEGMENTER"), metavar="S",
+                         help="grabcut, or a SAM 2 folder or hub id (default: $CRAB_SEGMENTER, or the model's own)")
 
 
 def run_ask(args: argparse.Namespace) -> None:
@@ -211,7 +252,7 @@ def run_ask(args: argparse.Namespace) -> None:
         raise CrabError(f"{task.name} compares two clips: give a second one.")
     if task.grammar != "match" and other is not None:
         raise CrabError(f"{task.name} asks about one clip: leave out {args.media2}.")
-    segmenter, crab = load_segmenter(args.segmenter), _load(args)
+    segmenter, crab = load_segmenter(_segmenter(args)), _load(args)
     if args.routing and crab.adapter is None:
         raise CrabError(f"{crab.name} has no adapter here and so no router weights: give one with --adapter.")
     shown = ""
@@ -231,11 +272,17 @@ def run_ask(args: argparse.Namespace) -> None:
 
 
 def run_inspect(args: argparse.Namespace) -> None:
+    from crab import weights
     from crab.ilora import checkpoint
     from crab.model import RENAMES, skeleton
 
-    model = skeleton(args.model) if args.model else None
-    found = checkpoint.inspect(args.file, model=model, renames=RENAMES)
+    model = skeleton(weights.config_folder(args.model)) if args.model else None
+    _print_adapter(checkpoint.inspect(args.file, model=model, renames=RENAMES))
+    if args.model:
+        print(f"fits {args.model}")
+
+
+def _print_adapter(found) -> None:
     alpha = "alpha not stated (2 r is meant)" if found.alpha is None else f"alpha {found.alpha:g}"
     print(f"{found.format} format, rank {found.r}, {found.heads} heads, {alpha}")
     for tower in found.towers:
@@ -243,8 +290,30 @@ def run_inspect(args: argparse.Namespace) -> None:
             f"{tower.name}: {tower.sites} sites, {tower.parameters:,} parameters, {tower.bytes:,} bytes "
             f"({', '.join(tower.dtypes)}), largest |B| {tower.largest_B:.4g}, {tower.silent} sites silent"
         )
-    if args.model:
-        print(f"fits {args.model}")
+
+
+def run_fetch(args: argparse.Namespace) -> None:
+    from crab import weights
+    from crab.ilora import checkpoint
+    from crab.model import RENAMES, skeleton
+
+    parts = weights.fetch(weights.meant(args.model, args.adapter, args.segmenter), say=print)
+    found = weights.find(args.model, args.adapter)
+    if found.adapter:
+        _print_adapter(checkpoint.inspect(found.adapter, model=skeleton(found.base), renames=RENAMES))
+    for part in parts:
+        print(f"{part.place} is commit {part.commit}")
+    print(f"ready: CRAB_MODEL={args.model} python app.py")
+
+
+def run_plan(args: argparse.Namespace) -> None:
+    from crab import weights
+
+    if (args.gpus is None) != (args.gpu_memory is None):
+        raise CrabError("GPUs are named by how many and how large: give both --gpus and --gpu-memory.")
+    gpus = (args.gpu_memory * 1e9,) * args.gpus if args.gpus else None
+    made = weights.plan(args.model, args.adapter, gpus=gpus, train=args.train)
+    print(json.dumps(weights.to_json(made)) if args.json else weights.table(made))
 
 
 def run_check(args: argparse.Namespace) -> int:
@@ -258,6 +327,8 @@ def run_check(args: argparse.Namespace) -> int:
             print(f"{split.dataset}/{split.split}.json: {split.rows:,} records, {len(split.faults):,} faults")
             for fault in split.faults:
                 print(f"  {'' if fault.row is None else f'record {fault.row}: '}{fault.text}")
+        if not report.media:
+            print("media are no part of an archive and were not looked for: unpack it beside them, check that folder")
         if report.absent:
             print(f"not there: {', '.join(report.absent)}")
         if report.ignored:
@@ -295,7 +366,7 @@ def run_evaluate(args: argparse.Namespace) -> None:
         if not found:
             raise CrabError(f"{name}/{args.split}.json under {args.data} holds no records: there is nothing to score.")
         records += found
-    segmenter = load_segmenter(args.segmenter)
+    segmenter = load_segmenter(_segmenter(args))
     if args.score:
         rows = read_rows(args.score, names)
         report = evaluate.score_answers(rows, records, root=args.data, segmenter=segmenter)
@@ -400,6 +471,12 @@ def _task(name: str) -> tasks.Task:
     if name not in tasks.TASKS:
         raise CrabError(f"There is no task {name!r}; choose one of: {', '.join(tasks.TASKS)}.")
     return tasks.TASKS[name]
+
+
+def _segmenter(args: argparse.Namespace) -> str:
+    from crab import weights
+
+    return weights.meant(args.model, segmenter=args.segmenter).segmenter
 
 
 def _load(args: argparse.Namespace):

@@ -10,10 +10,14 @@ import json
 import os
 import re
 import reprlib
+import stat
+import zipfile
+import zlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from pathlib import Path, PurePath
+from pathlib import Path, PurePath, PurePosixPath
 from typing import TYPE_CHECKING
 
 from crab import CrabError, answer
@@ -224,6 +228,8 @@ def read(root: str | Path, dataset: str, *, split: str = "test") -> Iterator[Rec
     Raises CrabError that names the file, and the row where it is one row's fault.
     """
     path = _path(root, dataset, split)
+    if zipfile.is_zipfile(root):
+        raise CrabError(f"{root} is an archive without media: unpack it into the folder that has them, and give that.")
     if not path.is_file():
         raise CrabError(f"There is no {dataset}/{split}.json under {root}.")
     return _records(path, TASKS[dataset], FIELDS[split][dataset])
@@ -252,7 +258,7 @@ def _records(path: Path, task: Task, fields: Fields) -> Iterator[Record]:
 
 def _home(root: str | Path) -> Path:
     """The folder of the datasets: `root` itself if it looks like it, or else its `AVUIE_2`, there or not."""
-    root = Path(root)
+    root = Path(root) if isinstance(root, str) else root
     inner = root / "AVUIE_2"
     bare = root.name == "AVUIE_2" or any((root / name).is_dir() for name in TASKS)
     return root if bare and not inner.is_dir() else inner
@@ -274,6 +280,8 @@ def _load(path: Path) -> tuple[list, tuple[str, str] | None]:
         return [], ("unreadable file", f"the file cannot be read: {error.strerror}.")
     except (ValueError, RecursionError) as error:
         return [], ("not JSON", f"the file is not JSON: {error}.")
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError):
+        return [], ("unreadable file", "the file is damaged in its archive.")
     if not isinstance(rows, list):
         return [], ("not a list", "the file is not a list of records.")
     return rows, None
@@ -332,6 +340,7 @@ class Split:
 @dataclass(frozen=True)
 class Report:
     folder: str  # the one that holds the datasets
+    media: bool  # whether media were looked for: an archive has none
     splits: tuple[Split, ...]  # of the datasets that have a folder
     absent: tuple[str, ...]  # datasets without one
     ignored: tuple[str, ...]  # folders that are no dataset
@@ -352,15 +361,19 @@ _DEMANDS: dict[str, tuple[str, Callable[[Answer], object]]] = {
 def check(root: str | Path) -> Report:
     """Look over every record under `root`, both splits, and whether its media are there; no medium is opened.
 
-    A dataset may be absent, but one that has a folder has to be whole. What is wrong with one field is one fault, and a
-    field that is at fault is not looked into further. Raises CrabError if there is no dataset at all.
+    `root` may be the published archive as it is: then media are not looked for, since they are no part of it. A
+    dataset may be absent, but one that has a folder has to be whole. What is wrong with one field is one fault, and a
+    field that is at fault is not looked into further. Raises CrabError if there is no dataset at all, or for an archive
+    that is damaged, or larger or other inside than annotations are.
     """
-    home = _home(root)
+    archive = os.path.isfile(root)
+    home = _home(_in_archive(root) if archive else root)
     folders = sorted(path.name for path in home.iterdir() if path.is_dir()) if home.is_dir() else []
     if not any(name in TASKS for name in folders):
         raise CrabError(f"There is no dataset under {root}: give the folder that holds AVUIE_2.")
     return Report(
         folder=str(home),
+        media=not archive,
         splits=tuple(
             _check_split(home, name, split)
             for name in TASKS if name in folders
@@ -380,25 +393,60 @@ def _check_split(home: Path, dataset: str, split: str) -> Split:
     file = f"{dataset}/{split}.json"
     rows, fault = _load(home / file)
     faults = [Fault(file, None, *fault)] if fault else []
+    folder = home / dataset if isinstance(home, Path) else None
     for number, row in enumerate(rows):
-        found = _faults(home / dataset, TASKS[dataset], FIELDS[split][dataset], row)
+        found = _faults(folder, TASKS[dataset], FIELDS[split][dataset], row)
         faults += [Fault(file, number, kind, text) for kind, text in found]
     return Split(dataset, split, len(rows), tuple(faults))
 
 
-def _faults(folder: Path, task: Task, fields: Fields, row: object) -> Iterator[tuple[str, str]]:
+def _faults(folder: Path | None, task: Task, fields: Fields, row: object) -> Iterator[tuple[str, str]]:
     """Kind and sentence of everything that is the matter with one row."""
     amiss = _amiss(row, fields.published)
     yield from amiss.values()
     if "" in amiss:
         return
     for slot, name in fields.media.items():
-        if name not in amiss:
+        if folder and name not in amiss:
             yield from _wrong_medium(folder, _place(fields, slot, row))
     if fields.target and fields.target not in amiss:
         name, is_met = _DEMANDS[fields.demand or task.grammar]
         if not is_met(answer.parse(row[fields.target], task)):
             yield "bad target", f"the target {reprlib.repr(row[fields.target])} lacks {name}."
+
+
+INFLATED = 2**31  # bytes; the published archive is 22 MB and inflates to a tenth of this
+_ENTRIES = 100_000
+
+
+def _in_archive(path: str | Path) -> zipfile.Path:
+    """The top folder of an archive of annotations. What its directory says is looked over before anything is read.
+
+    No more of a file is ever read than the directory says it has.
+    """
+    try:
+        archive = zipfile.ZipFile(path)
+    except (zipfile.BadZipFile, OSError, NotImplementedError) as error:
+        raise CrabError(f"{path} is no archive that can be read: give AVUIE_2.zip as published or a folder.") from error
+    entries = archive.infolist()
+    size = sum(entry.file_size for entry in entries)
+    if len(entries) > _ENTRIES or size > INFLATED:
+        raise CrabError(f"{path} would inflate to {size / 1e9:.1f} GB in {len(entries):,} files, which is more than "
+                        "annotations are: unpack what you need of it and give the folder.")  # fmt: skip
+    names = [entry.filename for entry in entries]
+    for entry in entries:
+        parts = PurePosixPath(entry.filename.replace("\\", "/")).parts
+        if ".." in parts or "/" in parts or ":" in entry.filename or stat.S_ISLNK(entry.external_attr >> 16):
+            raise CrabError(f"{path} has an entry that leads out of it, {entry.filename!r}: fetch it anew.")
+        if entry.flag_bits & 1:
+            raise CrabError(f"{path} is locked by a password: give AVUIE_2.zip as published, or a folder.")
+    if len(set(names)) < len(names):
+        raise CrabError(f"{path} holds a file twice, {_twice(names)!r}: fetch it anew.")
+    return zipfile.Path(archive)
+
+
+def _twice(names: list[str]) -> str:
+    return next(name for name, count in Counter(names).items() if count > 1)
 
 
 def _wrong_medium(folder: Path, place: str) -> Iterator[tuple[str, str]]:

@@ -31,7 +31,7 @@ from transformers import (
 )
 from transformers.utils import cached_file
 
-from crab import CrabError, prompt
+from crab import CrabError, prompt, weights
 from crab.ilora import adapted_layers, checkpoint, trace
 from crab.ilora.trace import Intervene, Intervention, RoutingTrace, Site, intervening
 from crab.prompt import Prompt, Token
@@ -110,21 +110,22 @@ class Crab:
         cls, model: str | Path, adapter: str | Path | None = None, *, device: str | None = None,
         dtype: torch.dtype | None = None, numerics: Numerics | None = None,
     ) -> Crab:
-        """Load a base (hub id or folder) and an adapter (published `.bin`, or PEFT's folder; by default the base
-        folder's own `adapter/`, if it has one).
+        """Load a base and an adapter (published `.bin`, or PEFT's folder; by default the base folder's own `adapter/`,
+        if it has one), each by folder, file or hub id, or both by the name of a checkpoint (`weights.find`).
 
-        Only the thinker's tensors are read, straight into `dtype` (bfloat16 on an accelerator, float32 on the CPU).
+        Only the thinker's tensors are read, straight into `dtype` (`weights.settle` chooses).
         `numerics` tells how positions are rounded in bfloat16: "released" as the published weights were trained,
         which is the default with a published adapter, or "exact". Raises CrabError with what to do about it.
         """
-        model = str(model)
+        found = weights.find(model, adapter)
+        model, adapter = found.base, found.adapter
         device = device or _best_device()
-        dtype = dtype or (torch.float32 if device == "cpu" else torch.bfloat16)
+        dtype = dtype or getattr(torch, weights.settle(found, device))
         numerics = numerics or ("released" if adapter and Path(adapter).suffix == ".bin" else "exact")
         config = _config(model)
         with _reading(model, "the processor's files (tokenizer, chat template, preprocessor_config.json)"):
             processor = Qwen2_5OmniProcessor.from_pretrained(model)
-        about = _about(model)
+        about = _about(model, found.name)
         _check(model, about, processor, config)
         thinker = _thinker(model, config, device=device, dtype=dtype)
         if dtype == torch.bfloat16 and numerics == "released":
@@ -339,8 +340,8 @@ def _config(model: str) -> Qwen2_5OmniThinkerConfig:
         return Qwen2_5OmniThinkerConfig.from_pretrained(model)
 
 
-def _about(model: str) -> About:
-    about = About(name=Path(model).name)
+def _about(model: str, name: str) -> About:
+    about = About(name=name)
     with _reading(model, "crab.json"):
         found = cached_file(model, "crab.json", _raise_exceptions_for_missing_entries=False)
         told = json.loads(Path(found).read_text(encoding="utf-8")) if found else {}

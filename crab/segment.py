@@ -15,7 +15,7 @@ from typing import Protocol
 
 import numpy as np
 
-from crab import CrabError
+from crab import CrabError, weights
 from crab.answer import Answer, Box
 
 Point = tuple[float, float]  # (x, y), pixels of the frame
@@ -127,9 +127,9 @@ def _within(low: float, high: float, size: int) -> tuple[int, int]:
 class Sam2:
     """SAM 2 (Ravi et al., arXiv 2408.00714) through transformers, prompted as in the released Crab+.
 
-    `model` is a hub id or a folder with a SAM 2 or 2.1 checkpoint. All points count as on the object, and one mask is
-    made, not three to choose from. Weights are float32; `dtype` is what it computes in, by default bfloat16 on a GPU,
-    as released, and float32 elsewhere. Raises CrabError where there is no such model.
+    `model` is a hub id (`@revision` pins it) or a folder with a SAM 2 or 2.1 checkpoint. All points count as on the
+    object, and one mask is made, not three to choose from. Weights are float32; `dtype` is what it computes in, by
+    default bfloat16 on a GPU, as released, and float32 elsewhere. Raises CrabError where there is no such model.
     """
 
     def __init__(self, model: str | Path = "facebook/sam2.1-hiera-large", *, device: str | None = None,
@@ -138,6 +138,7 @@ class Sam2:
         from transformers import Sam2Model, Sam2Processor
 
         self.name = str(model)
+        model = weights.find_segmenter(self.name)
         self._device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self._dtype = getattr(torch, dtype or ("bfloat16" if self._device.type == "cuda" else "float32"))
         try:

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import zipfile
 
 import pytest
 
@@ -381,3 +382,96 @@ def test_what_cannot_be_written_is_said(tmp_path):
     (tmp_path / "AVUIE_2").write_text("in the way")
     with pytest.raises(CrabError, match=r"ks.test\.json cannot be written"):
         avuie.write(tmp_path, "ks", "test", [])
+
+
+# ---- the published archive ----
+
+
+@pytest.fixture
+def archive(folder, tmp_path):
+    """Makes a zip of the annotations, with `more` entries: name -> bytes."""
+
+    def make(more=(), *, without=(), name="AVUIE_2.zip"):
+        path = tmp_path / name
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as out:
+            for dataset, split in EVERY_FILE:
+                if dataset not in without:
+                    out.write(folder / "AVUIE_2" / dataset / f"{split}.json", f"AVUIE_2/{dataset}/{split}.json")
+            for entry, data in dict(more).items():
+                out.writestr(entry, data)
+        return path
+
+    return make
+
+
+def test_the_published_archive_is_checked_as_it_is(archive):
+    report = avuie.check(archive({"__MACOSX/AVUIE_2/._ks": b"x", "AVUIE_2/.DS_Store": b"x"}))
+    assert len(report.splits) == 35 and {split.rows for split in report.splits} == {4}
+    assert not report.media and not any(split.faults for split in report.splits)
+    assert report.absent == report.ignored == ()
+
+
+def test_what_is_wrong_in_an_archive_is_told_as_in_a_folder(archive):
+    rows = [ROWS["train"]["ks"] | {"label": "He taps."}, 5]
+    bad = {"AVUIE_2/ks/train.json": json.dumps(rows), "AVUIE_2/new/a.txt": ""}
+    report = avuie.check(archive(bad, without=["ks", "ucf"]))
+    ks = {split.split: split for split in report.splits if split.dataset == "ks"}
+    assert [(fault.row, fault.kind) for fault in ks["train"].faults] == [(0, "bad target"), (1, "not an object")]
+    assert [fault.kind for fault in ks["test"].faults] == ["missing file"]
+    assert report.absent == ("ucf",) and report.ignored == ("new",)
+
+
+def test_a_file_that_is_damaged_in_its_archive_is_a_fault_of_its_own(archive):
+    path = archive()
+    data = bytearray(path.read_bytes())
+    with zipfile.ZipFile(path) as opened:
+        entry = opened.getinfo("AVUIE_2/ks/test.json")
+    at = entry.header_offset + 30 + len(entry.filename) + 2
+    data[at : at + 8] = b"\xff" * 8
+    path.write_bytes(data)
+    faults = [fault for split in avuie.check(path).splits for fault in split.faults]
+    assert [(fault.file, fault.kind) for fault in faults] == [("ks/test.json", "unreadable file")]
+
+
+@pytest.mark.parametrize("name", ["../../evil.json", "/etc/evil.json", "AVUIE_2/../../x", "C:evil", "a\\..\\..\\x"])
+def test_an_entry_that_leads_out_of_the_archive_is_refused(archive, name):
+    with pytest.raises(CrabError, match="leads out of it"):
+        avuie.check(archive({name: b"[]"}))
+
+
+def test_a_link_in_an_archive_is_refused(archive):
+    link = zipfile.ZipInfo("AVUIE_2/ks/link.json")
+    link.external_attr = 0o120777 << 16
+    with pytest.raises(CrabError, match="leads out of it"):
+        avuie.check(archive({link: "/etc/passwd"}))
+
+
+def test_an_archive_that_inflates_to_gigabytes_is_refused_before_any_of_it_is_read(archive, monkeypatch):
+    path = archive({"AVUIE_2/bomb": b"\0" * 2_000_000})
+    monkeypatch.setattr(avuie, "INFLATED", 1_900_000)
+    monkeypatch.setattr(zipfile.ZipFile, "open", lambda *_, **__: pytest.fail("was read"))
+    with pytest.raises(CrabError, match="would inflate to 0.0 GB in 36 files"):
+        avuie.check(path)
+
+
+def test_an_entry_that_is_larger_than_the_directory_says_is_read_no_further(archive):
+    """The size in the directory is a claim: 100 bytes that inflate to 10 MB."""
+    path = archive({"AVUIE_2/ks/test.json": b" " * 10_000_000}, without=["ks"])
+    data = bytearray(path.read_bytes())
+    where = data.rfind(b"AVUIE_2/ks/test.json") - 46  # its record in the directory, where the size stands at 24
+    assert data[where : where + 4] == b"PK\x01\x02"
+    data[where + 24 : where + 28] = (100).to_bytes(4, "little")
+    path.write_bytes(data)
+    [split] = [s for s in avuie.check(path).splits if (s.dataset, s.split) == ("ks", "test")]
+    assert [fault.kind for fault in split.faults] == ["unreadable file"]
+
+
+def test_a_file_that_is_no_archive_is_a_sentence(tmp_path):
+    (tmp_path / "AVUIE_2.zip").write_bytes(b"<html>not found</html>")
+    with pytest.raises(CrabError, match="no archive that can be read"):
+        avuie.check(tmp_path / "AVUIE_2.zip")
+
+
+def test_records_are_not_read_from_an_archive_because_their_media_are_not_there(archive):
+    with pytest.raises(CrabError, match="archive without media: unpack it"):
+        avuie.read(archive(), "ks")

@@ -1,0 +1,27 @@
+"""Which checkpoint a name means, where it comes from, what it needs.
+
+`find` turns the name of a model into folders and files to load, and fetches what is not here yet; `fetch` does so
+beforehand; `plan` tells from the configuration alone what memory answering and training take. Nothing is computed here.
+"""
+
+from crab.weights.hub import Found, fetch, find, find_segmenter
+from crab.weights.names import CHECKPOINTS, Checkpoint, Place, meant
+from crab.weights.plan import Plan, config_folder, configuration, plan, settle, table, to_json
+
+__all__ = [
+    "CHECKPOINTS",
+    "Checkpoint",
+    "Found",
+    "Place",
+    "Plan",
+    "config_folder",
+    "configuration",
+    "fetch",
+    "find",
+    "find_segmenter",
+    "meant",
+    "plan",
+    "settle",
+    "table",
+    "to_json",
+]
