@@ -106,9 +106,15 @@ FILM = (320, 240)  # width and height of a composed scene
 # Gradio runs these in the browser: `turn` at once, and figures are drawn for the page's light or dark ground.
 BUSY = "() => [{__type__: 'update', interactive: false}, {__type__: 'update', interactive: true}]"
 STOPPING = "() => [{__type__: 'update', interactive: false}, {__type__: 'update', interactive: false}]"
-# What was refused by the queue or never came there hands the turn back; what was stopped does so itself.
-FREE = """() => document.querySelector('#%s').disabled ? [{__type__: 'update'}, {__type__: 'update'}]
-  : [{__type__: 'update', interactive: true}, {__type__: 'update', interactive: false}]"""
+# What the queue refused hands the turn back. Gradio calls a stopped answer a failure too, though it hands the turn back
+# itself, and tells of it at any time after; but then it says in the same breath that the answer is over.
+OVER = "() => { window.crabOver = performance.now(); }"
+FREE = """async () => {
+  const failed = performance.now();
+  await new Promise(later => setTimeout(later, 200));
+  return window.crabOver >= failed - 100 ? [{__type__: 'update'}, {__type__: 'update'}]
+    : [{__type__: 'update', interactive: true}, {__type__: 'update', interactive: false}];
+}"""
 FREE_ONE = "() => ({__type__: 'update', interactive: true})"
 # A button out of sight is pressed, where there is nothing against it and Stop has not been pressed meanwhile.
 GO = """(word) => {
@@ -207,7 +213,8 @@ def whole_second(typed: str) -> int | None:
 
 
 def shortened(typed: str) -> str:
-    return typed if len(typed) <= 40 else f"{typed[:40]}…"
+    """What was typed, to be told again: not all of it, and half a character as a question mark."""
+    return (typed if len(typed) <= 40 else f"{typed[:40]}…").encode(errors="replace").decode()
 
 
 def check_typed(values: dict[str, Any]) -> None:
@@ -520,14 +527,16 @@ def asking(page: gr.Blocks, f: SimpleNamespace, s: SimpleNamespace, shelf: gr.Da
     triggers, choices = [f.ask.click, f.question.submit], [getattr(f, name) for name in CHOICES]
     gr.on(triggers, js=BUSY, **turns)
     pressed = gr.on(triggers, on_press, [getattr(f, name) for name in typed], [f.go, s.words, f.ask, f.stop], **at_once)
-    pressed.success(None, f.go, None, js=GO % ("stop", "go"), api_visibility="private").then(js=SHOW % "#words", fn=None)
-    pressed.failure(js=FREE % "stop", **turns)
+    pressed.success(None, f.go, None, js=GO % ("stop", "go"), api_visibility="private")
+    pressed.success(None, js=SHOW % "#words", api_visibility="private")
+    pressed.failure(js=FREE, **turns)
     # "multiple": a stopped answer ends with its last step only, and whoever asks again meanwhile waits in the queue.
     running = f.go.click(on_ask, [s.runs, *inputs], [*sheet, f.ask, f.stop], js=WITH_DARK, concurrency_id="model",
                          trigger_mode="multiple", api_visibility="private", show_progress="minimal",
                          show_progress_on=s.words)
-    running.failure(js=FREE % "stop", **turns)
-    running.success(js=SHOW % "#words", fn=None)
+    running.failure(js=FREE, **turns)
+    running.then(None, js=OVER, api_visibility="private")
+    running.success(None, js=SHOW % "#words", api_visibility="private")
     running.success(None, s.link, None, js=NAME_LINK, api_visibility="private").then(js=WITH_DARK, **explore)
     f.stop.click(js=STOPPING, **turns)
     stopped = f.stop.click(on_stop, [s.result, s.runs, f.dark], [*sheet, f.ask, f.stop], cancels=[running],
@@ -655,8 +664,9 @@ def working(f: SimpleNamespace, s: SimpleNamespace, model: SimpleNamespace) -> N
     def on_what(what: str) -> dict[Any, Any]:
         return {s.heads: gr.update(visible=what in ("mute", "force")), s.source: gr.update(visible=what == "average")}
 
-    def on_again(result: Result | None, runs: list[Result], what: str, heads: list[int], source: int | None, towers: list[str],
-                 layers: list[int], modules: list[str], kinds: list[str]) -> Iterator[dict[Any, Any]]:
+    def on_again(result: Result | None, runs: list[Result], what: str, heads: list[int], source: int | None,
+                 towers: list[str], layers: list[int], modules: list[str],
+                 kinds: list[str]) -> Iterator[dict[Any, Any]]:
         yield {s.again: gr.update(interactive=False), s.said: WAITING}
         try:
             with sentences():
@@ -1046,13 +1056,14 @@ def composing(page: gr.Blocks, c: SimpleNamespace, tab: gr.Tab, model: SimpleNam
     gr.on(triggers, js=BUSY, **turns)
     pressed = gr.on(triggers, on_press, [c.question, c.own, *inputs], [c.go, c.now, c.facts, c.ask, c.stop], **at_once)
     pressed.success(None, c.go, None, js=GO % ("compose-stop", "compose-go"), api_visibility="private")
-    pressed.failure(js=FREE % "compose-stop", **turns)
+    pressed.failure(js=FREE, **turns)
     running = c.go.click(
         on_ask, [c.last, c.shown, c.question, c.own, *inputs],
         [c.last, c.shown, c.film, c.problem, c.earlier, c.before, c.now, c.facts, c.ask, c.stop, c.closer, c.copy,
          c.link],
         concurrency_id="model", trigger_mode="multiple", api_visibility="private", show_progress="hidden")
-    running.failure(js=FREE % "compose-stop", **turns)
+    running.failure(js=FREE, **turns)
+    running.then(None, js=OVER, api_visibility="private")
     c.stop.click(js=STOPPING, **turns)
     c.stop.click(on_stop, c.last, [c.now, c.facts, c.ask, c.stop], cancels=[running], **at_once | {"queue": True})
     explore = {"fn": on_explore, "inputs": [c.last, c.link, c.dark], "outputs": [c.closer, c.explorer], "js": WITH_DARK}
@@ -1096,7 +1107,9 @@ def programs(model: SimpleNamespace) -> None:
 
     def typed(*values: Any) -> list[Any]:
         """Before anything is queued: whether the words, the last but one that are sent, can be asked."""
-        *_, task, question, _ = values if len(values) > 2 else (None, "", None)
+        if len(values) < 4:
+            raise CrabError("There is too little in this call: send the files, a task, a question and a second.")
+        *_, task, question, _ = values
         verdicts = [gr.validate(True, "") for _ in values]
         try:
             check_question(task_named(task), question)
@@ -1106,7 +1119,8 @@ def programs(model: SimpleNamespace) -> None:
 
     told_in = {"outputs": outputs, "concurrency_id": "model"}
     button.click(ask_clip, [media, task, question, second], api_name="ask", validator=typed, **told_in)
-    button.click(ask_picture, [media, sound, place, question, second], api_name="ask_picture", validator=typed, **told_in)
+    button.click(ask_picture, [media, sound, place, question, second], api_name="ask_picture", validator=typed,
+                 **told_in)
     button.click(ask_pair, [media, other, sound, match], api_name="ask_pair", **told_in)
 
 
@@ -1118,7 +1132,8 @@ def build(crab: Crab, segmenter: Segmenter) -> gr.Blocks:
     def answers(clip: Clip, task: Task, question: str, other: Clip | None,
                 changed: Intervention | None = None) -> Iterator[Result]:
         with sentences():
-            for result in paced(ask(crab, clip, task, question, other=other, segmenter=segmenter, intervention=changed)):
+            results = ask(crab, clip, task, question, other=other, segmenter=segmenter, intervention=changed)
+            for result in paced(results):
                 if ending.is_set():
                     raise CrabError("The page was closed before the answer was over.")
                 yield result
@@ -1212,8 +1227,8 @@ def main() -> None:
 def leave(status: int) -> None:
     """Ends the process without taking the interpreter apart.
 
-    Answers run in daemon threads. Where one is inside torch when the interpreter ends, Python ends the thread as soon as
-    it comes back, through frames of C++ that may not be left so, and C++ aborts the process (signal 6).
+    Answers run in daemon threads. Where one is inside torch when the interpreter ends, Python ends the thread as soon
+    as it comes back, through frames of C++ that may not be left so, and C++ aborts the process (signal 6).
     """
     atexit._run_exitfuncs()
     sys.stdout.flush()

@@ -96,21 +96,11 @@ def test_a_question_that_is_missing_is_asked_for(client, clip):
         client.predict(clip, "question", "", None, api_name="/ask")
 
 
-def test_what_is_too_long_is_said_before_it_is_queued(page, client, clip, monkeypatch):
-    monkeypatch.setattr(page._queue, "create_event_queue_for_fn", queued := Recorder(page._queue.create_event_queue_for_fn))
-    monkeypatch.setattr(app, "open_clip", opened := Recorder(app.open_clip))
+def test_what_is_too_long_is_said_before_it_is_queued(page, client, clip):
+    queued = page._queue.events_recorded
     with pytest.raises(ValueError, match="3,000 characters long, and 2,000"):
         client.predict(clip, "question", "why" * 1000, None, api_name="/ask")
-    assert queued.calls and not opened.calls
-
-
-class Recorder:
-    def __init__(self, function):
-        self.function, self.calls = function, []
-
-    def __call__(self, *given, **named):
-        self.calls.append(given)
-        return self.function(*given, **named)
+    assert page._queue.events_recorded == queued
 
 
 def test_what_belongs_to_a_visitor_goes_soon_after_they_have_left(page, client, monkeypatch):

@@ -1,4 +1,4 @@
-"""When the model has too much to do, or the connection breaks: every button comes back, and what was refused is said."""
+"""When the model has too much to do, or the connection breaks: buttons come back, and what was refused is said."""
 
 from __future__ import annotations
 
@@ -67,45 +67,30 @@ def test_what_the_queue_does_not_take_gives_the_buttons_back(page, scene_clip, s
     """As where the last place is taken between the look at the queue and the ask."""
     upload(page, scene_clip)
     page.get_by_label("Captioning").click()
-    refuse = Refusing(page, status, of="#ask")
-    page.click("#ask")
-    expect(page.locator("#ask")).to_be_enabled()
+    refused(page, status, "#ask")
     expect(page.locator("#stop")).to_be_disabled()
-    assert refuse.times
-    refuse.over()
     page.click("#ask")
     answered(page)
 
-    refuse = Refusing(page, status, of="#again")
-    page.click("#again")
-    expect(page.locator("#again")).to_be_enabled()
-    assert refuse.times
-    refuse.over()
+    refused(page, status, "#again")
     page.click("#again")
     expect(page.locator("#sides section")).to_have_count(2)
 
     page.get_by_role("tab", name="Compose").click()
     expect(page.locator("#still img")).to_be_visible()
-    refuse = Refusing(page, status, of="#compose-ask")
-    page.click("#compose-ask")
-    expect(page.locator("#compose-ask")).to_be_enabled()
+    refused(page, status, "#compose-ask")
     expect(page.locator("#compose-stop")).to_be_disabled()
-    assert refuse.times
 
 
-class Refusing:
-    """Has the server refuse what joins the queue, until it is `over`."""
-
-    def __init__(self, page, status: int, of: str):
-        self.page, self.times = page, 0
-        page.route(JOIN, lambda route: self.refused(route, status))
-
-    def refused(self, route, status: int) -> None:
-        self.times += 1
-        route.fulfill(status=status, json={"detail": "Not now."})
-
-    def over(self) -> None:
-        self.page.unroute(JOIN)
+def refused(page, status: int, button: str) -> None:
+    """The server refuses what the button asks for, and then the button is back."""
+    page.route(JOIN, lambda route: route.fulfill(status=status, json={"detail": "Not now."}))
+    with page.expect_response(JOIN) as response:
+        page.click(button)
+    assert response.value.status == status
+    expect(page.get_by_text("This application is currently busy" if status == 503 else "Not now.").last).to_be_visible()
+    expect(page.locator(button)).to_be_enabled()
+    page.unroute(JOIN)
 
 
 def test_when_the_connection_was_lost_the_page_comes_back(page, scene_clip):
@@ -115,7 +100,7 @@ def test_when_the_connection_was_lost_the_page_comes_back(page, scene_clip):
     page.click("#ask")
     expect(page.get_by_text("Connection to the server was lost")).to_be_visible()
     page.unroute("**/gradio_api/queue/**")
-    expect(page.get_by_text("Connection to the server was lost")).to_be_hidden()  # by itself: Gradio loads the page anew
+    expect(page.get_by_text("Connection to the server was lost")).to_be_hidden()  # Gradio loads the page anew
     expect(page.locator("#ask")).to_be_enabled()
     upload(page, scene_clip)
     page.get_by_label("Captioning").click()
@@ -125,7 +110,8 @@ def test_when_the_connection_was_lost_the_page_comes_back(page, scene_clip):
 
 def test_too_much_is_refused_at_once_and_in_one_place(page, scene_clip):
     upload(page, scene_clip)
-    page.locator("#question textarea").evaluate("area => area.removeAttribute('maxlength')")  # as whoever writes to the page directly
+    # As whoever writes to the page directly.
+    page.locator("#question textarea").evaluate("area => area.removeAttribute('maxlength')")
     page.locator("#question textarea").fill("why " * 5000)
     page.click("#ask")
     expect(page.locator("#words [role=alert]")).to_contain_text("20,000 characters")
