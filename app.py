@@ -1,8 +1,8 @@
 """The Crab+ page: `python app.py` serves it on http://127.0.0.1:7860.
 
-Environment: CRAB_MODEL (a folder or hub id laid out like Qwen/Qwen2.5-Omni-7B; crab-mini if unset), CRAB_ADAPTER (the
-published .bin or a PEFT folder), CRAB_SEGMENTER ("grabcut", or a SAM 2 hub id or folder), and Gradio's own
-GRADIO_SERVER_NAME, GRADIO_SERVER_PORT and GRADIO_SHARE.
+Environment: CRAB_MODEL (crab-mini if unset; crab-plus, or a folder or hub id laid out like Qwen/Qwen2.5-Omni-7B),
+CRAB_ADAPTER (the published .bin or a PEFT folder, here or on the hub), CRAB_SEGMENTER ("grabcut", or a SAM 2 hub id or
+folder), and Gradio's own GRADIO_SERVER_NAME, GRADIO_SERVER_PORT and GRADIO_SHARE.
 
 Components, wiring and launch live here; what is asked lives in `crab`, what is drawn in `visualize`. The page has three
 tabs, and for each part of one a function lays out components and hands them back by name, and another wires them:
@@ -53,6 +53,7 @@ from crab.scenes import compose, render  # noqa: E402
 from crab.scenes.script import BACKDROPS, DURATION, Scene  # noqa: E402
 from crab.segment import Segmenter, load_segmenter  # noqa: E402
 from crab.tasks import FAMILIES, TASKS, Task  # noqa: E402
+from crab.weights import meant  # noqa: E402
 from visualize import compare, difference, export, masks, routing, standalone, text, theme, timeline  # noqa: E402
 from visualize import transfer as charts  # noqa: E402
 
@@ -96,11 +97,10 @@ CLOSER = ("<h2>Look closer</h2><p class='key'>Point at a word, a piece of pictur
 WAITING = "<div class='waiting' role='status'>Looking and listening</div>"
 DRAWING = "<div class='waiting' role='status'>Drawing the scene</div>"
 SWITCH = """<details><summary>Ask the 7B model instead</summary>
-<p>Start the page with the released weights, each by hub id or folder: about 20 GB in all, so on a GPU.</p>
-<pre>CRAB_MODEL=Qwen/Qwen2.5-Omni-7B \\
-CRAB_ADAPTER=finetune_weights.bin \\
-CRAB_SEGMENTER=facebook/sam2.1-hiera-large \\
-python app.py</pre></details>"""
+<p>On a machine with a GPU, start the page with the released weights. They are fetched the first time, about 20 GB.</p>
+<pre>CRAB_MODEL=crab-plus python app.py</pre></details>"""
+SWITCH_SPACE = """<details><summary>Ask the 7B model instead</summary>
+<p>Whoever owns this Space sets its variable CRAB_MODEL to crab-plus, and chooses hardware with a GPU.</p></details>"""
 FIRST = 21  # the surprise that the second tab opens with
 FILM = (320, 240)  # width and height of a composed scene
 # Gradio runs these in the browser: `turn` at once, and figures are drawn for the page's light or dark ground.
@@ -1145,7 +1145,8 @@ def build(crab: Crab, segmenter: Segmenter) -> gr.Blocks:
         return effects.compare(one, other, crab=crab if alike else None).facts
 
     model = SimpleNamespace(answers=answers, differ=differ)
-    note = (f"<p>Answering here: <strong>{escape(crab.name)}</strong></p><p>{escape(crab.knows)}</p>{SWITCH}")
+    switch = SWITCH_SPACE if os.environ.get("SPACE_ID") else SWITCH
+    note = f"<p>Answering here: <strong>{escape(crab.name)}</strong></p><p>{escape(crab.knows)}</p>{switch}"
     with Page(title="Crab+", delete_cache=(3600, OPEN), fill_width=True) as page:
         gr.HTML("<h1>Crab+</h1><p>Ask a clip what it shows and what it sounds like, and watch which heads of the "
                 "model answer.</p>", elem_id="title")
@@ -1197,8 +1198,9 @@ def launch(page: gr.Blocks) -> None:
 
 def load() -> tuple[Crab, Segmenter]:
     """The model and the segmenter that the environment names. Raises CrabError where there is none."""
-    crab = Crab.load(os.environ.get("CRAB_MODEL") or ASSETS / "crab-mini", os.environ.get("CRAB_ADAPTER"))
-    return crab, load_segmenter(os.environ.get("CRAB_SEGMENTER") or "grabcut")
+    model, adapter = os.environ.get("CRAB_MODEL") or "crab-mini", os.environ.get("CRAB_ADAPTER")
+    parts = meant(model, segmenter=os.environ.get("CRAB_SEGMENTER"))
+    return Crab.load(model, adapter), load_segmenter(parts.segmenter)
 
 
 def main() -> None:
