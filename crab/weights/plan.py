@@ -33,8 +33,6 @@ SHAPES = {
 }  # fmt: skip
 """Thinkers whose shape is known here, so that they can be planned for before anything is fetched."""
 
-# bytes of one weight of a linear layer; all else stays in bfloat16. 4 bit: NF4, with a float32 for every 64 weights
-LINEAR = {"float32": 4, "bfloat16": 2, "8bit": 1, "4bit": 0.5 + 4 / 64}
 PROGRAM = {"cpu": 0.85e9, "cuda": 0.6e9}  # Python with its libraries; a card's context and workspaces (not measured)
 SMALL = 10**8  # bytes of weights that need no planning
 FRAMES, SECONDS, TEXT, WRITTEN = 10, 10, 80, 100  # a usual question: frames, seconds of sound, tokens of text, answer
@@ -44,7 +42,7 @@ FRAMES, SECONDS, TEXT, WRITTEN = 10, 10, 80, 100  # a usual question: frames, se
 class Need:
     """Bytes on a device, at the widest moment."""
 
-    dtype: str  # how the weights are kept: "float32" | "bfloat16" | "8bit" | "4bit"
+    dtype: str  # how the weights are kept: "float32" | "bfloat16"
     weights: int
     adapter: int
     cache: int  # keys and values of prompt and answer
@@ -67,14 +65,9 @@ class Machine:
     device: str  # "cpu" | "cuda"
     memory: tuple[int, ...]  # bytes, of every device
 
-    def fits(self, need: Need, *, layers: int, spread: bool = True) -> bool:
-        """Whether there is room; with `spread`, whole layers may lie on different devices."""
-        if not spread or len(self.memory) == 1:
-            return need.total <= max(self.memory)
-        # Every card has a context and what a layer computes of its own, and ends with up to a layer's room left over.
-        own = need.program + need.activations + (need.weights + need.adapter) / layers
-        rest = need.total - need.program - need.activations
-        return rest <= sum(max(0, size - own) for size in self.memory)
+    def fits(self, need: Need) -> bool:
+        """Whether there is room on one device: `Crab.load` puts a model on one."""
+        return need.total <= max(self.memory)
 
 
 @dataclass(frozen=True)
@@ -82,7 +75,6 @@ class Plan:
     model: str
     parameters: int
     adapter_parameters: int
-    layers: int
     prompt: int  # tokens of a usual question
     machine: Machine
     answering: tuple[Need, ...]
@@ -91,12 +83,12 @@ class Plan:
     @property
     def fitting(self) -> tuple[str, ...]:
         """The dtypes that answer on `machine`, best first."""
-        return tuple(n.dtype for n in self.answering if self.machine.fits(n, layers=self.layers))
+        return tuple(n.dtype for n in self.answering if self.machine.fits(n))
 
     @property
     def trainable(self) -> tuple[str, ...]:
         """The dtypes of the base that an adapter can be trained on."""
-        return tuple(n.dtype for n in self.training if self.machine.fits(n, layers=self.layers, spread=False))
+        return tuple(n.dtype for n in self.training if self.machine.fits(n))
 
 
 def configuration(model: str | Path):
@@ -157,8 +149,7 @@ def plan(
     """What answering with `model` and its adapter takes, and with `train` training a new one of the released shape.
 
     `gpus`: bytes of each; by default what this machine has free, its GPUs' if there are any, or with `device` "cpu" its
-    own. Raises CrabError as
-    `configuration` does.
+    own. Raises CrabError as `configuration` does.
     """
     import torch
     from transformers import Qwen2_5OmniThinkerForConditionalGeneration
@@ -177,12 +168,9 @@ def plan(
         model=str(model),
         parameters=sum(p.numel() for p in thinker.parameters()),
         adapter_parameters=added,
-        layers=config.text_config.num_hidden_layers,
         prompt=prompt.text,
         machine=machine,
-        answering=tuple(
-            _answering(thinker, dtype, prompt, shape, added, machine.device) for dtype in (*whole, "8bit", "4bit")
-        ),
+        answering=tuple(_answering(thinker, dtype, prompt, shape, added, machine.device) for dtype in whole),
         training=tuple(_training(thinker, dtype, prompt, machine.device) for dtype in whole if train),
     )
 
@@ -272,7 +260,7 @@ def _adapter_shape(checkpoint: names.Checkpoint) -> tuple[int, int] | None:
 
 
 def _linears(thinker) -> dict[str, tuple[int, int]]:
-    """The linear layers inside the towers, which can be quantised: name → (in, out)."""
+    """The linear layers inside the towers: name → (in, out)."""
     import torch
 
     modules = thinker.model.named_modules()
@@ -288,9 +276,7 @@ def _added(thinker, r: int, heads: int) -> int:
 
 
 def _weights(thinker, dtype: str) -> int:
-    linear = sum(n_in * n_out for n_in, n_out in _linears(thinker).values())
-    everything = sum(p.numel() for p in thinker.parameters())
-    return int(linear * LINEAR[dtype] + (everything - linear) * max(2, LINEAR[dtype]))
+    return sum(p.numel() for p in thinker.parameters()) * (4 if dtype == "float32" else 2)
 
 
 def _answering(thinker, dtype: str, prompt: _Prompt, shape: tuple[int, int] | None, added: int, device: str) -> Need:
