@@ -28,7 +28,8 @@ from crab import tasks
 from crab.scenes import questions, script
 
 FRAME_SIZE = 112
-VOCABULARY = 1536  # byte-level pieces, before numbers and special tokens
+VOCABULARY = 1536  # byte-level pieces at most, before numbers and special tokens
+ROOM = 1792  # words that the weights have room for: as in Qwen's own, more than there are, whatever the texts taught
 NUMBERS = 225  # 0..224, one token each: coordinates and seconds are then one decision, not three
 
 SPECIAL = {
@@ -129,7 +130,7 @@ def config(words: Qwen2Tokenizer) -> Qwen2_5OmniThinkerConfig:
             temporal_patch_size=2, window_size=112, fullatt_block_indexes=[1, 3], out_hidden_size=256,
         ),
         text_config=dict(
-            vocab_size=len(words), hidden_size=256, intermediate_size=704, num_hidden_layers=6, num_attention_heads=4,
+            vocab_size=ROOM, hidden_size=256, intermediate_size=704, num_hidden_layers=6, num_attention_heads=4,
             num_key_value_heads=2, max_position_embeddings=8192, rope_theta=1e6, tie_word_embeddings=False,
             rope_scaling={"type": "default", "rope_type": "default", "mrope_section": [8, 12, 12]},
             bos_token_id=None, eos_token_id=token["eos"], pad_token_id=token["pad"],
