@@ -25,7 +25,7 @@ from transformers import (
 from transformers.models.qwen2.tokenization_qwen2 import PRETOKENIZE_REGEX
 
 from crab import tasks
-from crab.scenes import questions, script
+from crab.scenes import questions, script, telling
 
 FRAME_SIZE = 112
 VOCABULARY = 1536  # byte-level pieces at most, before numbers and special tokens
@@ -58,7 +58,8 @@ ABOUT = {
 
 
 def tokenizer(*, scenes: int = 400) -> Qwen2Tokenizer:
-    """Byte-level BPE learned from the prompts of every task and the questions and answers of `scenes` scenes."""
+    """Byte-level BPE learned from the prompts of every task, and from the questions and answers of `scenes` scenes: the
+    tasks' own, and the plain ones of the base."""
     raw = Tokenizer(models.BPE())
     raw.pre_tokenizer = pre_tokenizers.Sequence(
         [
@@ -93,13 +94,22 @@ def _texts(scenes: int):
             yield task.instruction
     for seed in range(scenes):
         rng = np.random.default_rng(seed)
-        asked = questions.ask(script.write(seed), rng) + questions.ask_picture(script.write_picture(seed), rng)
-        asked += questions.ask_action(script.write_action(seed), rng)
-        asked += questions.ask_emotion(script.write_emotion(seed), rng)
-        asked += questions.ask_pair(script.write_pair(seed), rng)
-        for question in asked:
+        scene, action, emotion = (write(seed) for write in (script.write, script.write_action, script.write_emotion))
+        pair = script.write_pair(seed)
+        asked = questions.ask(scene, rng) + questions.ask_action(action, rng) + questions.ask_emotion(emotion, rng)
+        for question in asked + questions.ask_pair(pair, rng):
             yield question.question
             yield question.target
+        time = float(rng.integers(script.DURATION)) + 0.5
+        plain = telling.picture(script.write_picture(seed), time, rng)
+        plain += telling.still(scene, time, telling.heard_at(scene, time), rng)
+        for told in (scene, action, emotion):
+            plain += telling.film(told, rng) + telling.sound(told, rng)
+        for films in (True, False):
+            plain += telling.pair(pair, 0, rng, films=films)
+        for one in plain:
+            yield one.question
+            yield one.answer
 
 
 def processor(words: Qwen2Tokenizer) -> Qwen2_5OmniProcessor:
