@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from crab.scenes import render, script, telling
-from crab.scenes.actors import ACTORS, EMOTIONS, OBJECTS
+from crab.scenes.actors import ACTIONS, ACTORS, EMOTIONS, OBJECTS
 from crab.scenes.asking import heard_parts, seen_parts
 from crab.scenes.pointing import GRID
 from crab.scenes.words import NUMBERS
@@ -43,6 +43,7 @@ def test_everything_told_has_a_topic_and_begins_with_what_is_given():
         topics[told.topic] += 1
         assert told.question and told.answer.startswith(told.given) and len(told.answer) > len(told.given) + 3
         assert told.answer.endswith(".") and "  " not in told.answer and told.question[-1] in "?."
+        assert not re.search(rf"\b(?:an?|the) (?:{'|'.join((*ACTIONS, *EMOTIONS))})\b", told.question + told.answer)
     assert set(topics) == set(telling.TOPICS) - {"drill"}
 
 

@@ -92,12 +92,14 @@ def picture(scene: Scene, time: float, rng: np.random.Generator) -> list[Told]:
     if names and names[0] in EMOTIONS:
         face = LOOKS[names[0]][0]
         return [_so("feelings", "How does this face feel?", f"I see that {face}.", f"It feels {names[0]}.")]
-    asked = [*_rows(names, rng), *(where(part.actor, mask, rng) for part, mask in shown)]
-    asked += [touch(part.actor, mask, rng) for part, mask in shown[:1 + len(shown) // 2]]
-    asked += [_third(part, time, rng) for part, _ in shown]
-    for name in names:
-        if name in ACTIONS:
-            asked.append(Told("sights", "What is the person doing?", f"The person is {name}."))
+    action = next((name for name in names if name in ACTIONS), None)
+    if action:
+        asked: list[Told | None] = [Told("sights", "What is the person doing?", f"The person is {action}.")]
+        shown = [(part, mask) for part, mask in shown if part.actor != action]
+    else:
+        asked = _rows(names, rng)
+    for part, mask in shown:
+        asked += [where(part.actor, mask, rng), touch(part.actor, mask, rng), _third(part, time, rng)]
     return [told for told in asked if told]
 
 
