@@ -6,7 +6,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from crab.scenes import render, script, telling
+from crab.scenes import drill, render, script, telling
 from crab.scenes.actors import ACTIONS, ACTORS, EMOTIONS, OBJECTS
 from crab.scenes.asking import heard_parts, seen_parts
 from crab.scenes.pointing import GRID
@@ -196,7 +196,7 @@ def test_feelings_are_those_of_face_and_voice():
 
 def test_every_piece_of_the_vocabulary_comes_up_in_drills_and_no_tag_does():
     pieces = [f" {word}" for word in OBJECTS] + ["<", "answer", ">", "</", "obj", "(", ")", "[", "],["]
-    said = [telling.drill(pieces, rng(seed)) for seed in range(600)]
+    said = [drill.drill(pieces, rng(seed)) for seed in range(600)]
     text = " ".join(told.answer for told in said)
     assert all(piece.strip() in text for piece in pieces)
     assert not re.search(r"</?[a-z_]+>", text)

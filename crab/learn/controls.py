@@ -107,7 +107,8 @@ class _Sums:
             by_layer = [self.gates[of, layer] / len(self.modules[layer]) / count for layer in layers]
             for number, name in enumerate(names):
                 found[name, tokens] = torch.cat([gates[number] for gates in by_layer]).cpu().numpy()
-            found["hidden states", tokens] = torch.cat([self.hidden[of, layer] / count for layer in layers]).cpu().numpy()
+            hidden = torch.cat([self.hidden[of, layer] / count for layer in layers])
+            found["hidden states", tokens] = hidden.cpu().numpy()
         return found
 
 

@@ -212,8 +212,8 @@ def damage(
         raise CrabError(f"{crab.name} has no adapter and so no heads to mute: give one.")
     heads = range(crab.adapter.heads)
     changes: dict[str, tuple[Intervention | None, dict[str, torch.Tensor]]] = {"": (None, {})}
-    for one in (*(Intervention(what, (head,)) for what in ("mute", "force") for head in heads), Intervention("uniform")):
-        changes[str(one)] = (one, {})
+    one_head = [Intervention(what, (head,)) for what in ("mute", "force") for head in heads]
+    changes |= {str(one): (one, {}) for one in (*one_head, Intervention("uniform"))}
     changes["routers of other sites"] = (None, shuffled(crab))
     changes["routers drawn at random"] = (None, drawn(crab))
     changes["all heads muted"] = (Intervention("mute", tuple(heads)), {})  # the floor: what the bare base says
@@ -275,7 +275,8 @@ def drawn(crab: Crab, *, seed: int = 0) -> dict[str, torch.Tensor]:
 
 
 def _routers(crab: Crab) -> dict[str, torch.Tensor]:
-    return {name: layer.ilora_R[layer.active_adapters[0]].detach() for name, layer in adapted_layers(crab.model).items()}
+    layers = adapted_layers(crab.model)
+    return {name: layer.ilora_R[layer.active_adapters[0]].detach() for name, layer in layers.items()}
 
 
 def save(damage: Damage, path: str | Path) -> None:

@@ -13,7 +13,7 @@ from crab.learn import mini
 from crab.learn.pack import Item, pack, pack_plain
 from crab.media import SAMPLE_RATE
 from crab.prompt import Media
-from crab.scenes import questions, render, script, telling
+from crab.scenes import drill, questions, render, script, telling
 from crab.tasks import TASKS, Task
 
 _SIZE = (mini.FRAME_SIZE, mini.FRAME_SIZE)
@@ -95,7 +95,7 @@ def _plain_pair(films: bool, processor, number: int, rng: np.random.Generator) -
 def _say(processor, number: int, rng: np.random.Generator) -> Item:
     """Without a clip: half of the time a conclusion, else a drill."""
     if number % 2:
-        return pack_plain(processor, Media(), (), [telling.drill(_pieces(processor.tokenizer), rng)])
+        return pack_plain(processor, Media(), (), [drill.drill(_pieces(processor.tokenizer), rng)])
     return pack_plain(processor, Media(), (), [], told=_plain_conclusions(number, rng, 1))
 
 
@@ -118,7 +118,8 @@ def _pieces(words) -> tuple[str, ...]:
 _PLAIN = {
     "see": _see, "hear": _hear, "say": _say,
     "film": partial(_film, TASKS["ave"]), "glimpses": partial(_film, TASKS["avqa"]),
-    "deed": partial(_person, TASKS["ks"], script.write_action), "mood": partial(_person, TASKS["meld"], script.write_emotion),
+    "deed": partial(_person, TASKS["ks"], script.write_action),
+    "mood": partial(_person, TASKS["meld"], script.write_emotion),
     "moment": partial(_plain_still, TASKS["s4"]), "still": partial(_plain_still, TASKS["arig"]),
     "films": partial(_plain_pair, True), "sounds": partial(_plain_pair, False),
 }  # fmt: skip

@@ -43,8 +43,8 @@ def pack(processor, seen: Media, asked: list, *, told: Sequence = ()) -> Item:
     whole = [(task, q.question, "", q.target + processor.tokenizer.eos_token) for task, q in zip(tasks, asked)]
     shown = tasks[0]
     rest = [
-        (replace(TASKS[q.dataset], media=shown.media, lead=shown.lead), q.question, q.given, q.target.removeprefix(q.given))
-        for q in told
+        (replace(task, media=shown.media, lead=shown.lead), q.question, q.given, q.target.removeprefix(q.given))
+        for task, q in ((TASKS[q.dataset], q) for q in told)
     ]
     return _join_drawn(processor, whole + rest, seen)
 
@@ -58,7 +58,7 @@ def pack_plain(
     """
     end = processor.tokenizer.eos_token
     whole = [(_plain(one.topic, media), one.question, "", one.answer + end) for one in asked]
-    rest = [(_plain(one.topic, media), one.question, one.given, one.answer.removeprefix(one.given) + end) for one in told]
+    rest = [(_plain(t.topic, media), t.question, t.given, t.answer.removeprefix(t.given) + end) for t in told]
     return _join_drawn(processor, whole + rest, seen)
 
 

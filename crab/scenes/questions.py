@@ -12,9 +12,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from . import asking, pointing, render
-from .actors import ACTIONS, EMOTIONS
+from .actors import ACTIONS
 from .asking import Asked, heard_parts, seen_parts
-from .pointing import GRID, Pointed
+from .pointing import Pointed
 from .script import DURATION, Scene
 from .words import NUMBERS, a, event, from_to, label, listed, one_of, side
 
