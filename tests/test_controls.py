@@ -68,7 +68,8 @@ def planted(apart: dict[str, float], scenes: int = 40) -> Controlled:
 def test_a_gap_is_above_nothing_only_where_the_control_does_worse():
     alike = controls.gaps(planted({"routers": 5, "random routers 1": 5, "hidden states": 5}))
     assert all(gap.low <= 0 <= gap.high for gap in alike)
-    random, hidden = controls.gaps(planted({"routers": 5, "random routers 1": 0, "random routers 2": 0, "hidden states": 5}))
+    apart = {"routers": 5, "random routers 1": 0, "random routers 2": 0, "hidden states": 5}
+    random, hidden = controls.gaps(planted(apart))
     assert random.control == "random routers" and random.low > 0.2 and hidden.low <= 0
     assert random.low < random.value < random.high
     by = controls.separations(planted({"routers": 5, "random routers 1": 0}))

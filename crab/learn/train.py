@@ -508,9 +508,9 @@ class Loop(Trainer):
 
     def _write(self, row: dict[str, float]) -> None:
         folder = Path(self.args.output_dir)
-        row = {"stage": folder.name, "step": self.state.global_step, "seconds": round(time.time() - self.began, 1)} | row
+        at = {"stage": folder.name, "step": self.state.global_step, "seconds": round(time.time() - self.began, 1)}
         with (folder.parent / "log.jsonl").open("a") as log:
-            log.write(json.dumps(row) + "\n")
+            log.write(json.dumps(at | row) + "\n")
 
     # Checkpoints hold what is trained: of a base of billions of frozen weights nothing is written.
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from . import pointing, render
+from . import asking, pointing, render
 from .actors import ACTIONS, ACTORS, EMOTIONS, OBJECTS
 from .asking import heard_parts, seen_parts
 from .pointing import GRID, SMALLEST
@@ -149,14 +149,15 @@ def how_many(names: Sequence[str], rng: np.random.Generator) -> Told:
 def anywhere(names: Sequence[str], rng: np.random.Generator) -> Told:
     yes = rng.random() < 0.5
     name = str(rng.choice(names if yes else [name for name in OBJECTS if name not in names]))
-    facts = f"{row(names)}"
     follows = f"{a(name).capitalize()} is among them: yes." if yes else f"No {name} is among them: no."
-    return _so("conclusions", one_of(rng, f"Do you see {a(name)} anywhere?", f"Can you find {a(name)}?"), facts, follows)
+    question = one_of(rng, f"Do you see {a(name)} anywhere?", f"Can you find {a(name)}?")
+    return _so("conclusions", question, row(names), follows)
 
 
 def end_of(names: Sequence[str], rng: np.random.Generator) -> Told:
     side, at_end = (("left", 0), ("right", -1))[rng.integers(2)]
-    return _so("conclusions", f"Who stands at the {side} end?", row(names), f"At the {side} end is the {names[at_end]}.")
+    follows = f"At the {side} end is the {names[at_end]}."
+    return _so("conclusions", f"Who stands at the {side} end?", row(names), follows)
 
 
 def sort_of(names: Sequence[str], rng: np.random.Generator) -> Told | None:
@@ -171,7 +172,8 @@ def sort_of(names: Sequence[str], rng: np.random.Generator) -> Told | None:
         follows = f"the {names[groups.index(group)]}"
     else:
         return None
-    return _so("conclusions", f"Which of them is {_SORTS[group]}?", row(names), f"{_SORTS[group].capitalize()} is {follows}.")
+    sort = _SORTS[group]
+    return _so("conclusions", f"Which of them is {sort}?", row(names), f"{sort.capitalize()} is {follows}.")
 
 
 _SORTS = {"instrument": "an instrument", "animal": "an animal", "vehicle": "a vehicle", "person": "a person"}
@@ -186,7 +188,8 @@ def left(names: Sequence[str], rng: np.random.Generator) -> Told | None:
     question, yes = one_of(rng, (f"Is the {names[one]} left of the {names[other]}?", one < other),
                            (f"Is the {names[one]} right of the {names[other]}?", one > other))
     facts = f"Going right I count {listed(numbered)}."
-    return _so("conclusions", question, facts, f"It is {numbered[one]} and {numbered[other]}: {'yes' if yes else 'no'}.")
+    follows = f"It is {numbered[one]} and {numbered[other]}: {'yes' if yes else 'no'}."
+    return _so("conclusions", question, facts, follows)
 
 
 def next_to(names: Sequence[str], rng: np.random.Generator, whom: int | None = None, told: str = "") -> Told | None:
@@ -209,12 +212,13 @@ def sound(scene: Scene, rng: np.random.Generator) -> list[Told]:
     parts = heard_parts(scene)
     if parts[0].actor in EMOTIONS:
         feeling = parts[0].actor
-        return [_so("feelings", "How does this voice feel?", f"I hear that {LOOKS[feeling][1]}.", f"It feels {feeling}.")]
+        facts = f"I hear that {LOOKS[feeling][1]}."
+        return [_so("feelings", "How does this voice feel?", facts, f"It feels {feeling}.")]
     if parts[0].actor in ACTIONS:
         return [Told("sounds", "What is the person doing?", f"The person is {parts[0].actor}.")]
     asked = [heard_when(parts, rng), whose(parts, rng), how_many_sounds(parts, rng), audible(scene, rng)]
-    asked += [sounds_from(parts, rng), first(parts, rng), longest(parts, rng), is_longer(parts, rng), at_once(parts, rng)]
-    asked += [begins(parts, rng), which_sounds(scene, rng), which_heard(scene, rng), which_second(parts, rng)]
+    asked += [sounds_from(parts, rng), first(parts, rng), longest(parts, rng), is_longer(parts, rng)]
+    asked += [at_once(parts, rng), begins(parts, rng), which_sounds(scene, rng), which_heard(scene, rng), which_second(parts, rng)]
     return [told for told in asked if told]
 
 
@@ -307,27 +311,20 @@ def _of_these(options: Sequence[str]) -> str:
     return f"{', '.join(options[:-1])} or {options[-1]}"
 
 
-def _with_others(name: str, scene: Scene, rng: np.random.Generator) -> list[str]:
-    """`name` among three others, of the scene as far as there are any."""
-    others = [part.actor for part in scene.parts if part.actor != name][:2]
-    absent = [other for other in OBJECTS if other not in {name, *others}]
-    drawn = rng.choice(absent, size=3 - len(others), replace=False).tolist()
-    return rng.permutation([name, *others, *drawn]).tolist()
-
-
 def which_sounds(scene: Scene, rng: np.random.Generator) -> Told | None:
     parts = heard_parts(scene)
     if len(parts) != 1:
         return None
-    options = [f"the {name}" for name in _with_others(parts[0].actor, scene, rng)]
-    return _so("conclusions", f"Who makes the noise: {_of_these(options)}?", hearing(parts), f"It is the {parts[0].actor}.")
+    options = [f"the {name}" for name in asking._options(parts[0].actor, scene, rng)]
+    question = f"Who makes the noise: {_of_these(options)}?"
+    return _so("conclusions", question, hearing(parts), f"It is the {parts[0].actor}.")
 
 
 def which_heard(scene: Scene, rng: np.random.Generator) -> Told | None:
     parts = heard_parts(scene)
     if len(parts) != 1:
         return None
-    options = [ACTORS[name].label for name in _with_others(parts[0].actor, scene, rng)]
+    options = [ACTORS[name].label for name in asking._options(parts[0].actor, scene, rng)]
     return _so("conclusions", f"Which noise is it: {_of_these(options)}?", hearing(parts), f"It is {label(parts[0])}.")
 
 
@@ -337,7 +334,8 @@ def which_second(parts: Sequence[Part], rng: np.random.Generator) -> Told | None
     start = parts[0].heard[0][0]
     others = rng.choice([second for second in range(9) if abs(second - start) > 1], size=3, replace=False).tolist()
     options = [f"second {second}" for second in sorted([start, *others])]
-    return _so("conclusions", f"When does the noise begin: {_of_these(options)}?", _starts(parts), f"It is second {start}.")
+    question = f"When does the noise begin: {_of_these(options)}?"
+    return _so("conclusions", question, _starts(parts), f"It is second {start}.")
 
 
 # ---- a film ----
@@ -405,7 +403,7 @@ def which_seen(scene: Scene, rng: np.random.Generator) -> Told | None:
 
 
 def still(scene: Scene, time: float, heard: Sequence[Part], rng: np.random.Generator) -> list[Told]:
-    """What a picture can be asked together with a sound in which `heard` are heard: who it is, where, and what is not."""
+    """What a picture can be asked together with a sound in which `heard` are heard: who it is, where, what is not."""
     shown = render.masks(scene, time, GRID)
     if not shown or min(mask.sum() for _, mask in shown) < SMALLEST:
         return []
@@ -419,7 +417,8 @@ def still(scene: Scene, time: float, heard: Sequence[Part], rng: np.random.Gener
         side, size = _sized(rng)
         asked += [Told("places", f"{size}Where is the one that is heard?",
                        f"{hearing(heard)} It is the {part.actor}, from {across(render.box(mask), side)}.")]
-        asked += [_found(f"whoever makes {label(part)}", part, mask, facts, rng), _found("what is heard", part, mask, facts, rng)]
+        asked += [_found(f"whoever makes {label(part)}", part, mask, facts, rng)]
+        asked += [_found("what is heard", part, mask, facts, rng)]
     asked += [_found("what keeps quiet", *silent[0], facts, rng)] if len(silent) == 1 and len(shown) > 1 else []
     which = int(rng.integers(len(shown)))
     asked += [_found(f"{a(names[which])}", *shown[which], facts, rng)]
@@ -436,7 +435,8 @@ def still(scene: Scene, time: float, heard: Sequence[Part], rng: np.random.Gener
 def _found(words: str, part: Part, mask: np.ndarray, facts: str, rng: np.random.Generator) -> Told:
     side, size = _sized(rng)
     places = at(mask, side) if rng.random() < 0.5 else f"from {across(render.box(mask), side)}"
-    return _so("places", f"{size}{one_of(rng, 'Find', 'Show me')} {words}.", facts, f"Yes, it is the {part.actor}, {places}.")
+    question = f"{size}{one_of(rng, 'Find', 'Show me')} {words}."
+    return _so("places", question, facts, f"Yes, it is the {part.actor}, {places}.")
 
 
 def _missing(names: Sequence[str], facts: str, rng: np.random.Generator) -> Told:
