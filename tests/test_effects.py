@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from test_transfer import clip, forced, model, own, result_of, run  # noqa: F401  the runs of a tiny model
 
 from crab import CrabError, media
@@ -86,13 +87,42 @@ def test_damage_asks_with_each_head_muted_and_tells_what_is_lost_by_family(tiny,
     found = effects.damage(
         tiny, asked, max_new_tokens=1, score=lambda r, _: 0.75 if r.intervention == Intervention("mute", (1,)) else 1.0
     )
-    assert found.changes == ("head 1 muted", "head 2 muted", "head 3 muted", "all heads alike")
+    assert found.changes == (
+        "head 1 muted", "head 2 muted", "head 3 muted", "head 1 forced", "head 2 forced", "head 3 forced",
+        "all heads alike", "routers of other sites", "routers drawn at random", "all heads muted",
+    )  # fmt: skip
     table = effects.damage_table(found)
     assert table.families == ("localisation", "question") and table.counts == {"localisation": 1, "question": 2}
-    np.testing.assert_allclose(table.values, [[0, 0], [-0.25, -0.25], [0, 0], [0, 0]])
+    np.testing.assert_allclose(table.values, [[0, 0], [-0.25, -0.25], *[[0, 0]] * 8])
+    assert table.clear.tolist() == [[False, False], [True, True], *[[False, False]] * 8]
     assert (table.low <= table.values).all() and (table.values <= table.high).all() and "-0.250" in str(table)
     with pytest.raises(CrabError, match="without targets"):
         effects.damage(tiny, [Asked(TASKS["ave"], clip)])
+
+
+def test_routers_change_places_and_come_back(tiny, clip):
+    own = effects._routers(tiny)
+    before = {name: rows.clone() for name, rows in own.items()}
+    for instead in (effects.shuffled(tiny), effects.drawn(tiny)):
+        with effects.routers(tiny, instead):
+            now = effects._routers(tiny)
+            assert all(torch.equal(now[name], rows.to(now[name])) for name, rows in instead.items())
+        assert all(torch.equal(rows, before[name]) for name, rows in effects._routers(tiny).items())
+    ring = effects.shuffled(tiny)
+    assert not [name for name, rows in ring.items() if torch.equal(rows, before[name])]
+    shapes = lambda of: sorted(tuple(rows.shape) for rows in of.values())  # noqa: E731
+    assert shapes(ring) == shapes(before)
+    sums = lambda of: sorted(float(rows.float().sum()) for rows in of.values())  # noqa: E731
+    assert sums(ring) == sums(before)
+    for name, rows in effects.drawn(tiny).items():
+        assert float(rows.norm()) == pytest.approx(float(before[name].float().norm()), rel=1e-3)
+
+
+def test_with_all_heads_muted_the_bare_base_answers(tiny, clip):
+    prompt = tiny.prompt(clip, TASKS["ave"])
+    muted = tiny.logits(prompt, intervention=Intervention("mute", (0, 1, 2)))
+    with tiny.model.disable_adapter():
+        assert torch.equal(tiny.logits(prompt), muted)
 
 
 def test_damage_is_kept_and_read_back(tmp_path):

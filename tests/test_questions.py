@@ -18,7 +18,6 @@ from crab.tasks import TASKS, instruction
 
 SEEDS = range(60)
 WRITERS = {"ask": "write", "ask_action": "write_action", "ask_emotion": "write_emotion", "ask_pair": "write_pair"}
-PRACTICE = {"ask_picture": "write_picture", "ask_sound": "write_sound"}
 TOLD = ("avqa", "avqa_thu", "ref_avs", "a2v", "v2a")  # whose answers follow from facts
 
 INTERVALS = r"(?:\(\d+ \d+\))+"
@@ -51,7 +50,7 @@ GRAMMAR = {
 @lru_cache(maxsize=None)
 def asked(ask, seed):
     """The scene (or pair) of a seed and what it is asked."""
-    scene = getattr(script, (WRITERS | PRACTICE)[ask])(seed)
+    scene = getattr(script, (WRITERS)[ask])(seed)
     return scene, tuple(getattr(questions, ask)(scene, np.random.default_rng(seed)))
 
 
@@ -99,7 +98,7 @@ def test_all_nineteen_formulations_are_asked():
     assert all(len(of(name)) >= 8 for name in questions.DATASETS)
 
 
-@pytest.mark.parametrize("ask", WRITERS | PRACTICE)
+@pytest.mark.parametrize("ask", WRITERS)
 def test_one_seed_is_one_set_of_questions(ask):
     for seed in range(5):
         scene, found = asked(ask, seed)
@@ -343,54 +342,6 @@ def test_two_in_three_descriptions_fit():
 
 
 # ---- practice --------------------------------------------------------------
-
-
-def test_practice_with_a_picture_is_true():
-    met = Counter()
-    for seed in range(60):
-        scene, found = asked("ask_picture", seed)
-        names = [part.actor for part in scene.parts]
-        if scene.parts[0].actor in EMOTIONS or set(names) & set(ACTIONS):
-            [question] = found
-            assert question.answer == next(name for name in names if name not in OBJECTS)
-            assert read(question).choice == question.answer
-            met[question.dataset] += 1
-            continue
-        assert len({question.time for question in found}) == 1
-        for question in found:
-            if question.dataset == "avcap":
-                assert re.findall(NAME, question.target) == names
-            elif question.dataset == "arig" or question.question.startswith("Locate"):
-                [name] = set(re.findall(NAME, question.question or question.target))
-                [box] = read(question).boxes
-                assert corners(box) == render.box(mask_of(scene, name, question.time))
-            elif question.question.startswith("Point"):
-                [name] = re.findall(NAME, question.question)
-                x1, y1, x2, y2, *points = map(int, re.findall(r"\d+", question.target))
-                mask = mask_of(scene, name, question.time)
-                assert (x1, y1, x2, y2) == render.box(mask)
-                assert all(mask[y, x] for x, y in zip(points[::2], points[1::2]))
-            else:
-                [name] = re.findall(NAME, question.question)
-                assert question.answer == ("yes" if name in names else "no") == read(question).choice
-                met[question.answer] += 1
-            met[question.question.partition(" ")[0] or question.dataset] += 1
-    assert met.keys() >= {"ks", "meld", "avcap", "arig", "Locate", "Point", "Is", "yes", "no"}
-
-
-def test_any_picture_can_be_practised_with():
-    for seed in range(60, 260):
-        assert questions.ask_picture(script.write_picture(seed), np.random.default_rng(seed))
-
-
-def test_practice_with_a_sound_is_true():
-    for seed in SEEDS:
-        scene, (events_of, which, *whether) = asked("ask_sound", seed)
-        assert set(read(events_of).events) == events(heard(scene), "both")
-        assert which.answer == scene.parts[0].actor == read(which).choice
-        [whether] = whether
-        [name] = re.findall(NAME, whether.question)
-        assert whether.answer == ("yes" if name == scene.parts[0].actor else "no")
 
 
 def test_practice_with_descriptions_asks_each_once():

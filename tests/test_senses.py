@@ -31,7 +31,7 @@ def model(reader):
 
 
 def heard_scene(number):
-    kinds = (script.write, script.write_action, script.write, script.write_emotion, script.write)
+    kinds = (script.write, script.write_action, script.write_crowd, script.write_emotion, script.write)
     return kinds[number % 5](number)
 
 

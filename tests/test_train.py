@@ -124,6 +124,29 @@ def test_training_goes_on_where_it_stopped(tmp_path, monkeypatch):
     assert (tmp_path / "whole" / "log.jsonl").read_text(encoding="utf-8") == before
 
 
+def test_a_loss_is_held_out_on_scenes_that_are_never_trained_on(reader, tmp_path):
+    shrink(train.STAGES)
+    drawn = []
+
+    def make(processor, kind, numbers):
+        drawn.append((kind, tuple(numbers)))
+        return train.make_batch(processor, kind, numbers)
+
+    stage = train.Stage(steps=2, kinds=((KIND, 1), ("say", 2)), rate=0.0, save=1, held=2)
+    model = train.Answering(mini.fresh(WORDS), ten=pack.ten_of(WORDS))
+    numbers = np.arange(train.HELD, train.HELD + 2).tolist()
+    losses = [pack.answer_losses(model.thinker.eval(), train.make_batch(reader, kind, numbers), ten=model.ten)[0]
+              for kind in (KIND, "say")]
+    arguments = train.TrainingArguments(output_dir=str(tmp_path / "s"), use_cpu=True, max_steps=2, report_to=[])
+    loop = train.Loop(model, arguments, stage, train.Scenes(reader, stage, make, seed=0))
+    loop._hold_out()
+    assert drawn == [(kind, tuple(numbers)) for kind in sorted((KIND, "say"))]
+    [row] = _log(tmp_path)
+    assert row["held_out"] == pytest.approx(float(torch.cat(losses).mean()), abs=1e-4)
+    trained = {n for i in range(4) for n in train.Scenes(None, stage, lambda _p, _k, of: {"of": of}, seed=7)[i]["of"]}
+    assert max(trained) < train.SCENE_SEEDS < train.HELD
+
+
 def test_two_processes_end_where_one_does(tmp_path):
     """The same global batch, dealt out over gloo: the sound of one micro-batch never meets the picture of another."""
     cycles = {"senses": [kind for kind, _ in train.STAGES["senses"].cycle][:2], "practice": [*KINDS[:2], *KINDS[-2:]]}
@@ -163,7 +186,7 @@ def test_micro_batches_that_cannot_be_dealt_out_evenly_are_told(monkeypatch, tmp
 
 def test_stages_come_one_after_the_other(tmp_path, capsys):
     shrink(train.STAGES)
-    assert main(["train", "--base", "clips", "--out", str(tmp_path)]) == 2
+    assert main(["train", "--base", "speaks", "--out", str(tmp_path)]) == 2
     assert "'practice' is not finished" in capsys.readouterr().err
 
 

@@ -6,7 +6,8 @@ import difflib
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -17,6 +18,7 @@ import torch
 from crab import CrabError, answer
 from crab.answer import Answer, Event
 from crab.ask import Result, ask
+from crab.ilora import adapted_layers
 from crab.ilora.trace import Intervention
 from crab.learn.metrics import accuracy, box_iou, jaccard, temporal_iou
 from crab.learn.transfer import LONGEST, Asked
@@ -181,6 +183,11 @@ class DamageTable(NamedTuple):
     before: np.ndarray  # (families,) mean score of the routing as it is
     counts: dict[str, int]  # questions of each family
 
+    @property
+    def clear(self) -> np.ndarray:
+        """(rows, families) whether the interval leaves out no change at all: the others are not shown to differ."""
+        return (self.low > 0) | (self.high < 0)
+
     def __str__(self) -> str:
         """A line a family and row."""
         lines = ["change of the mean score, with its 95 % interval:"]
@@ -196,28 +203,80 @@ def damage(
     crab: Crab, asked: Iterable[Asked], *, score: Callable[[Result, Asked], float] = nearness,
     max_new_tokens: int = LONGEST,
 ) -> Damage:
-    """Ask every question as it is, with each head muted in turn, and with the router taken away (all heads alike).
+    """Ask every question as it is; with each head muted, and each forced; with the router taken away (all heads
+    alike), given to another site, or drawn at random; and with all heads muted, which leaves the bare base.
 
     Raises CrabError for a question without a target, and as asking does.
     """
     if crab.adapter is None:
         raise CrabError(f"{crab.name} has no adapter and so no heads to mute: give one.")
-    changes = [Intervention("mute", (head,)) for head in range(crab.adapter.heads)] + [Intervention("uniform")]
+    heads = range(crab.adapter.heads)
+    changes: dict[str, tuple[Intervention | None, dict[str, torch.Tensor]]] = {"": (None, {})}
+    one_head = [Intervention(what, (head,)) for what in ("mute", "force") for head in heads]
+    changes |= {str(one): (one, {}) for one in (*one_head, Intervention("uniform"))}
+    changes["routers of other sites"] = (None, shuffled(crab))
+    changes["routers drawn at random"] = (None, drawn(crab))
+    changes["all heads muted"] = (Intervention("mute", tuple(heads)), {})  # the floor: what the bare base says
     families, scores = [], []
     for one in asked:
         if not one.target:
             raise CrabError("What is lost cannot be told without targets, which training records hold (train.json).")
         of = []
-        for change in (None, *changes):
-            *_, result = ask(
-                crab, one.clip, one.task, one.question, other=one.other, trace=False, max_new_tokens=max_new_tokens,
-                intervention=change,
-            )  # fmt: skip
+        for change, instead in changes.values():
+            with routers(crab, instead):
+                *_, result = ask(
+                    crab, one.clip, one.task, one.question, other=one.other, trace=False,
+                    max_new_tokens=max_new_tokens, intervention=change,
+                )  # fmt: skip
             of.append(score(result, one))
         families.append(one.task.family)
         scores.append(of)
-    before, *after = np.array(scores, dtype=float).reshape(-1, len(changes) + 1).T
-    return Damage(tuple(map(str, changes)), tuple(families), before, np.array(after))
+    before, *after = np.array(scores, dtype=float).reshape(-1, len(changes)).T
+    return Damage(tuple(changes)[1:], tuple(families), before, np.array(after))
+
+
+@contextmanager
+def routers(crab: Crab, instead: Mapping[str, torch.Tensor]) -> Iterator[None]:
+    """Other routers, (heads, in) by the name of the adapted layer, while the context lasts: for nobody else's answers
+    meanwhile."""
+    layers = adapted_layers(crab.model)
+    kept = {}
+    try:
+        for name, rows in instead.items():
+            held = layers[name].ilora_R[layers[name].active_adapters[0]]
+            kept[name] = held.data
+            held.data = rows.to(held)
+        yield
+    finally:
+        for name, rows in kept.items():
+            layers[name].ilora_R[layers[name].active_adapters[0]].data = rows
+
+
+def shuffled(crab: Crab, *, seed: int = 0) -> dict[str, torch.Tensor]:
+    """To every site the router of another that reads as many features, where there is one."""
+    own = _routers(crab)
+    found, rng = {}, np.random.default_rng(seed)
+    for width in sorted({rows.shape for rows in own.values()}):
+        names = [name for name, rows in own.items() if rows.shape == width]
+        order = rng.permutation(len(names))
+        for at, other in zip(order, np.roll(order, 1)):  # round a ring, so that none keeps its own
+            found[names[at]] = own[names[other]]
+    return found
+
+
+def drawn(crab: Crab, *, seed: int = 0) -> dict[str, torch.Tensor]:
+    """To every site a router at random, as long as its own: a longer one would only decide harder."""
+    generator = torch.Generator().manual_seed(seed)
+    found = {}
+    for name, own in _routers(crab).items():
+        rows = torch.empty(own.shape).uniform_(-1, 1, generator=generator)
+        found[name] = rows * (own.float().norm().cpu() / rows.norm())
+    return found
+
+
+def _routers(crab: Crab) -> dict[str, torch.Tensor]:
+    layers = adapted_layers(crab.model)
+    return {name: layer.ilora_R[layer.active_adapters[0]].detach() for name, layer in layers.items()}
 
 
 def save(damage: Damage, path: str | Path) -> None:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import lru_cache, partial
 
 import numpy as np
 
-from crab import prompt, tasks
+from crab import prompt
 from crab.learn import mini
-from crab.learn.pack import Item, pack, pack_words
+from crab.learn.pack import Item, pack, pack_plain
 from crab.media import SAMPLE_RATE
 from crab.prompt import Media
-from crab.scenes import questions, render, script
-from crab.tasks import TASKS
+from crab.scenes import drill, questions, render, script, telling
+from crab.tasks import TASKS, Task
 
 _SIZE = (mini.FRAME_SIZE, mini.FRAME_SIZE)
 
@@ -31,22 +32,104 @@ _OF_A_CLIP = {"events": (("ave", "unav", "avvp", "avcap"), 4), "answers": (("avq
 _OF_A_STILL = {"box": ("arig",), "points": ("s4", "ms3")}
 # Beside what is asked of the clip, conclusions from facts about another scene. Drawn without a clip alone they are
 # learned fast and then forgotten as soon as there is one to look at.
-_TOLD = 6
+_TOLD = 3
 _ELSEWHERE = 5_000_011
 
 
 def make_item(processor, kind: str, number: int) -> Item:
     """Item `number` of a kind: the scene of that seed, as the model is to see it, and what it is asked."""
     rng = np.random.default_rng([number, *kind.encode()])
-    if kind == "picture":
-        scene = script.write_picture(number)
-        asked = _few(questions.ask_picture(scene, rng), rng, 6)
-        return pack(processor, Media(picture=render.frame(scene, asked[0].time, _SIZE)), asked, media=("image",))
-    if kind == "sound":
-        scene = script.write_sound(number)
-        return pack(processor, _heard([scene], TASKS["ave"]), questions.ask_sound(scene, rng), media=("audio",))
-    if kind == "words":
-        return pack_words(processor, _conclusions(number, rng, 8))
+    return _PLAIN[kind](processor, number, rng) if kind in _PLAIN else _task_item(processor, kind, number, rng)
+
+
+# --- what the base practises: plain questions (`crab.scenes.telling`) -----------------------------------------------
+
+
+def _see(processor, number: int, rng: np.random.Generator) -> Item:
+    scene, time = script.write_picture(number), int(rng.integers(script.DURATION)) + 0.5
+    asked = _few(telling.picture(scene, time, rng), rng, 8)
+    return pack_plain(processor, Media(picture=render.frame(scene, time, _SIZE)), ("image",), asked)
+
+
+def _hear(processor, number: int, rng: np.random.Generator) -> Item:
+    write = (script.write, script.write_crowd, script.write, script.write_action, script.write_emotion)[number % 5]
+    scene = write(number)
+    return pack_plain(processor, _heard([scene], TASKS["ave"]), ("audio",), _few(telling.sound(scene, rng), rng, 5))
+
+
+def _film(task: Task, processor, number: int, rng: np.random.Generator) -> Item:
+    scene = (script.write, script.write, script.write_crowd)[number % 3](number)
+    asked = _few(telling.film(scene, rng), rng, 6)
+    return pack_plain(processor, _clip(scene, task), ("video", "audio"), asked, told=_plain_conclusions(number, rng))
+
+
+def _person(task: Task, write: Callable[[int], script.Scene], processor, number: int, rng: np.random.Generator) -> Item:
+    scene = write(number)
+    told = _plain_conclusions(number, rng)
+    return pack_plain(processor, _clip(scene, task), ("video", "audio"), telling.film(scene, rng), told=told)
+
+
+def _plain_still(task: Task, processor, number: int, rng: np.random.Generator) -> Item:
+    """Every other one of a moment when somebody in view sounds."""
+    scene = (script.write, script.write, script.write_crowd)[number % 3](number)
+    times = [second + 0.5 for second in range(script.DURATION)]
+    busy = [time for time in times if any(
+        script.during(part.seen, time) and script.during(part.heard, time) for part in scene.parts)]  # fmt: skip
+    time = float(rng.choice(busy if busy and number % 2 else times))
+    whole = task.sound.pieces == 5
+    heard = telling.heard_around(scene, prompt.around_still(time, scene.duration, task.sound)[:2]) if whole \
+        else telling.heard_at(scene, time)
+    asked = _few(telling.still(scene, time, heard, rng), rng, 6)
+    if not asked:
+        return _plain_still(task, processor, number + 7_000_003, rng)
+    return pack_plain(processor, _still(scene, task, time), ("image", "audio"), asked)
+
+
+def _plain_pair(films: bool, processor, number: int, rng: np.random.Generator) -> Item:
+    scenes, match = script.write_pair(number), int(rng.integers(2))
+    shown = _pair(TASKS["a2v" if films else "v2a"], scenes, match)
+    asked, told = telling.pair(scenes, match, rng, films=films), _plain_conclusions(number, rng)
+    return pack_plain(processor, shown, ("video", "audio"), asked, told=told)
+
+
+def _say(processor, number: int, rng: np.random.Generator) -> Item:
+    """Without a clip: half of the time a conclusion, else a drill."""
+    if number % 2:
+        return pack_plain(processor, Media(), (), [drill.drill(_pieces(processor.tokenizer), rng)])
+    return pack_plain(processor, Media(), (), [], told=_plain_conclusions(number, rng, 1))
+
+
+def _plain_conclusions(number: int, rng: np.random.Generator, n: int = _TOLD) -> list[telling.Told]:
+    """Up to `n`, of scenes that are not shown; one in three of the hardest sort."""
+    crowd, pair = script.write_crowd(number + _ELSEWHERE), script.write_pair(number + _ELSEWHERE)
+    hard = n // 3 if n > 1 else int(rng.random() < 1 / 3)
+    told = telling.conclusions(script.write(number + _ELSEWHERE) if rng.random() < 0.5 else crowd, rng)
+    return _few(told, rng, n - hard) + _few(telling.which_is_where(crowd, pair, rng), rng, hard)
+
+
+@lru_cache(maxsize=1)
+def _pieces(words) -> tuple[str, ...]:
+    """What the words of a tokenizer look like, but for the special ones."""
+    kept = sorted(set(words.get_vocab().values()) - set(words.all_special_ids))
+    texts = (words.decode([i]) for i in kept)
+    return tuple(text for text in texts if text.isprintable() and "\ufffd" not in text)
+
+
+_PLAIN = {
+    "see": _see, "hear": _hear, "say": _say,
+    "film": partial(_film, TASKS["ave"]), "glimpses": partial(_film, TASKS["avqa"]),
+    "deed": partial(_person, TASKS["ks"], script.write_action),
+    "mood": partial(_person, TASKS["meld"], script.write_emotion),
+    "moment": partial(_plain_still, TASKS["s4"]), "still": partial(_plain_still, TASKS["arig"]),
+    "films": partial(_plain_pair, True), "sounds": partial(_plain_pair, False),
+}  # fmt: skip
+PLAIN = tuple(_PLAIN)
+
+
+# --- what the adapter learns: the nineteen formulations -------------------------------------------------------------
+
+
+def _task_item(processor, kind: str, number: int, rng: np.random.Generator) -> Item:
     told = _conclusions(number + _ELSEWHERE, rng, _TOLD)
     if kind == "action":
         scene = script.write_action(number)
@@ -55,7 +138,9 @@ def make_item(processor, kind: str, number: int) -> Item:
         scene = script.write_emotion(number)
         return pack(processor, _clip(scene, TASKS["meld"]), _few(questions.ask_emotion(scene, rng), rng, 1), told=told)
     if kind in questions.PAIR_SETS:
-        return _pair_item(processor, kind, script.write_pair(number), rng, told)
+        pair = script.write_pair(number)
+        [question] = [q for q in questions.ask_pair(pair, rng) if q.dataset == kind]
+        return pack(processor, _pair(TASKS[kind], pair, question.which), [question], told=told)
     scene = script.write(number)
     if kind == "refers":
         time = float(rng.integers(script.DURATION)) + 0.5
@@ -83,19 +168,17 @@ def _conclusions(number: int, rng: np.random.Generator, n: int) -> list[question
     return _few(words, rng, n - n // 2) + _few(places, rng, n // 2)
 
 
-def _pair_item(
-    processor, kind: str, pair: tuple[script.Scene, script.Scene], rng: np.random.Generator, told: list
-) -> Item:
-    task = TASKS[kind]
-    [question] = [q for q in questions.ask_pair(pair, rng) if q.dataset == kind]
-    match = [pair[question.which]]
-    seen, heard = (pair, match) if kind == "a2v" else (match, pair)
+# --- media ----------------------------------------------------------------------------------------------------------
+
+
+def _pair(task: Task, pair: tuple[script.Scene, script.Scene], which: int) -> Media:
+    """Two videos and the sound of one, or a video and two sounds, as a matching task has them."""
+    seen, heard = (pair, [pair[which]]) if task.media.count("video") == 2 else ([pair[which]], pair)
     shown = [_shown(scene, task.frames) for scene in seen]
-    media = replace(
+    return replace(
         _heard(heard, task), videos=tuple(shown), times=_times(task.frames) * len(shown),
         sources=tuple(i for i in range(len(shown)) for _ in range(task.frames)),
     )  # fmt: skip
-    return pack(processor, media, [question], told=told)
 
 
 def _few(asked: list, rng: np.random.Generator, n: int) -> list:
@@ -106,7 +189,7 @@ def _shown(scene: script.Scene, frames: int) -> np.ndarray:
     return np.stack([render.frame(scene, t, _SIZE) for t in _times(frames)])
 
 
-def _heard(scenes: Sequence[script.Scene], task: tasks.Task) -> Media:
+def _heard(scenes: Sequence[script.Scene], task: Task) -> Media:
     """The scenes' sounds one after the other, each cut by the task's plan."""
     pieces, stretches = [], []
     for source, scene in enumerate(scenes):
@@ -116,12 +199,12 @@ def _heard(scenes: Sequence[script.Scene], task: tasks.Task) -> Media:
     return Media(sound=np.concatenate(pieces), stretches=tuple(stretches))
 
 
-def _clip(scene: script.Scene, task: tasks.Task) -> Media:
+def _clip(scene: script.Scene, task: Task) -> Media:
     frames = _shown(scene, task.frames)
     return replace(_heard([scene], task), videos=(frames,), times=_times(len(frames)), sources=(0,) * len(frames))
 
 
-def _still(scene: script.Scene, task: tasks.Task, second: float) -> Media:
+def _still(scene: script.Scene, task: Task, second: float) -> Media:
     start, end, index = prompt.around_still(second, scene.duration, task.sound)
     sound = render.sound(scene)[int(start * SAMPLE_RATE) : int(end * SAMPLE_RATE)]
     samples, cut = prompt.apply_plan(sound, task.sound, index=index)

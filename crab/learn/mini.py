@@ -25,10 +25,11 @@ from transformers import (
 from transformers.models.qwen2.tokenization_qwen2 import PRETOKENIZE_REGEX
 
 from crab import tasks
-from crab.scenes import questions, script
+from crab.scenes import questions, script, telling
 
 FRAME_SIZE = 112
-VOCABULARY = 1536  # byte-level pieces, before numbers and special tokens
+VOCABULARY = 1536  # byte-level pieces at most, before numbers and special tokens
+ROOM = 1792  # words that the weights have room for: as in Qwen's own, more than there are, whatever the texts taught
 NUMBERS = 225  # 0..224, one token each: coordinates and seconds are then one decision, not three
 
 SPECIAL = {
@@ -57,7 +58,8 @@ ABOUT = {
 
 
 def tokenizer(*, scenes: int = 400) -> Qwen2Tokenizer:
-    """Byte-level BPE learned from the prompts of every task and the questions and answers of `scenes` scenes."""
+    """Byte-level BPE learned from the prompts of every task, and from the questions and answers of `scenes` scenes: the
+    tasks' own, and the plain ones of the base."""
     raw = Tokenizer(models.BPE())
     raw.pre_tokenizer = pre_tokenizers.Sequence(
         [
@@ -92,13 +94,22 @@ def _texts(scenes: int):
             yield task.instruction
     for seed in range(scenes):
         rng = np.random.default_rng(seed)
-        asked = questions.ask(script.write(seed), rng) + questions.ask_picture(script.write_picture(seed), rng)
-        asked += questions.ask_action(script.write_action(seed), rng)
-        asked += questions.ask_emotion(script.write_emotion(seed), rng)
-        asked += questions.ask_pair(script.write_pair(seed), rng)
-        for question in asked:
+        scene, action, emotion = (write(seed) for write in (script.write, script.write_action, script.write_emotion))
+        pair = script.write_pair(seed)
+        asked = questions.ask(scene, rng) + questions.ask_action(action, rng) + questions.ask_emotion(emotion, rng)
+        for question in asked + questions.ask_pair(pair, rng):
             yield question.question
             yield question.target
+        time = float(rng.integers(script.DURATION)) + 0.5
+        plain = telling.picture(script.write_picture(seed), time, rng)
+        plain += telling.still(scene, time, telling.heard_at(scene, time), rng)
+        for told in (scene, action, emotion):
+            plain += telling.film(told, rng) + telling.sound(told, rng)
+        for films in (True, False):
+            plain += telling.pair(pair, 0, rng, films=films)
+        for one in plain:
+            yield one.question
+            yield one.answer
 
 
 def processor(words: Qwen2Tokenizer) -> Qwen2_5OmniProcessor:
@@ -129,7 +140,7 @@ def config(words: Qwen2Tokenizer) -> Qwen2_5OmniThinkerConfig:
             temporal_patch_size=2, window_size=112, fullatt_block_indexes=[1, 3], out_hidden_size=256,
         ),
         text_config=dict(
-            vocab_size=len(words), hidden_size=256, intermediate_size=704, num_hidden_layers=6, num_attention_heads=4,
+            vocab_size=ROOM, hidden_size=256, intermediate_size=704, num_hidden_layers=6, num_attention_heads=4,
             num_key_value_heads=2, max_position_embeddings=8192, rope_theta=1e6, tie_word_embeddings=False,
             rope_scaling={"type": "default", "rope_type": "default", "mrope_section": [8, 12, 12]},
             bos_token_id=None, eos_token_id=token["eos"], pad_token_id=token["pad"],

@@ -10,9 +10,12 @@ from torch import Tensor
 
 from crab import prompt
 from crab.prompt import Media
-from crab.tasks import FAMILIES, TASKS, Task
+from crab.scenes.telling import TOPICS, Told
+from crab.tasks import FAMILIES, TASKS, SoundPlan, Task
 
-SPREAD = 2.0  # units of the 224 grid: how near a coordinate counts as nearly right
+NAMES = (*FAMILIES, *TOPICS)  # what a question can be of: of the tasks' families, or of the base's own topics
+SPREAD = 1.5  # how near a number counts as nearly right
+PLACES = 3.0  # what a number counts in the loss, next to a word: where something is, is what is hardest to tell
 NUMBERS = 215  # 10, 11, … 224: coordinates, but for the smallest
 
 
@@ -20,7 +23,7 @@ NUMBERS = 215  # 10, 11, … 224: coordinates, but for the smallest
 class Item:
     """One clip with its questions as one sequence. `segment` 0 is the clip, 1, 2, … its questions.
 
-    `labels` and `family` (an index into `tasks.FAMILIES`) are of the answers' tokens; -100 and -1 at all others.
+    `labels` and `family` (an index into `NAMES`) are of the answers' tokens; -100 and -1 at all others.
     """
 
     inputs: dict[str, Tensor]  # the clip's own: input_ids (1, prefix), pixels, mel
@@ -30,32 +33,42 @@ class Item:
     family: Tensor  # (tokens,)
 
 
-def pack(
-    processor, seen: Media, asked: list, *, media: tuple[str, ...] | None = None, told: Sequence = ()
-) -> Item:
+def pack(processor, seen: Media, asked: list, *, told: Sequence = ()) -> Item:
     """What is asked of a drawn clip (`dataset`, `question`, `target` each), with the clip as large as it was drawn.
 
-    `media`: what of the clip is shown instead of what the tasks say. `told` are asked too, with their facts (`given`)
-    put into the model's mouth: only what follows from those is to be learned.
+    `told` are asked too, with their facts (`given`) put into the model's mouth: only what follows from those is to be
+    learned.
     """
-    tasks = [replace(TASKS[q.dataset], media=media or TASKS[q.dataset].media) for q in asked]
-    side = seen.videos[0].shape[1] if seen.videos else len(seen.picture) if seen.picture is not None else 0
+    tasks = [TASKS[q.dataset] for q in asked]
     whole = [(task, q.question, "", q.target + processor.tokenizer.eos_token) for task, q in zip(tasks, asked)]
     shown = tasks[0]
-    rest = [(replace(task, media=shown.media, lead=shown.lead), *words) for task, *words in _told(told)]
-    return join(
-        processor, whole + rest, lambda text: prompt.process(processor, text, seen, frame_size=side)
-    )  # fmt: skip
+    rest = [
+        (replace(task, media=shown.media, lead=shown.lead), q.question, q.given, q.target.removeprefix(q.given))
+        for task, q in ((TASKS[q.dataset], q) for q in told)
+    ]
+    return _join_drawn(processor, whole + rest, seen)
 
 
-def pack_words(processor, told: Sequence) -> Item:
-    """What is `told` without any clip."""
-    alone = [(replace(task, media=(), lead=""), *words) for task, *words in _told(told)]
-    return join(processor, alone, lambda text: prompt.process(processor, text, Media()))
+def pack_plain(
+    processor, seen: Media, media: tuple[str, ...], asked: Sequence[Told], *, told: Sequence[Told] = ()
+) -> Item:
+    """The same for the base, which is asked in plain words about `media` of the clip, and nothing else.
+
+    What stands before them is Qwen's own system text: no model of this class is ever addressed without it.
+    """
+    end = processor.tokenizer.eos_token
+    whole = [(_plain(one.topic, media), one.question, "", one.answer + end) for one in asked]
+    rest = [(_plain(t.topic, media), t.question, t.given, t.answer.removeprefix(t.given) + end) for t in told]
+    return _join_drawn(processor, whole + rest, seen)
 
 
-def _told(told: Sequence) -> list[tuple[Task, str, str, str]]:
-    return [(TASKS[q.dataset], q.question, q.given, q.target.removeprefix(q.given)) for q in told]
+def _plain(topic: str, media: tuple[str, ...]) -> Task:
+    return Task("", topic, "", "", media, 0, SoundPlan("whole"), "{question}", "text", "question")
+
+
+def _join_drawn(processor, asked: list[tuple[Task, str, str, str]], seen: Media) -> Item:
+    side = seen.videos[0].shape[1] if seen.videos else len(seen.picture) if seen.picture is not None else 0
+    return join(processor, asked, lambda text: prompt.process(processor, text, seen, frame_size=side))
 
 
 def join(processor, asked: list[tuple[Task, str, str, str]], read: Callable[[str], dict[str, Tensor]]) -> Item:
@@ -76,7 +89,7 @@ def join(processor, asked: list[tuple[Task, str, str, str]], read: Callable[[str
         pieces += before + learned
         labels += [-100] * len(before) + learned
         segment += [number] * (len(before) + len(learned))
-        family += [-1] * len(before) + [list(FAMILIES).index(task.family)] * len(learned)
+        family += [-1] * len(before) + [NAMES.index(task.family)] * len(learned)
     inputs = dict(read(text[:cut]))
     clip = inputs["input_ids"][0]
     return Item(
@@ -151,7 +164,7 @@ def token_loss(logits: Tensor, target: Tensor, *, ten: int | None = None) -> Ten
     places = (target > ten) & (target < ten + NUMBERS)
     distance = (target[places] - ten)[:, None] - torch.arange(NUMBERS, device=logits.device)  # (places, numbers)
     bell = (-(distance**2) / (2 * SPREAD**2)).softmax(-1)
-    losses[places] = -(bell * logits[places].log_softmax(-1)[:, ten : ten + NUMBERS]).sum(-1)
+    losses[places] = -PLACES * (bell * logits[places].log_softmax(-1)[:, ten : ten + NUMBERS]).sum(-1)
     return losses
 
 

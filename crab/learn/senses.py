@@ -26,6 +26,7 @@ from crab.tasks import TASKS
 NAMES = tuple(ACTORS)
 CELLS = 4  # a side: 112 pixels in cells of 28
 BINS = 57  # of four units each: the places 0, 4, … 224 where a side of a box can be
+PLACES = 0.5  # what the places of a box count in the loss, next to who is there
 SHOWS = 0.08  # the share of a cell that somebody has to cover for the cell to know their box
 
 _WHO = slice(0, len(NAMES) + 1)  # the last one is nobody
@@ -55,7 +56,7 @@ class Senses(nn.Module):
         known = batch["acts"] >= 0
         loss = loss + 0.2 * nn.functional.binary_cross_entropy_with_logits(logits[known, _ACTS], batch["acts"][known])
         sides = logits[known, _SIDES].unflatten(1, (4, BINS))
-        return loss + 0.2 * -(_bell(batch["box"][known]) * sides.log_softmax(-1)).sum(-1).mean()
+        return loss + PLACES * -(_bell(batch["box"][known]) * sides.log_softmax(-1)).sum(-1).mean()
 
 
 def _bell(box: Tensor) -> Tensor:
@@ -99,7 +100,7 @@ def _hear(processor, numbers: Sequence[int]) -> dict[str, Tensor]:
     """Scenes of every kind; a third of them cut as the question sets cut their sound."""
     sounds, targets = [], []
     for number in numbers:
-        write = (script.write, script.write_action, script.write, script.write_emotion, script.write)[number % 5]
+        write = (script.write, script.write_action, script.write_crowd, script.write_emotion, script.write)[number % 5]
         scene = write(number)
         plan = TASKS["avqa" if number % 3 == 0 else "ave"].sound
         samples, stretches = prompt.apply_plan(render.sound(scene), plan)

@@ -325,19 +325,29 @@ def separation(
     Runs about the same scene are left out with the run, because they hear and see the same. Wilson's interval, in which
     each scene counts once: its runs are not independent. Raises CrabError for an atlas of a single scene.
     """
-    kinds, scenes, rows = atlas.kinds(by), np.array(atlas.scenes), atlas.vectors(view)
-    squares = (rows.astype(np.float64) ** 2).sum(axis=1)
-    distances = squares[:, None] + squares - 2 * rows.astype(np.float64) @ rows.T
+    return separation_of(atlas.vectors(view), atlas.kinds(by), np.array(atlas.scenes), by)
+
+
+def separation_of(rows: np.ndarray, kinds: np.ndarray, scenes: np.ndarray, by: str) -> Separation:
+    """The same of any rows, (runs, features), with the kind and the scene of each, (runs,) of text."""
+    hits = nearest_alike(rows, kinds, scenes)
+    others, same = scenes[:, None] != scenes, kinds[:, None] == kinds  # (runs, runs)
+    chance = float(((same & others).sum(axis=1) / np.maximum(others.sum(axis=1), 1)).mean())
+    n = len(set(scenes.tolist()))
+    low, high = _wilson(float(hits.mean()), n)
+    return Separation(by, float(hits.mean()), low, high, chance, len(kinds), n)
+
+
+def nearest_alike(rows: np.ndarray, kinds: np.ndarray, scenes: np.ndarray) -> np.ndarray:
+    """Whether the nearest run of another scene is of a run's own kind, (runs,) bool."""
+    rows = rows.astype(np.float64)
+    squares = (rows**2).sum(axis=1)
+    distances = squares[:, None] + squares - 2 * rows @ rows.T
     others = scenes[:, None] != scenes  # (runs, runs)
     if not others.any():
         raise CrabError("An atlas of one scene cannot tell whether its runs lie apart by task: ask about more scenes.")
     nearest = np.where(others, distances, np.inf).argmin(axis=1)
-    same = kinds[:, None] == kinds
-    hits = same[np.arange(len(kinds)), nearest]
-    chance = float(((same & others).sum(axis=1) / np.maximum(others.sum(axis=1), 1)).mean())
-    n = len(set(atlas.scenes))
-    low, high = _wilson(float(hits.mean()), n)
-    return Separation(by, float(hits.mean()), low, high, chance, len(kinds), n)
+    return kinds == kinds[nearest]
 
 
 def _wilson(share: float, n: int) -> tuple[float, float]:

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from . import asking, pointing, render
-from .actors import ACTIONS, EMOTIONS, OBJECTS
+from .actors import ACTIONS
 from .asking import Asked, heard_parts, seen_parts
-from .pointing import GRID, Pointed
+from .pointing import Pointed
 from .script import DURATION, Scene
 from .words import NUMBERS, a, event, from_to, label, listed, one_of, side
 
@@ -72,7 +72,7 @@ def ask_action(scene: Scene, rng: np.random.Generator) -> list[Question]:
             Question("ucf", "", target, part.actor, fields={"label": part.actor})]
 
 
-_LOOKS = {
+LOOKS = {
     "neutral": ("the face is calm", "the voice is even"),
     "happy": ("the face smiles", "the voice is bright and quick"),
     "sad": ("the face is downcast", "the voice is low and slow"),
@@ -87,7 +87,7 @@ _EMOTION_FIELD = {"meld": "Emotion", "mer24": "discrete", "cremad": "emotion", "
 def ask_emotion(scene: Scene, rng: np.random.Generator) -> list[Question]:
     """`EMOTION_SETS`, for scenes of `script.write_emotion`."""
     feeling = scene.parts[0].actor
-    face, voice = _LOOKS[feeling]
+    face, voice = LOOKS[feeling]
     asked = []
     for name, truth in _EMOTION_FIELD.items():
         reason = one_of(rng, f"{face.capitalize()}, and {voice}.", f"{voice.capitalize()}, and {face}.")
@@ -125,32 +125,6 @@ def _match(dataset: str, kind: str, pair: tuple[Scene, Scene], which: int, given
 # ---- practice --------------------------------------------------------------
 
 
-def ask_picture(scene: Scene, rng: np.random.Generator) -> list[Question]:
-    """Looking practice, for scenes of `script.write_picture`: who is there, in order, and where each is; or what is
-    done, or felt."""
-    if scene.parts[0].actor in EMOTIONS:
-        return [ask_emotion(scene, rng)[0]]
-    if any(part.actor in ACTIONS for part in scene.parts):
-        return [ask_action(scene, rng)[0]]
-    time = int(rng.integers(DURATION)) + 0.5
-    shown = render.masks(scene, time, GRID)
-    names = [part.actor for part, _ in shown]
-    asked = [Question("avcap", "", f"{asking.in_a_row(names)}.", "", time)]
-    for part, mask in shown:
-        box = f"Its coordinates are {pointing.obj(render.box(mask))}."
-        asked.append(Question("avqa", f"Locate the {part.actor}.", box, box, time))
-    if len(shown) == 1:
-        sentence = f"The sounding object is {names[0]}. {box}"
-        asked.append(Question("arig", "", sentence, sentence, time))
-    part, mask = shown[rng.integers(len(shown))]
-    points = f"The {part.actor}'s {pointing.box_and_points(mask)}."
-    asked.append(Question("avqa", f"Point at the {part.actor}.", points, points, time))
-    absent = str(rng.choice([name for name in OBJECTS if name not in names]))
-    name, there = (absent, "no") if rng.random() < 0.5 else (names[rng.integers(len(names))], "yes")
-    asked.append(_avqa(Asked(f"Is there {a(name)}?", asking.in_a_row(names), there, ("", "")), rng, time))
-    return asked
-
-
 def ask_about(scene: Scene, time: float, rng: np.random.Generator) -> list[Question]:
     """Practice for ref_avs: several descriptions for the picture of one second."""
     asked = {found.words: _ref_avs(found) for _ in range(4) if (found := pointing.described(scene, rng, time))}
@@ -172,13 +146,6 @@ def ask_words(scene: Scene, rng: np.random.Generator) -> list[Question]:
 def ask_places(scene: Scene, pair: tuple[Scene, Scene], rng: np.random.Generator) -> list[Question]:
     """The same for a scene of `script.write` and a pair of `script.write_pair`: which number goes with which name."""
     return [*filter(None, [_avqa(asking.left_of(scene, rng), rng)]), *ask_pair(pair, rng)]
-
-
-def ask_sound(scene: Scene, rng: np.random.Generator) -> list[Question]:
-    """Listening practice, for scenes of `script.write_sound`."""
-    asked = [_unav(scene, rng)]
-    asked += [_avqa(kind(scene, rng), rng) for kind in (asking.sounding, asking.is_sounding)]
-    return [question for question in asked if question is not None]
 
 
 # ---- data sets -------------------------------------------------------------

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .actors import ACTIONS, EMOTIONS, OBJECTS
+from .actors import ACTIONS, ACTORS, EMOTIONS, OBJECTS
 
 DURATION = 10
 ASPECT = 4 / 3
@@ -129,6 +129,19 @@ def write_pair(seed: int) -> tuple[Scene, Scene]:
 
 
 # ---- scenes to practise on -------------------------------------------------
+
+
+def write_crowd(seed: int) -> Scene:
+    """A scene harder than any that is asked about: two to four objects, two or three of them sound, at once if they
+    will; in every other scene all are of one group, so that what sounds stands among its like."""
+    rng = np.random.default_rng([seed, 6])
+    count = int(rng.integers(2, 5))
+    voices = set(rng.choice(count, size=min(count, int(rng.integers(2, 4))), replace=False).tolist())
+    group = str(rng.choice(sorted({ACTORS[name].group for name in OBJECTS})))
+    alike = [name for name in OBJECTS if ACTORS[name].group == group]
+    names = rng.choice(alike if rng.random() < 0.5 and len(alike) >= count else OBJECTS, size=count, replace=False)
+    heard = [_heard(rng) if index in voices else () for index in range(count)]
+    return _scene(seed, rng, names, [_seen(rng) for _ in range(count)], heard)
 
 
 def write_picture(seed: int) -> Scene:
