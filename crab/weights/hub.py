@@ -186,7 +186,7 @@ def _says_something(name: str) -> bool:
 def _shards(index: Path) -> tuple[list[str], list[str]]:
     """The weight files that hold something the thinker is made of, and those that do not."""
     try:
-        weights = json.loads(index.read_text())["weight_map"]
+        weights = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
         read = {file for tensor, file in weights.items() if not tensor.startswith(NOT_READ)}
         return sorted(read), sorted(set(weights.values()) - read)
     except (ValueError, LookupError, TypeError, AttributeError) as error:
@@ -273,13 +273,13 @@ def _loadable(folder: Path) -> str:
         return str(folder)
     repo = folder.parents[1].name
     links = hf.cached_assets_path(library_name="crab-plus", namespace=repo, subfolder=folder.name)
-    index = json.loads((folder / INDEX).read_text())
+    index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
     index["weight_map"] = {t: file for t, file in index["weight_map"].items() if not t.startswith(NOT_READ)}
     for path in folder.rglob("*"):
         if path.is_file() and path.name != INDEX:
             _link(path, links / path.relative_to(folder))
     part = links / f"{INDEX}.{os.getpid()}"
-    part.write_text(json.dumps(index))
+    part.write_text(json.dumps(index), encoding="utf-8")
     part.replace(links / INDEX)  # never half of it
     return str(links)
 

@@ -190,7 +190,7 @@ def _allowed() -> int:
     """What a container may still have, which its memory does not show."""
     group = Path("/sys/fs/cgroup")
     try:
-        return int((group / "memory.max").read_text()) - int((group / "memory.current").read_text())
+        return int((group / "memory.max").read_text(encoding="utf-8")) - int((group / "memory.current").read_text())
     except (OSError, ValueError):  # no container, or "max"
         return 2**63
 
@@ -243,7 +243,7 @@ def _usual_prompt(config, side: int) -> _Prompt:
 
 def _frame_size(base: str) -> int:
     about = Path(base) / "crab.json"
-    return json.loads(about.read_text()).get("frame_size", 224) if about.is_file() else 224
+    return json.loads(about.read_text(encoding="utf-8")).get("frame_size", 224) if about.is_file() else 224
 
 
 def _adapter_shape(checkpoint: names.Checkpoint) -> tuple[int, int] | None:
