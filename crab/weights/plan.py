@@ -190,7 +190,8 @@ def _allowed() -> int:
     """What a container may still have, which its memory does not show."""
     group = Path("/sys/fs/cgroup")
     try:
-        return int((group / "memory.max").read_text(encoding="utf-8")) - int((group / "memory.current").read_text())
+        most, taken = (int((group / f"memory.{name}").read_bytes()) for name in ("max", "current"))
+        return most - taken
     except (OSError, ValueError):  # no container, or "max"
         return 2**63
 
