@@ -24,7 +24,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from filecmp import cmp
@@ -1128,7 +1128,16 @@ def build(crab: Crab, segmenter: Segmenter) -> gr.Blocks:
     """The page for one loaded model. Whatever belongs to a visitor lives in that visitor's session."""
     examples, found = listed_examples(), shipped_atlas()
 
-    @spaces.GPU(duration=gpu_seconds)
+    def on_gpu(**asked: Any) -> Callable[[Callable], Callable]:
+        """`spaces.GPU` for a model that is on one. ZeroGPU has to hear of such functions in any case, or gives up."""
+
+        def lent(function: Callable) -> Callable:
+            borrowing = spaces.GPU(**asked)(function)
+            return borrowing if crab.device.type == "cuda" else function  # and costs nobody's quota
+
+        return lent
+
+    @on_gpu(duration=gpu_seconds)
     def answers(clip: Clip, task: Task, question: str, other: Clip | None,
                 changed: Intervention | None = None) -> Iterator[Result]:
         with sentences():
@@ -1138,7 +1147,7 @@ def build(crab: Crab, segmenter: Segmenter) -> gr.Blocks:
                     raise CrabError("The page was closed before the answer was over.")
                 yield result
 
-    @spaces.GPU(duration=60)
+    @on_gpu(duration=60)
     def differ(one: Result, other: Result) -> tuple[str, ...]:
         """What differs besides the words; how likely the first other word was, where both were asked the same."""
         alike = (one.clip, one.task, one.question, one.other) == (other.clip, other.task, other.question, other.other)

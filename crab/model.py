@@ -119,7 +119,7 @@ class Crab:
         """
         found = weights.find(model, adapter)
         model, adapter = found.base, found.adapter
-        device = device or _best_device()
+        device = device or _best_device(model)
         dtype = dtype or getattr(torch, weights.settle(found, device))
         numerics = numerics or ("released" if adapter and Path(adapter).suffix == ".bin" else "exact")
         config = _config(model)
@@ -127,19 +127,19 @@ class Crab:
             processor = Qwen2_5OmniProcessor.from_pretrained(model)
         about = _about(model, found.name)
         _check(model, about, processor, config)
-        thinker = _thinker(model, config, device=device, dtype=dtype)
+        thinker = _thinker(model, config, dtype=dtype)
         if dtype == torch.bfloat16 and numerics == "released":
             round_positions(thinker)
         own = Path(model) / "adapter"
         if adapter is None and own.is_dir():
             adapter = own
         if adapter is None:
-            return cls(thinker, processor, about)
+            return cls(thinker.to(device), processor, about)
         with warnings.catch_warnings():
             # PEFT asks transformers for a property that has been renamed: nothing the person can do about.
             warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)
             adapted, report = checkpoint.attach(thinker, adapter, renames=RENAMES)
-        return cls(adapted, processor, about, report)
+        return cls(adapted.to(device), processor, about, report)
 
     def prompt(self, clip, task, question: str = "", *, other=None, window=None) -> Prompt:
         """`prompt.build` with this checkpoint's processor and frame size."""
@@ -398,16 +398,19 @@ def _pictures(processor: Qwen2_5OmniProcessor) -> tuple:
 
 
 def _thinker(
-    model: str, config: Qwen2_5OmniThinkerConfig, *, device: str, dtype: torch.dtype
+    model: str, config: Qwen2_5OmniThinkerConfig, *, dtype: torch.dtype
 ) -> Qwen2_5OmniThinkerForConditionalGeneration:
-    """The thinker with its weights, all of them there and finite. Raises CrabError with the name of the tensor."""
+    """The thinker with its weights, all of them there and finite. Raises CrabError with the name of the tensor.
+
+    On the CPU: transformers loads to other devices from threads, which ZeroGPU's stand-in for CUDA does not know and
+    Apple's MPS does not survive.
+    """
     with _reading(model, "generation_config.json"):
         if cached_file(model, "generation_config.json", _raise_exceptions_for_missing_entries=False):
             GenerationConfig.from_pretrained(model)  # from_pretrained below does without one that it cannot read
     with _reading(model, _damaged(model) or "its weights, or they are not those of its config.json"):
         thinker, loaded = Qwen2_5OmniThinkerForConditionalGeneration.from_pretrained(
-            model, config=config, dtype=dtype, device_map=None if device == "cpu" else {"": device},
-            ignore_mismatched_sizes=True, output_loading_info=True,
+            model, config=config, dtype=dtype, ignore_mismatched_sizes=True, output_loading_info=True
         )  # fmt: skip
     if loaded["missing_keys"]:  # transformers would fill them at random
         raise CrabError(f"The model {model!r} is not whole: {min(loaded['missing_keys'])} is missing.")
@@ -471,7 +474,10 @@ def round_positions(thinker: torch.nn.Module) -> None:
     table.positional_embedding.copy_(rounded)
 
 
-def _best_device() -> str:
+def _best_device(model: str) -> str:
+    """Where to compute. A model as small as `weights.is_small` says answers on a CPU as fast, and takes no GPU's time."""
+    if weights.is_small(model):
+        return "cpu"
     if torch.cuda.is_available():
         return "cuda"
     return "mps" if torch.backends.mps.is_available() else "cpu"

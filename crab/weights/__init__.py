@@ -6,7 +6,7 @@ beforehand; `plan` tells from the configuration alone what memory answering and 
 
 from crab.weights.hub import Found, fetch, find, find_segmenter
 from crab.weights.names import CHECKPOINTS, Checkpoint, Place, meant
-from crab.weights.plan import Plan, config_folder, configuration, plan, settle, table, to_json
+from crab.weights.plan import Plan, config_folder, configuration, is_small, plan, settle, table, to_json
 
 __all__ = [
     "CHECKPOINTS",
@@ -19,6 +19,7 @@ __all__ = [
     "fetch",
     "find",
     "find_segmenter",
+    "is_small",
     "meant",
     "plan",
     "settle",

@@ -118,6 +118,11 @@ def config_folder(model: str | Path) -> str:
     return str(cached_config(place).parent) if place else base
 
 
+def is_small(folder: str) -> bool:
+    """Whether the weights in a folder are too few to ask where they fit."""
+    return sum(path.stat().st_size for path in Path(folder).glob("*.safetensors")) < SMALL
+
+
 def settle(found: Found, device: str, *, say: Say = tell) -> str:
     """The dtype to load a model in: bfloat16 on an accelerator, on the CPU float32 where there is room for it.
 
@@ -125,8 +130,7 @@ def settle(found: Found, device: str, *, say: Say = tell) -> str:
     """
     if device != "cpu":
         return "bfloat16"
-    files = [path.stat().st_size for path in (Path(found.base).glob("*.safetensors"))]
-    if sum(files) < SMALL:
+    if is_small(found.base):
         return "float32"
     made = plan(found.base, found.adapter, device="cpu")
     [free] = made.machine.memory
