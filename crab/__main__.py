@@ -216,7 +216,11 @@ def _gigabytes(typed: str) -> float:
 def _new_file(typed: str) -> Path:
     """Looked at before a model is loaded, not after it has answered."""
     path = Path(typed)
-    if path.is_dir() or not path.parent.is_dir():
+    try:
+        fits = not path.is_dir() and path.parent.is_dir()
+    except OSError:  # a name that is too long for any
+        fits = False
+    if not fits:
         raise argparse.ArgumentTypeError(f"{typed} cannot be written: give a file in a folder that exists")
     return path
 

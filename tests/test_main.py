@@ -145,3 +145,14 @@ def test_data_check_of_a_whole_folder_is_status_nought(tmp_path, capsys):
     avuie.write(tmp_path, "avcap", "train", [row])
     assert main(["data", "check", str(tmp_path)]) == 0
     assert "avcap/train.json: 1 records, 0 faults" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("option", ["--routing", "--model"])
+def test_a_name_of_four_thousand_letters_is_a_sentence(option, golden, capsys):
+    arguments = ["ask", str(golden / "media" / "a.mp4"), "--task", "ave", option, "a" * 4000]
+    try:
+        status = main(arguments)
+    except SystemExit as refused:  # by argparse
+        status = refused.code
+    told = capsys.readouterr().err
+    assert status == 2 and "Traceback" not in told and ("cannot be written" in told or "could not be loaded" in told)
