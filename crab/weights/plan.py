@@ -8,6 +8,7 @@ and training steps. Pages of a weights file that is being converted are told apa
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -120,7 +121,8 @@ def config_folder(model: str | Path) -> str:
 
 def is_small(folder: str) -> bool:
     """Whether the weights in a folder are too few to ask where they fit."""
-    return sum(path.stat().st_size for path in Path(folder).glob("*.safetensors")) < SMALL
+    files = Path(folder).glob("*.safetensors") if os.path.isdir(folder) else ()
+    return sum(path.stat().st_size for path in files) < SMALL
 
 
 def settle(found: Found, device: str, *, say: Say = tell) -> str:
