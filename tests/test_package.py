@@ -9,7 +9,7 @@ def test_the_package_imports_without_page_or_decoders(request):
     code = (
         "import sys\n"
         "for name in ('gradio', 'av', 'cv2'): sys.modules[name] = None\n"
-        "import crab\n"
+        "import crab, crab.media, crab.prompt, crab.ask, crab.learn.train, crab.learn.evaluate\n"
         "print(crab.CrabError.__name__)"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=request.config.rootpath, capture_output=True, text=True)

@@ -153,14 +153,3 @@ def process_lives(pid):
     except ProcessLookupError:
         return False
     return True
-
-
-def test_the_parent_needs_no_decoder(request):
-    code = (
-        "import sys\n"
-        "for name in ('av', 'PIL', 'torch'): sys.modules[name] = None\n"
-        "from crab import media\n"
-        "print(media.Limits.seconds)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], cwd=request.config.rootpath, capture_output=True, text=True)
-    assert done.stdout.strip() == "300", done.stderr
