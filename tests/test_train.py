@@ -171,9 +171,11 @@ def test_two_processes_end_where_one_does(tmp_path):
     assert other.wait() == 0, other.stderr.read()
     assert (tmp_path / "two" / "practice" / "checkpoint-2" / "rng_state_1.pth").exists()
     for name in stages:
-        one, two = (load_file(tmp_path / run / name / train.WEIGHTS) for run in ("one", "two"))
+        one, two = (load_file(tmp_path / run / name / "checkpoint-2" / "model.safetensors") for run in ("one", "two"))
         furthest = max(float((tensor - two[key]).abs().max()) for key, tensor in one.items())
-        assert furthest < 1e-5
+        # Adam's first steps are as long as the rate whatever the gradient is, so a sum in another order is seen where a
+        # gradient is almost zero: a twentieth of a step was never reached, and another batch moves weights by whole ones.
+        assert furthest < 5e-5
     one, two = ([row["loss"] for row in _log(tmp_path / run)] for run in ("one", "two"))
     assert one == pytest.approx(two, rel=1e-4) and len(one) == 4
 

@@ -135,7 +135,8 @@ def train_base(out: str | Path, name: str, *, seed: int = 0) -> None:
     data = Scenes(reader, STAGES[name], senses.make_batch if name == "senses" else make_batch, seed=_seed(seed, name))
     run(model, data, STAGES[name], out / name, seed=_seed(seed, name))
     if _process().is_main_process:
-        save_file(thinker.state_dict(), out / name / "part")
+        # In the format that ships, so that the next stage, the adapter too, learns around the very weights it will meet.
+        save_file({key: value.to(torch.bfloat16) for key, value in thinker.state_dict().items()}, out / name / "part")
         (out / name / "part").replace(out / name / WEIGHTS)  # never half of it
     _process().wait_for_everyone()
 
