@@ -36,7 +36,7 @@ def small(words):
     return config
 
 
-def shrink(stages, *, bf16=True, log=1):
+def shrink(stages, *, bf16=train.BF16, log=1):
     """Train the small model in these stages, writing every step to the log."""
     mini.tokenizer, mini.config = lambda: WORDS, small
     train.STAGES, train.BF16, train.LOG_EVERY = stages, bf16, log

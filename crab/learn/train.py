@@ -47,7 +47,9 @@ warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)
 
 SAVE_EVERY = 100  # steps
 LOG_EVERY = 10  # steps; SAVE_EVERY is a multiple, so that a run taken up again logs the same means
-BF16 = True  # autocast, on any device
+# Autocast only where the hardware computes in it: on a processor that emulates it a step takes nine times as long.
+_PROCESSOR = getattr(torch.cpu, "get_capabilities", dict)()  # not every torch can tell
+BF16 = torch.cuda.is_available() or any(_PROCESSOR.get(name) for name in ("amx_bf16", "avx512_bf16"))
 PER_STEP = 8  # sequences of published records in a step: what the released script had on its two GPUs
 QUESTIONS = 4  # in one such sequence, at most
 HELD = 2_000_000  # from here on are the scenes that a loss is held out on: neither trained on nor evaluated
