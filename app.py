@@ -45,10 +45,10 @@ import gradio as gr  # noqa: E402
 from crab import CrabError  # noqa: E402
 from crab.ask import Result, ask, shown, to_json  # noqa: E402
 from crab.ilora import Intervention  # noqa: E402
-from crab.learn import effects, transfer  # noqa: E402
 from crab.media import Clip, Limits, open_clip, process  # noqa: E402
 from crab.model import Crab  # noqa: E402
 from crab.prompt import LONGEST_QUESTION, check_question, is_of  # noqa: E402
+from crab.routing import atlas as atlases, effects  # noqa: E402
 from crab.scenes import compose, render  # noqa: E402
 from crab.scenes.script import BACKDROPS, DURATION, Scene  # noqa: E402
 from crab.segment import Segmenter, load_segmenter  # noqa: E402
@@ -734,7 +734,7 @@ def working(f: SimpleNamespace, s: SimpleNamespace, model: SimpleNamespace) -> N
 class Atlas:
     """What ships of the atlas, read once: many runs' signatures, whether they lie apart, and what muting heads does."""
 
-    atlas: transfer.Atlas
+    atlas: atlases.Atlas
     separations: tuple[str, ...]
     damage: effects.DamageTable | None
 
@@ -743,8 +743,8 @@ def shipped_atlas() -> Atlas | None:
     path, damage = ASSETS / "atlas.npz", ASSETS / "damage.json"
     if not path.exists():
         return None
-    atlas = transfer.load(path)
-    return Atlas(atlas, tuple(str(transfer.separation(atlas, by=by)) for by in ("family", "dataset")),
+    atlas = atlases.load(path)
+    return Atlas(atlas, tuple(str(atlases.separation(atlas, by=by)) for by in ("family", "dataset")),
                  effects.damage_table(effects.load(damage)) if damage.exists() else None)
 
 
@@ -788,12 +788,12 @@ def mapping(f: SimpleNamespace, s: SimpleNamespace, a: SimpleNamespace, tab: gr.
     def on_atlas(runs: list[Result], by: str, dark: bool) -> dict[Any, Any]:
         if found is None:
             return {a.points: gr.skip()}
-        atlas, plane = found.atlas, transfer.project(found.atlas)
-        means, alike = transfer.means(atlas, by=by), transfer.similarity(atlas, by=by)
+        atlas, plane = found.atlas, atlases.project(found.atlas)
+        means, alike = atlases.means(atlas, by=by), atlases.similarity(atlas, by=by)
         mean, low, high, _ = zip(*means.values())
         families = [TASKS[name].family if by == "dataset" else name for name in alike.names]
         own = [(*plane.place(sign).tolist(), named(run, i)) for i, run in enumerate(runs)
-               if run.routing and (sign := transfer.signature(run)).sites == plane.sites]
+               if run.routing and (sign := atlases.signature(run)).sites == plane.sites]
         labels = [f"{name}, {scene}" for name, scene in zip(atlas.datasets, atlas.scenes)]
         updates = {
             a.signatures: charts.signatures(mean, list(means), low=low, high=high, layers=atlas.layers, dark=dark),

@@ -395,7 +395,7 @@ def run_route(args: argparse.Namespace) -> None:
     from crab import media
     from crab.ask import ask
     from crab.ilora import Intervention
-    from crab.learn import effects
+    from crab.routing import effects
     from crab.segment import load_segmenter
     from visualize.routing import save_npz
 
@@ -426,16 +426,16 @@ def run_route(args: argparse.Namespace) -> None:
 
 
 def run_atlas(args: argparse.Namespace) -> None:
-    from crab.learn import effects, transfer
+    from crab.routing import atlas as atlases, effects
 
-    asked = list(transfer.questions(args.data, count=args.count, split=args.split))
+    asked = list(atlases.questions(args.data, count=args.count, split=args.split))
     if args.damage and not all(one.target for one in asked):
         raise CrabError(f"What is lost cannot be told without targets: {args.data} needs a train.json of each dataset.")
     crab = _load(args)
-    atlas = transfer.atlas(crab, tqdm(asked, unit=" answers"))
-    transfer.save(atlas, args.out)
+    atlas = atlases.atlas(crab, tqdm(asked, unit=" answers"))
+    atlases.save(atlas, args.out)
     for by in ("family", "dataset"):
-        print(transfer.separation(atlas, by=by))
+        print(atlases.separation(atlas, by=by))
     if args.damage:
         found = effects.damage(crab, tqdm(asked, unit=" questions"))
         effects.save(found, args.damage)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from test_transfer import clip, own, run  # noqa: F401  a run of a tiny model
+from test_atlas import clip, own, run  # noqa: F401  a run of a tiny model
 
 from crab import CrabError
 from crab.ilora import adapted_layers
-from crab.learn import controls, transfer
-from crab.learn.controls import Controlled
-from crab.learn.transfer import Asked
+from crab.routing import atlas as atlases, controls
+from crab.routing.controls import Controlled
+from crab.routing.atlas import Asked
 from crab.tasks import TASKS
 
 
@@ -26,7 +26,7 @@ def found(tiny, asked):
 
 def test_the_routers_signature_is_the_atlas_own(found, own):
     ours = found.signatures["routers", "answer"][0]
-    np.testing.assert_allclose(ours, transfer.signature(own).layers_answer.ravel(), atol=1e-5)
+    np.testing.assert_allclose(ours, atlases.signature(own).layers_answer.ravel(), atol=1e-5)
     language = own.routing["language"]
     words = np.array([token.modality == "text" for token in language.tokens])
     layers = np.array([site.layer for site in language.sites])

@@ -7,15 +7,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from test_transfer import clip, forced, model, own, result_of, run  # noqa: F401  the runs of a tiny model
+from test_atlas import clip, forced, model, own, result_of, run  # noqa: F401  the runs of a tiny model
 
 from crab import CrabError, media
 from crab.__main__ import main
 from crab.answer import Box, Event
 from crab.ilora import Intervention
-from crab.learn import effects
-from crab.learn.effects import Edit
-from crab.learn.transfer import Asked
+from crab.routing import effects
+from crab.routing.effects import Edit
+from crab.routing.atlas import Asked
 from crab.segment import Mask
 from crab.tasks import TASKS
 

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from crab import CrabError
 from crab.ilora import adapted_layers
-from crab.learn.transfer import LONGEST, Asked, Separation, nearest_alike, separation_of
+from crab.routing.atlas import LONGEST, Asked, Separation, nearest_alike, separation_of
 from crab.model import Crab, site_of
 from crab.prompt import Token
 

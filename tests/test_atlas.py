@@ -12,8 +12,8 @@ from crab import CrabError, answer, avuie, media
 from crab.__main__ import main
 from crab.ask import Result, ask
 from crab.ilora import Intervention, RoutingTrace, Site
-from crab.learn import transfer
-from crab.learn.transfer import Atlas
+from crab.routing import atlas as atlases
+from crab.routing.atlas import Atlas
 from crab.prompt import Token
 from crab.tasks import TASKS
 
@@ -58,7 +58,7 @@ def planted(runs: int = 12, spread: float = 0.02, apart: float = 0.3) -> Atlas:
     names = ["ave", "unav", "avqa"] * runs
     centre = {"ave": [0.6, 0.2, 0.2], "unav": [0.58, 0.22, 0.2], "avqa": [0.6 - apart, 0.2 + apart, 0.2]}
     weights = np.array([[centre[name]] * 4 for name in names]) + rng.normal(0, spread, (len(names), 4, 3))
-    views = {view: weights[:, : 2 if "layers" in view else 4].astype(np.float16) for view in transfer.VIEWS}
+    views = {view: weights[:, : 2 if "layers" in view else 4].astype(np.float16) for view in atlases.VIEWS}
     return Atlas(
         "m", tuple(names), tuple(TASKS[name].family for name in names), tuple(str(i // 3) for i in range(len(names))),
         (0, 1), SITES, **views,
@@ -73,7 +73,7 @@ def test_a_signature_is_the_mean_over_layers_and_over_sites():
     tokens = (*[Token("text")] * 3, *[Token("generated")] * 2)
     seen = RoutingTrace(weights[:1, :2], (Site("vision", 0, "up_proj"),), (Token("video"),) * 2)
     routing = {"vision": seen, "language": RoutingTrace(weights, SITES, tokens)}
-    found = transfer.signature(result_of("", "ave", routing=routing))
+    found = atlases.signature(result_of("", "ave", routing=routing))
     assert found.layers == (0, 1) and found.sites == (*SITES, Site("vision", 0, "up_proj"))
     np.testing.assert_allclose(found.layers_answer[1], weights[2:, 3:].mean(axis=(0, 1)), rtol=1e-5)
     np.testing.assert_allclose(found.layers_all[0], weights[:2].mean(axis=(0, 1)), rtol=1e-5)
@@ -83,11 +83,11 @@ def test_a_signature_is_the_mean_over_layers_and_over_sites():
 
 def test_an_answer_of_one_token_is_known_by_the_position_that_wrote_it(own):
     with pytest.raises(ValueError, match="without a trace"):
-        transfer.signature(replace(own, routing=None))
+        atlases.signature(replace(own, routing=None))
     prompt = own.prompt_tokens
     language = own.routing["language"]
     short = RoutingTrace(language.weights[:, :prompt], language.sites, language.tokens[:prompt])
-    found = transfer.signature(replace(own, routing={**own.routing, "language": short}))
+    found = atlases.signature(replace(own, routing={**own.routing, "language": short}))
     np.testing.assert_array_equal(found.sites_answer, language.weights[:, prompt - 1])
 
 
@@ -95,28 +95,28 @@ def test_an_answer_of_one_token_is_known_by_the_position_that_wrote_it(own):
 
 
 def test_an_atlas_is_made_kept_and_read_back(tiny, golden, tmp_path):
-    asked = list(transfer.questions(golden, count=1))
+    asked = list(atlases.questions(golden, count=1))
     assert [one.task.name for one in asked] == [name for name in TASKS if (golden / "AVUIE_2" / name).is_dir()]
-    atlas = transfer.atlas(tiny, asked[:3], max_new_tokens=3)
-    transfer.save(atlas, tmp_path / "atlas.npz")
-    again = transfer.load(tmp_path / "atlas.npz")
+    atlas = atlases.atlas(tiny, asked[:3], max_new_tokens=3)
+    atlases.save(atlas, tmp_path / "atlas.npz")
+    again = atlases.load(tmp_path / "atlas.npz")
     assert (again.model, again.datasets, again.sites) == (tiny.name, ("ave", "avqa", "meld"), atlas.sites)
-    assert all(np.array_equal(getattr(again, view), getattr(atlas, view)) for view in transfer.VIEWS)
+    assert all(np.array_equal(getattr(again, view), getattr(atlas, view)) for view in atlases.VIEWS)
     assert again.layers_answer.dtype == np.float16 and len(again.sites) == again.sites_all.shape[1] == 33
     (tmp_path / "none.npz").write_bytes(b"nothing")
     with pytest.raises(CrabError, match="is no atlas"):
-        transfer.load(tmp_path / "none.npz")
+        atlases.load(tmp_path / "none.npz")
     with pytest.raises(CrabError, match="no record"):
-        list(transfer.questions(tmp_path))
+        list(atlases.questions(tmp_path))
 
 
 def test_a_few_hundred_runs_are_below_a_megabyte(tmp_path):
     rng = np.random.default_rng(0)
     sites = tuple(Site("language", i, "q_proj") for i in range(66))  # as many as crab-mini has
     views = {view: rng.dirichlet(np.ones(3), (400, 6 if "layers" in view else 66)).astype(np.float16)
-             for view in transfer.VIEWS}  # fmt: skip
+             for view in atlases.VIEWS}  # fmt: skip
     atlas = Atlas("m", ("ave",) * 400, ("localisation",) * 400, ("objects-1",) * 400, tuple(range(6)), sites, **views)
-    transfer.save(atlas, tmp_path / "a.npz")
+    atlases.save(atlas, tmp_path / "a.npz")
     assert (tmp_path / "a.npz").stat().st_size < 1_000_000
 
 
@@ -126,53 +126,53 @@ def test_a_few_hundred_runs_are_below_a_megabyte(tmp_path):
 ])  # fmt: skip
 def test_a_scene_is_known_by_its_files(path, scene):
     which = {"image": Path(path)} if path.endswith("jpg") else {"video": Path(path)}
-    assert transfer._scene(avuie.Record(TASKS["ave"], 0, {}, "", "", **which)) == scene
+    assert atlases._scene(avuie.Record(TASKS["ave"], 0, {}, "", "", **which)) == scene
 
 
 def test_means_have_intervals_that_hold_them_and_shrink_with_runs():
-    few, many = (transfer.means(planted(runs))["avqa"] for runs in (5, 80))
+    few, many = (atlases.means(planted(runs))["avqa"] for runs in (5, 80))
     for mean in (few, many):
         assert mean.mean.shape == (2, 3) and (mean.low <= mean.mean).all() and (mean.mean <= mean.high).all()
     assert (many.high - many.low).mean() < (few.high - few.low).mean() / 2 and many.runs == 80
 
 
 def test_similar_tasks_are_similar_and_neighbours():
-    similar = transfer.similarity(planted())
+    similar = atlases.similarity(planted())
     assert similar.names == ("ave", "unav", "avqa")
     assert similar.matrix[0, 1] > 0.5 > -0.5 > similar.matrix[0, 2]
     np.testing.assert_allclose(similar.matrix, similar.matrix.T)
-    found = transfer.dendrogram(similar)
+    found = atlases.dendrogram(similar)
     assert abs(found.order.index(0) - found.order.index(1)) == 1 and found.links.shape == (2, 4)
 
 
 def test_the_projection_lays_what_is_apart_apart_and_places_another_run():
     atlas = planted()
-    found = transfer.project(atlas, view="sites_all")
+    found = atlases.project(atlas, view="sites_all")
     x = found.points[:, 0]
     other = atlas.kinds("dataset") == "avqa"
     assert x[other].min() > x[~other].max() or x[other].max() < x[~other].min()
     assert found.explained[0] > 0.8
-    first = transfer.Signature(atlas.layers, atlas.sites, *(getattr(atlas, view)[0] for view in transfer.VIEWS))
+    first = atlases.Signature(atlas.layers, atlas.sites, *(getattr(atlas, view)[0] for view in atlases.VIEWS))
     np.testing.assert_allclose(found.place(first), found.points[0], atol=1e-4)
     with pytest.raises(ValueError, match="another model"):
         found.place(replace(first, sites=SITES[:1]))
 
 
 def test_separation_tells_structure_from_noise():
-    family = transfer.separation(planted(40))
+    family = atlases.separation(planted(40))
     assert family.accuracy == 1.0 and family.low > 0.85 > family.chance and "better than chance" in str(family)
     assert family.chance == pytest.approx((2 / 3 * 2 / 3) + (1 / 3 * 1 / 3), abs=0.01)
-    dataset = transfer.separation(planted(40, spread=0.1, apart=0), by="dataset")
+    dataset = atlases.separation(planted(40, spread=0.1, apart=0), by="dataset")
     assert dataset.low < 1 / 3 < dataset.high and "not shown to be better than chance" in str(dataset)
 
 
 def test_runs_about_the_same_scene_do_not_count_as_neighbours():
     atlas = planted(2)
     twins = replace(atlas, scenes=("a",) * 3 + ("b",) * 3, **{view: np.repeat(getattr(atlas, view)[:2], 3, axis=0)
-                                                              for view in transfer.VIEWS})  # fmt: skip
-    assert transfer.separation(twins).scenes == 2
+                                                              for view in atlases.VIEWS})  # fmt: skip
+    assert atlases.separation(twins).scenes == 2
     with pytest.raises(CrabError, match="one scene"):
-        transfer.separation(replace(atlas, scenes=("a",) * 6))
+        atlases.separation(replace(atlas, scenes=("a",) * 6))
 
 
 # Two answers
@@ -190,4 +190,4 @@ def test_atlas_writes_a_file_and_says_whether_tasks_lie_apart(golden, model, tmp
     assert main(command) == 0
     told = capsys.readouterr().out
     assert "family: the nearest run of another scene" in told and "chance" in told
-    assert len(transfer.load(out).datasets) == 7
+    assert len(atlases.load(out).datasets) == 7

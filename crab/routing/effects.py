@@ -21,7 +21,7 @@ from crab.ask import Result, ask
 from crab.ilora import adapted_layers
 from crab.ilora.trace import Intervention
 from crab.learn.metrics import accuracy, box_iou, jaccard, temporal_iou
-from crab.learn.transfer import LONGEST, Asked
+from crab.routing.atlas import LONGEST, Asked
 from crab.model import Crab
 
 
