@@ -698,8 +698,10 @@ def working(f: SimpleNamespace, s: SimpleNamespace, model: SimpleNamespace) -> N
             pictures = tuple(
                 compare.boxes(run.frame, run.answer, None, run.masks, of=run.size) if run.frame is not None else ""
                 for run in (first, second))
+            differs = model.differ(first, second)
             sides = compare.pair(first.answer, second.answer, (named(first, one), named(second, two)),
-                                 pictures=pictures, duration=first.clip.duration, facts=model.differ(first, second))
+                                 pictures=pictures, duration=first.clip.duration, facts=differs.facts,
+                                 shifts=differs.shifts)
         towers = [(title, name) for name, title in TOWERS.items() if name in first.routing and name in second.routing]
         tower = tower if tower in first.routing else "language"
         return {s.sides: sides, s.tower: gr.update(choices=towers, value=tower)} | drawn(first, second, tower, by, dark)
@@ -1148,10 +1150,10 @@ def build(crab: Crab, segmenter: Segmenter) -> gr.Blocks:
                 yield result
 
     @on_gpu(duration=60)
-    def differ(one: Result, other: Result) -> tuple[str, ...]:
-        """What differs besides the words; how likely the first other word was, where both were asked the same."""
+    def differ(one: Result, other: Result) -> effects.Comparison:
+        """What differs; where both were asked the same, also how much likelier either run finds every token."""
         alike = (one.clip, one.task, one.question, one.other) == (other.clip, other.task, other.question, other.other)
-        return effects.compare(one, other, crab=crab if alike else None).facts
+        return effects.compare(one, other, crab=crab if alike else None)
 
     model = SimpleNamespace(answers=answers, differ=differ)
     switch = SWITCH_SPACE if os.environ.get("SPACE_ID") else SWITCH

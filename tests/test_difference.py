@@ -1,11 +1,13 @@
 """Two runs held against each other."""
 
+import re
+
 import numpy as np
 import pytest
 from test_trace import towers
 
 from crab.ilora.trace import RoutingTrace
-from visualize import difference
+from visualize import difference, theme
 
 
 def pair():
@@ -47,3 +49,14 @@ def test_words_are_marked_by_signs_and_lines_and_escaped():
     assert "<del><small>−</small>hear</del><ins><small>+</small>see</ins>" in html
     assert "<b>" not in html and "&lt;" in html
     assert "same, word for word" in difference.words("x", "x") and "same" not in html
+
+
+def test_tokens_say_how_much_likelier_they_became():
+    html = difference.shifts([(" <dog>", -0.7), (" ran", 0.04), (" off", 5.0)])
+    tokens = re.findall(r'--c:(#\w+);--p:(\d+)%" title="(.*?) nats">(.*?)<small>(.*?)</small>', html)
+    assert tokens == [
+        (theme.LESS, "21", "-0.700", "&lt;dog&gt;", "−0.7"),
+        (theme.MORE, "0", "+0.040", "ran", ""),
+        (theme.MORE, "60", "+5.000", "off", "+5.0"),
+    ]
+    assert difference.shifts([]) == ""

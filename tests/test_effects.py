@@ -23,6 +23,7 @@ from crab.tasks import TASKS
 def test_the_same_answer_differs_in_nothing(tiny, own):
     found = effects.compare(own, own, crab=tiny)
     assert found.same and found.first is None and found.kl is None
+    assert len(found.shifts) == len(own.token_ids) and not any(shift.nats for shift in found.shifts)
     assert [edit.kind for edit in found.words] == ["equal"] and "same answer" in str(found)
 
 
@@ -39,6 +40,24 @@ def test_the_first_differing_token_has_a_kl_and_only_with_a_model(tiny, own, for
     assert "KL" in str(found)
     windowed = replace(own, prompt_tokens=2 * own.prompt_tokens)
     assert effects.compare(windowed, forced, crab=tiny).kl is None
+
+
+def test_a_change_shows_in_every_token_even_where_the_words_stay(tiny, own):
+    """Of the same answer under another routing: each token's log-probability, as the two runs' own passes have it."""
+    how = Intervention("mute", (1,), layers=(2,), towers=("language",))
+    other = replace(own, intervention=how)
+    found = effects.compare(own, other, crab=tiny)
+    prompt = tiny.prompt(own.clip, own.task)
+    for number, (token, shift) in enumerate(zip(own.token_ids, found.shifts, strict=True)):
+        p, q = (tiny.logits(prompt, own.token_ids[:number], intervention=by)[-1].log_softmax(-1)[token]
+                for by in (None, how))  # fmt: skip
+        assert shift.nats == pytest.approx(float(q - p), abs=1e-4)
+        assert shift.text == tiny.processor.tokenizer.decode([token])
+    assert max(abs(shift.nats) for shift in found.shifts) > 1e-3
+    assert found.same and "nats a token" in found.facts[1]
+    back = effects.compare(other, own, crab=tiny)
+    assert [shift.nats for shift in back.shifts] == pytest.approx([-shift.nats for shift in found.shifts], abs=1e-6)
+    assert effects.compare(own, other).shifts == ()
 
 
 def test_words_events_boxes_and_masks_are_compared():

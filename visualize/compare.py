@@ -44,10 +44,11 @@ def card(said: Any, meant: Any | None, verdict: Any | None, *, asked: str, durat
 
 
 def pair(one: Any, other: Any, names: tuple[str, str], *, duration: float, pictures: tuple[str, str] = ("", ""),
-         facts: Sequence[str] = ()) -> str:
+         facts: Sequence[str] = (), shifts: Sequence[tuple[str, float]] = ()) -> str:
     """HTML of two runs' `Answer`s side by side, and what differs: word by word, on one axis of seconds, and `facts`.
 
-    `names` say what each run is, `pictures` are an <img> each as `boxes` makes it. All text is escaped.
+    `names` say what each run is, `pictures` are an <img> each as `boxes` makes it; `shifts` as `difference.shifts`
+    takes them. All text is escaped.
     """
     colours = shared_colours(other, one)
     sides = "".join(
@@ -56,8 +57,9 @@ def pair(one: Any, other: Any, names: tuple[str, str], *, duration: float, pictu
     )
     bars = lanes(other.events, one.events, duration, colours=colours, names=names)
     told = "".join(f"<li>{escape(fact)}</li>" for fact in facts)
+    likelihood = f"<h3>Token by token</h3>{difference.shifts(shifts)}" if shifts else ""
     return (f"<div class='compared'><div class='sides'>{sides}</div>{bars}<h3>Word by word</h3>"
-            f"{difference.words(one.text, other.text)}<ul class='notes'>{told}</ul></div>")
+            f"{difference.words(one.text, other.text)}{likelihood}<ul class='notes'>{told}</ul></div>")
 
 
 def shared_colours(said: Any, meant: Any | None) -> dict[str, str]:

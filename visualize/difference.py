@@ -162,6 +162,10 @@ STYLE = """<style>
   background: color-mix(in srgb, MORE 22%, transparent); }
 .crab-diff del { text-decoration: line-through; background: color-mix(in srgb, LESS 22%, transparent); }
 .crab-diff small { font-weight: 700; }
+.crab-shifts { display: flex; flex-wrap: wrap; gap: 6px 2px; line-height: 1.35; }
+.crab-shifts span { padding: 1px 4px; border-radius: 4px; text-align: center; white-space: pre;
+  background: color-mix(in srgb, var(--c) var(--p), transparent); }
+.crab-shifts small { display: block; font-size: 11px; font-variant-numeric: tabular-nums; min-height: 1.35em; }
 </style>""".replace("MORE", theme.MORE).replace("LESS", theme.LESS)
 
 
@@ -183,3 +187,22 @@ def words(one: str, other: str) -> str:
             parts.append(f"<ins><small>+</small>{new}</ins>")
     same = "<p>Both answers are the same, word for word.</p>" if one == other else ""
     return f'{STYLE}<div class="crab-diff">{same}{"".join(parts)}</div>'
+
+
+def shifts(tokens: Sequence[tuple[str, float]], *, limit: float = 2.0) -> str:
+    """HTML of an answer's tokens, each with how much likelier another run finds it: (text, nats) as `Shift` has them.
+
+    Blue and − is less likely, brick and + more; full colour from ±`limit` nats on. A number of 0.0 is left out, and a
+    token with none has no colour. Escaped. Empty for no tokens.
+    """
+    if not tokens:
+        return ""
+    parts = []
+    for text, nats in tokens:
+        number = f"{nats:+.1f}".replace("-", "−") if round(abs(nats), 1) else ""
+        hue = theme.MORE if nats > 0 else theme.LESS
+        share = 60 * min(abs(nats) / limit, 1) if number else 0
+        parts.append(f'<span style="--c:{hue};--p:{share:.0f}%" title="{nats:+.3f} nats">{escape(text.strip() or "␣")}'
+                     f"<small>{number}</small></span>")  # fmt: skip
+    return (f'{STYLE}<div class="crab-shifts">{"".join(parts)}</div><p class="key">Under each token of the first answer: '
+            "how much likelier the second run finds it there, in nats (+0.7 is twice as likely, −0.7 half).</p>")

@@ -207,8 +207,8 @@ def damage(
     """Intervention × family: how much a score changes, numbers in the cells, on a scale centred at zero.
 
     `values` (rows, families), negative is worse, of scores 0…1; NaN was not measured. `rows` are what was done ("head 1
-    muted"). `low`, `high` bound the interval in the hover; a cell whose interval spans zero is bracketed, as not told
-    from nothing. The scale is ±`limit`, written above. `counts`: how many questions of each family.
+    muted"). `low`, `high` bound the interval in the hover; a cell whose interval spans zero is bracketed and has no
+    colour, as not told from nothing. The scale is ±`limit`, written above. `counts`: how many questions of each family.
     """
     values = np.asarray(values, np.float32)
     if not values.size:
@@ -216,6 +216,7 @@ def damage(
     tone = theme.ink(dark)
     interval = low is not None and high is not None
     told, shown = [], []
+    vague = (low <= 0) & (high >= 0) if interval else np.zeros(values.shape, bool)
     for i, what in enumerate(rows):
         told.append([])
         shown.append([])
@@ -224,12 +225,11 @@ def damage(
             spread = f"<br>interval {low[i, j]:+.3f} to {high[i, j]:+.3f}" if interval else ""
             told[-1].append(f"{escape(what)}: {escape(family)}{n}<br><b>{unit} {values[i, j]:+.3f}</b>{spread}")
             number = "not measured" if np.isnan(values[i, j]) else f"{values[i, j]:+.2f}".replace("-", "−")
-            vague = interval and low[i, j] <= 0 <= high[i, j]
-            shown[-1].append(f"({number})" if vague else number)
+            shown[-1].append(f"({number})" if vague[i, j] else number)
     figure = go.Figure(layout=theme.layout(dark))
     figure.add_heatmap(
-        z=values, zmin=-limit, zmax=limit, zmid=0, colorscale=theme.diverging_scale(dark), showscale=False, xgap=2, ygap=2,
-        text=shown, texttemplate="%{text}", textfont={"size": 11}, customdata=told, hoverongaps=False,
+        z=np.where(vague, 0, values), zmin=-limit, zmax=limit, zmid=0, colorscale=theme.diverging_scale(dark),
+        showscale=False, xgap=2, ygap=2, text=shown, texttemplate="%{text}", textfont={"size": 11}, customdata=told, hoverongaps=False,
         hovertemplate="%{customdata}<extra></extra>",
     )  # fmt: skip
     row = 34
@@ -239,7 +239,7 @@ def damage(
     less, more = (f"<span style='color:{hue}'>■</span>" for hue in (theme.LESS, theme.MORE))
     beyond = int((np.abs(values) > limit).sum())
     lines = [f"{unit}: {less} − worse, {more} + better; the scale is ±{limit:g}" + (f", {beyond} beyond it." if beyond else ".")]
-    lines += ["In brackets: the interval spans zero."] if interval else []
+    lines += ["In brackets and without a colour: the interval spans zero."] if interval else []
     lines += [note] if note else []
     top = 36 + 14 * len(lines)
     theme.small_print(figure, lines, top - 4, tone)

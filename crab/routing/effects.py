@@ -36,6 +36,13 @@ class Edit(NamedTuple):
     after: str
 
 
+class Shift(NamedTuple):
+    """A token of the first answer, and how much likelier the second run finds it, given what stands before it."""
+
+    text: str
+    nats: float  # natural logarithm of the ratio; below 0 it is less likely
+
+
 @dataclass(frozen=True)
 class Comparison:
     """What differs between two answers. An IoU is 0 where only one has any, None where neither does."""
@@ -48,18 +55,28 @@ class Comparison:
     masks: float | None  # IoU of the first mask of either
     first: int | None  # number of the first token that differs, from 0; None where none does
     kl: float | None  # nats from the first answer's distribution of that token to the second's; None without a model
+    shifts: tuple[Shift, ...] = ()  # of the first answer, token by token; empty without a model
 
     @property
     def facts(self) -> tuple[str, ...]:
         """Sentences for people: what differs besides the words."""
         if self.same:
-            return ("The same answer, token by token.",)
+            return ("The same answer, token by token.", *self._shifted)
         kl = "" if self.kl is None else f"; there the second run's choice lies {self.kl:.4f} nats (KL) from the first's"
         told = [f"The first token that differs is number {self.first + 1}{kl}."]
         if self.choices[0] != self.choices[1]:
             told.append(f"The choice was {self.choices[0]} and is {self.choices[1]}.")
         ious = {"events": self.events, "boxes": self.boxes, "masks": self.masks}
-        return (*told, *(f"The {name} overlap by {iou:.2f} (IoU)." for name, iou in ious.items() if iou is not None))
+        told += [f"The {name} overlap by {iou:.2f} (IoU)." for name, iou in ious.items() if iou is not None]
+        return (*told, *self._shifted)
+
+    @property
+    def _shifted(self) -> tuple[str, ...]:
+        if not self.shifts:
+            return ()
+        mean, most = np.mean([shift.nats for shift in self.shifts]), max(self.shifts, key=lambda shift: abs(shift.nats))
+        return (f"The second run gives the first answer {mean:+.3f} nats a token, most of all "
+                f"{most.nats:+.3f} at {most.text.strip()!r}.",)  # fmt: skip
 
     def __str__(self) -> str:
         edits = (f"{edit.kind}: {edit.before!r} -> {edit.after!r}" for edit in self.words if edit.kind != "equal")
@@ -69,17 +86,21 @@ class Comparison:
 def compare(before: Result, after: Result, *, crab: Crab | None = None) -> Comparison:
     """Tell two answers apart, of two runs of one question with and without an intervention, or of any two.
 
-    With `crab`, the model that gave both, the distributions of the first token that differs are computed anew, each
-    with its own run's intervention after what both have written until there (two passes); not so for a clip that was
-    asked in windows, where `kl` stays None.
+    With `crab`, the model that gave both, the first answer is scored again, token by token, once with either run's
+    intervention (two passes): `shifts` shows what a change did even where no word is another, `kl` how far apart the
+    choices lie where the answers part. Not so for a clip that was asked in windows.
     """
     ids = before.token_ids, after.token_ids
     first = next((i for i in range(min(map(len, ids))) if ids[0][i] != ids[1][i]), min(map(len, ids)))
     same = ids[0] == ids[1]
-    kl = None
-    if crab is not None and not same:
-        logits = [_next(crab, result, ids[0][:first]) for result in (before, after)]
-        kl = None if any(of is None for of in logits) else _kl(*logits)
+    kl, shifts = None, ()
+    scores = [_scores(crab, result, ids[0]) for result in (before, after)] if crab is not None else [None]
+    if all(of is not None for of in scores):
+        kl = None if same else _kl(*(of[first] for of in scores))
+        said = torch.tensor(ids[0], dtype=torch.long, device=scores[0].device)[:, None]
+        nats = [of[: len(ids[0])].gather(1, said)[:, 0] for of in scores]
+        words = (crab.processor.tokenizer.decode([token]) for token in ids[0])
+        shifts = tuple(map(Shift, words, (nats[1] - nats[0]).tolist()))
     boxes = [_corners(result.answer) for result in (before, after)]
     masks = [result.masks[0].mask if result.masks else None for result in (before, after)]
     return Comparison(
@@ -91,6 +112,7 @@ def compare(before: Result, after: Result, *, crab: Crab | None = None) -> Compa
         masks=_iou(jaccard, *masks),
         first=None if same else first,
         kl=kl,
+        shifts=shifts,
     )
 
 
@@ -119,17 +141,19 @@ def _corners(said: Answer) -> tuple[float, float, float, float] | None:
     return next(((box.x1, box.y1, box.x2, box.y2) for box in said.boxes), None)
 
 
-def _next(crab: Crab, result: Result, written: Sequence[int]) -> torch.Tensor | None:
-    """Logits of the token after `written`, (vocabulary,); None of a run in windows."""
+def _scores(crab: Crab, result: Result, written: Sequence[int]) -> torch.Tensor | None:
+    """Log-probabilities of every token of `written` and of what follows, (written + 1, vocabulary); None of a run in
+    windows."""
     prompt = crab.prompt(result.clip, result.task, result.question, other=result.other)
     if len(prompt.map.tokens) != result.prompt_tokens:
         return None
-    return crab.logits(prompt, written, intervention=result.intervention)[-1]
+    logits = crab.logits(prompt, written, intervention=result.intervention)[len(prompt.map.tokens) - 1 :]
+    return logits.double().log_softmax(dim=-1)
 
 
 def _kl(a: torch.Tensor, b: torch.Tensor) -> float:
-    p, q = (logits.double().log_softmax(dim=-1) for logits in (a, b))
-    return max(float((p.exp() * (p - q)).sum()), 0.0)
+    """Of two rows of log-probabilities, (vocabulary,)."""
+    return max(float((a.exp() * (a - b)).sum()), 0.0)
 
 
 # --- damage ---------------------------------------------------------------------------------------------------------
