@@ -68,7 +68,7 @@ def test_damage_is_centred_at_zero_signed_and_honest_about_noise():
     assert (panel.zmin, panel.zmid, panel.zmax) == (-0.35, 0, 0.35)
     assert [list(row) for row in panel.text] == [["−0.40", "(+0.01)"], ["not measured", "+0.30"]]
     assert "1 beyond it" in words(figure) and "40 questions" in panel.customdata[0][0]
-    np.testing.assert_array_equal(panel.z, [[-0.4, 0], [np.nan, 0.3]])  # what is not told from nothing has no colour
+    np.testing.assert_allclose(panel.z, [[-0.4, 0], [np.nan, 0.3]])  # what is not told from nothing has no colour
 
 
 @pytest.mark.parametrize("figure", [
