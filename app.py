@@ -795,7 +795,7 @@ def mapping(f: SimpleNamespace, s: SimpleNamespace, a: SimpleNamespace, tab: gr.
         mean, low, high, _ = zip(*means.values())
         families = [TASKS[name].family if by == "dataset" else name for name in alike.names]
         own = [(*plane.place(sign).tolist(), named(run, i)) for i, run in enumerate(runs)
-               if run.routing and (sign := atlases.signature(run)).sites == plane.sites]
+               if run.routing and (sign := atlases.signature(run.routing)).sites == plane.sites]
         labels = [f"{name}, {scene}" for name, scene in zip(atlas.datasets, atlas.scenes)]
         updates = {
             a.signatures: charts.signatures(mean, list(means), low=low, high=high, layers=atlas.layers, dark=dark),

@@ -426,16 +426,18 @@ def run_route(args: argparse.Namespace) -> None:
 
 
 def run_atlas(args: argparse.Namespace) -> None:
-    from crab.routing import atlas as atlases, effects
+    from crab.routing import atlas as atlases, effects, separation, sites
+    from crab.routing.survey import survey
 
     asked = list(atlases.questions(args.data, count=args.count, split=args.split))
     if args.damage and not all(one.target for one in asked):
         raise CrabError(f"What is lost cannot be told without targets: {args.data} needs a train.json of each dataset.")
     crab = _load(args)
-    atlas = atlases.atlas(crab, tqdm(asked, unit=" answers"))
+    atlas = survey(crab, tqdm(asked, unit=" answers"))
     atlases.save(atlas, args.out)
     for by in ("family", "dataset"):
         print(atlases.separation(atlas, by=by))
+    print(separation.table(atlas.controls), separation.verdict(atlas.controls), sites.summary(atlas.usage), sep="\n")
     if args.damage:
         found = effects.damage(crab, tqdm(asked, unit=" questions"))
         effects.save(found, args.damage)

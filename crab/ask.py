@@ -99,7 +99,7 @@ def ask(
     Raises CrabError (MediaError among them) before the first result.
     """
     began = time.perf_counter()
-    windows = _windows(clip, task)
+    windows = windows_of(clip, task)
     notes = _notes(clip, other, task, windows)
     if intervention is not None:
         if len(windows) > 1 and (intervention.what == "replay" or isinstance(intervention.tokens, Mapping)):
@@ -158,7 +158,7 @@ def shown(result: Result) -> tuple[float, tuple[tuple[float, int, np.ndarray], .
     Returns the seconds it lasts; (second, clip 0 or 1, frame (height, width, 3) uint8) of every picture; and the sound
     of each clip on its own seconds, (samples,) float32 at 16 kHz, silent where the task left it out.
     """
-    task, spans = result.task, _windows(result.clip, result.task)
+    task, spans = result.task, windows_of(result.clip, result.task)
     duration = max(clip.duration for clip in (result.clip, result.other) if clip)
     frames, sounds = [], {}
     for span in spans:
@@ -186,7 +186,7 @@ def _to_look_at(picture: np.ndarray) -> np.ndarray:
     return np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.LANCZOS, reducing_gap=2))
 
 
-def _windows(clip: Clip, task: Task) -> list[tuple[float, float]]:
+def windows_of(clip: Clip, task: Task) -> list[tuple[float, float]]:
     """Spans of the clip to ask about one after the other; the last one reaches back to be as long as the others.
 
     What is left over at the end makes no span of its own where it is short: the last one takes it in.

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from crab import CrabError, answer, media
-from crab.ask import LOOKED_AT, _notes, _windows, ask, packed, shown, to_json
+from crab.ask import LOOKED_AT, _notes, ask, packed, shown, to_json, windows_of
 from crab.ilora import Intervention
 from crab.segment import Mask
 from crab.tasks import TASKS
@@ -50,24 +50,24 @@ def test_closing_stops(tiny, clip):
 
 
 def test_a_long_clip_is_asked_in_windows(tiny, clip, monkeypatch):
-    windows = []
+    asked = []
     prompt = tiny.prompt
-    monkeypatch.setattr(type(tiny), "prompt", lambda self, *a, window, **k: (windows.append(window), prompt(*a, window=window, **k))[1])
+    monkeypatch.setattr(type(tiny), "prompt", lambda self, *a, window, **k: (asked.append(window), prompt(*a, window=window, **k))[1])
     *_, last = ask(tiny, replace(clip, duration=24.0), TASKS["unav"], max_new_tokens=2, trace=False)
-    assert windows == [(0.0, 10.0), (10.0, 20.0), (14.0, 24.0)]
+    assert asked == [(0.0, 10.0), (10.0, 20.0), (14.0, 24.0)]
     assert any("3 windows" in note for note in last.notes)
     assert len(last.token_ids) == 6
     assert last.routing is None
 
 
-@pytest.mark.parametrize(("seconds", "windows"), [
+@pytest.mark.parametrize(("seconds", "expected"), [
     (0.5, [(0, 0.5)]), (10.04, [(0, 10.04)]), (10.5, [(0, 10.5)]), (10.6, [(0, 10), (0.6, 10.6)]),
     (20.04, [(0, 10), (10, 20.04)]), (20.5, [(0, 10), (10, 20.5)]), (24, [(0, 10), (10, 20), (14, 24)]),
     (300, [(start, start + 10) for start in range(0, 300, 10)]),
 ])  # fmt: skip
-def test_a_short_rest_makes_no_window_of_its_own(seconds, windows):
-    found = _windows(media.Clip("a", duration=seconds), TASKS["unav"])
-    assert [pytest.approx(window) for window in windows] == found
+def test_a_short_rest_makes_no_window_of_its_own(seconds, expected):
+    found = windows_of(media.Clip("a", duration=seconds), TASKS["unav"])
+    assert [pytest.approx(window) for window in expected] == found
 
 
 def test_a_silent_window_is_said_once(tiny, golden):

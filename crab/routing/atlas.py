@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -20,14 +20,14 @@ from scipy.cluster import hierarchy
 from scipy.spatial.distance import squareform
 
 from crab import CrabError, avuie
-from crab.ask import Result, ask
-from crab.ilora.trace import Site
+from crab.ilora.trace import RoutingTrace, Site
 from crab.media import Clip
-from crab.model import Crab
+from crab.routing import separation as apart
+from crab.routing.separation import By, Control, Separation
+from crab.routing.sites import Usage
 from crab.tasks import TASKS, Task
 
 LONGEST = 160  # tokens of an answer, where many are asked
-NORMAL_95 = 1.96  # standard deviations to either side: 95 %, as every interval here
 
 View = Literal["layers_answer", "layers_all", "sites_answer", "sites_all"]
 VIEWS: tuple[View, ...] = ("layers_answer", "layers_all", "sites_answer", "sites_all")
@@ -98,23 +98,21 @@ class Signature:
     sites_all: np.ndarray
 
 
-def signature(result: Result) -> Signature:
-    """What was decided on average in a run. Raises ValueError for one that was not traced."""
-    if not result.routing:
-        raise ValueError("a run without a trace has no signature")
-    language = result.routing["language"]
-    towers = ["language", *sorted(result.routing.keys() - {"language"})]
+def signature(routing: Mapping[str, RoutingTrace]) -> Signature:
+    """What was decided on average in a run, of its traces by tower."""
+    language = routing["language"]
+    towers = ["language", *sorted(routing.keys() - {"language"})]
     said = np.array([token.modality == "generated" for token in language.tokens])
     if not said.any():
         said[-1] = True
-    everything = [trace.mean(np.ones(len(trace.tokens), bool)) for trace in (result.routing[t] for t in towers)]
+    everything = [trace.mean(np.ones(len(trace.tokens), bool)) for trace in (routing[t] for t in towers)]
     numbers = np.array([site.layer for site in language.sites])
     layers = np.unique(numbers)
     by_site = {"answer": language.mean(said), "all": everything[0]}
     by_layer = {name: np.stack([of[numbers == n].mean(axis=0) for n in layers]) for name, of in by_site.items()}
     return Signature(
         layers=tuple(layers.tolist()),
-        sites=tuple(Site(*site) for tower in towers for site in result.routing[tower].sites),
+        sites=tuple(Site(*site) for tower in towers for site in routing[tower].sites),
         layers_answer=by_layer["answer"],
         layers_all=by_layer["all"],
         sites_answer=by_site["answer"],
@@ -139,49 +137,26 @@ class Atlas:
     layers_all: np.ndarray
     sites_answer: np.ndarray
     sites_all: np.ndarray
+    controls: tuple[Control, ...] = ()  # what else tells the runs apart
+    usage: dict[str, Usage] = field(default_factory=dict)  # by tower, how every site used its heads
 
     def vectors(self, view: View) -> np.ndarray:
         """One row a run, (runs, features) float32."""
         weights = getattr(self, view)
         return weights.reshape(len(weights), -1).astype(np.float32)
 
-    def kinds(self, by: Literal["dataset", "family"]) -> np.ndarray:
+    def kinds(self, by: By) -> np.ndarray:
         """Dataset or family of every run, (runs,) of text."""
         return np.array(self.datasets if by == "dataset" else self.families)
-
-
-def atlas(crab: Crab, asked: Iterable[Asked], *, max_new_tokens: int = LONGEST) -> Atlas:
-    """Ask every question with its routing traced, and keep the signatures.
-
-    Raises CrabError for a model without an adapter, and as asking does.
-    """
-    if crab.adapter is None:
-        raise CrabError(f"{crab.name} has no adapter and so no routing: give one.")
-    runs, found = [], []
-    for one in asked:
-        *_, result = ask(
-            crab, one.clip, one.task, one.question, other=one.other, max_new_tokens=max_new_tokens
-        )
-        runs.append(one)
-        found.append(signature(result))
-    if not runs:
-        raise CrabError("There is no question to ask.")
-    return Atlas(
-        model=crab.name,
-        datasets=tuple(one.task.name for one in runs),
-        families=tuple(one.task.family for one in runs),
-        scenes=tuple(one.scene for one in runs),
-        layers=found[0].layers,
-        sites=found[0].sites,
-        **{view: np.stack([getattr(one, view) for one in found]).astype(np.float16) for view in VIEWS},
-    )
 
 
 def save(atlas: Atlas, path: str | Path) -> None:
     """Write one compressed file that NumPy alone can read: the four arrays, and `about`, the rest as JSON."""
     about = {
-        "version": 1, "model": atlas.model, "datasets": atlas.datasets, "families": atlas.families,
+        "version": 2, "model": atlas.model, "datasets": atlas.datasets, "families": atlas.families,
         "scenes": atlas.scenes, "layers": atlas.layers, "sites": [list(site) for site in atlas.sites],
+        "controls": [list(control) for control in atlas.controls],
+        "usage": {tower: usage.to_json() for tower, usage in atlas.usage.items()},
     }  # fmt: skip
     with open(path, "wb") as file:  # a name given to NumPy would get .npz appended
         arrays = {view: getattr(atlas, view) for view in VIEWS}
@@ -194,11 +169,15 @@ def load(path: str | Path) -> Atlas:
         with np.load(path) as file:
             about = json.loads(str(file["about"]))
             arrays = {view: file[view] for view in VIEWS}
+        controls = tuple(Control(*row) for row in about["controls"])
+        usage = {tower: Usage.from_json(told) for tower, told in about["usage"].items()}
     except (ValueError, KeyError, EOFError) as error:
-        raise CrabError(f"{path} is no atlas: make one with python -m crab atlas.") from error
+        raise CrabError(f"{path} is no atlas of this version: make one with python -m crab atlas.") from error
     return Atlas(
         model=about["model"],
         sites=tuple(Site(*site) for site in about["sites"]),
+        controls=controls,
+        usage=usage,
         **{name: tuple(about[name]) for name in ("datasets", "families", "scenes", "layers")},
         **arrays,
     )
@@ -214,7 +193,7 @@ class Mean(NamedTuple):
 
 
 def means(
-    atlas: Atlas, *, view: View = "layers_answer", by: Literal["dataset", "family"] = "dataset", samples: int = 1000
+    atlas: Atlas, *, view: View = "layers_answer", by: By = "dataset", samples: int = 1000
 ) -> dict[str, Mean]:
     """Mean signature of every dataset (or family), in the atlas' order, with bootstrap intervals over its runs."""
     kinds, weights = atlas.kinds(by), getattr(atlas, view).astype(np.float32)
@@ -234,7 +213,7 @@ class Similarity(NamedTuple):
 
 
 def similarity(
-    atlas: Atlas, *, view: View = "layers_answer", by: Literal["dataset", "family"] = "dataset"
+    atlas: Atlas, *, view: View = "layers_answer", by: By = "dataset"
 ) -> Similarity:
     """Cosine between the mean signatures of datasets (or families), each less the mean of all of them.
 
@@ -296,63 +275,6 @@ def project(atlas: Atlas, *, view: View = "layers_answer") -> Projection:
     return Projection(view, atlas.sites, (rows - centre) @ axes.T, explained, centre, axes)
 
 
-@dataclass(frozen=True)
-class Separation:
-    """How often a run's nearest neighbour is of its own kind."""
-
-    by: str
-    accuracy: float
-    low: float  # of the 95 % interval
-    high: float
-    chance: float  # how often a neighbour drawn at random would be
-    runs: int
-    scenes: int
-
-    def __str__(self) -> str:
-        verdict = "better than chance" if self.low > self.chance else "not shown to be better than chance"
-        return (
-            f"{self.by}: the nearest run of another scene is of the same {self.by} for {self.accuracy:.2f} of "
-            f"{self.runs} runs (95 % interval {self.low:.2f} to {self.high:.2f} over {self.scenes} scenes); "
-            f"chance {self.chance:.2f}: {verdict}"
-        )
-
-
-def separation(
-    atlas: Atlas, *, by: Literal["dataset", "family"] = "family", view: View = "layers_answer"
-) -> Separation:
-    """Leave-one-out nearest neighbour over runs, by Euclidean distance of signatures.
-
-    Runs about the same scene are left out with the run, because they hear and see the same. Wilson's interval, in which
-    each scene counts once: its runs are not independent. Raises CrabError for an atlas of a single scene.
-    """
-    return separation_of(atlas.vectors(view), atlas.kinds(by), np.array(atlas.scenes), by)
-
-
-def separation_of(rows: np.ndarray, kinds: np.ndarray, scenes: np.ndarray, by: str) -> Separation:
-    """The same of any rows, (runs, features), with the kind and the scene of each, (runs,) of text."""
-    hits = nearest_alike(rows, kinds, scenes)
-    others, same = scenes[:, None] != scenes, kinds[:, None] == kinds  # (runs, runs)
-    chance = float(((same & others).sum(axis=1) / np.maximum(others.sum(axis=1), 1)).mean())
-    n = len(set(scenes.tolist()))
-    low, high = _wilson(float(hits.mean()), n)
-    return Separation(by, float(hits.mean()), low, high, chance, len(kinds), n)
-
-
-def nearest_alike(rows: np.ndarray, kinds: np.ndarray, scenes: np.ndarray) -> np.ndarray:
-    """Whether the nearest run of another scene is of a run's own kind, (runs,) bool."""
-    rows = rows.astype(np.float64)
-    squares = (rows**2).sum(axis=1)
-    distances = squares[:, None] + squares - 2 * rows @ rows.T
-    others = scenes[:, None] != scenes  # (runs, runs)
-    if not others.any():
-        raise CrabError("An atlas of one scene cannot tell whether its runs lie apart by task: ask about more scenes.")
-    nearest = np.where(others, distances, np.inf).argmin(axis=1)
-    return kinds == kinds[nearest]
-
-
-def _wilson(share: float, n: int) -> tuple[float, float]:
-    """The 95 % interval of a share seen in `n` independent trials (Wilson, JASA 1927)."""
-    z = NORMAL_95
-    middle = (share + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * np.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    return float(max(middle - half, 0.0)), float(min(middle + half, 1.0))
+def separation(atlas: Atlas, *, by: By = "family", view: View = "layers_answer") -> Separation:
+    """How often a run's nearest neighbour is of its own kind, by its signature in a view."""
+    return apart.separation(atlas.vectors(view), atlas.kinds(by), np.array(atlas.scenes), by)

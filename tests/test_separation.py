@@ -1,0 +1,62 @@
+"""Whether runs lie together by kind, beside what else would explain it: on planted runs."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from crab import CrabError
+from crab.routing import separation
+from crab.routing.separation import HIDDEN, OWN, RANDOM
+
+
+def planted(apart: dict[str, float], tokens: str = "closing", scenes: int = 40):
+    """Two families in every scene, apart by as much as is said of each signature."""
+    rng = np.random.default_rng(0)
+    kinds = np.array(["question", "grounding"] * scenes)
+    far = (kinds == "question").astype(float)[:, None]
+    rows = {(name, tokens): rng.normal(0, 1, (2 * scenes, 3)) + by * far for name, by in apart.items()}
+    return rows, kinds, np.array([str(i // 2) for i in range(2 * scenes)])
+
+
+def controls(apart, **more):
+    rows, kinds, scenes = planted(apart, **more)
+    return {found.what: found for found in separation.controls(rows, kinds, scenes, "family")}
+
+
+def test_runs_about_the_same_scene_are_no_neighbours():
+    """Of each kind one run a scene; a run's scene-mate is nearest and of the other kind."""
+    rows = np.array([[0, 0], [1, 0], [0, 10], [1, 10]])
+    kinds, scenes = np.array(["ave", "avqa"] * 2), np.array(["one", "one", "two", "two"])
+    assert separation.nearest_alike(rows, kinds, scenes).all()
+    assert not separation.nearest_alike(rows, kinds, np.array(list("abcd"))).any()
+    with pytest.raises(CrabError, match="one scene"):
+        separation.nearest_alike(rows, kinds, np.array(["one"] * 4))
+
+
+def test_a_gap_is_above_nothing_only_where_the_control_does_worse():
+    alike = controls({OWN: 5, f"{RANDOM} 1": 5, HIDDEN: 5})
+    assert all(found.low <= 0 <= found.high for found in alike.values())
+    apart = controls({OWN: 5, f"{RANDOM} 1": 0, f"{RANDOM} 2": 0, HIDDEN: 5})
+    random = apart[RANDOM]
+    assert 0.2 < random.low < random.gap < random.high and apart[HIDDEN].low <= 0
+    assert apart[OWN].accuracy > 0.95 and abs(random.accuracy - 0.5) < 0.2
+    assert apart[OWN].gap == apart[OWN].low == apart[OWN].high == 0
+    assert random.gap == pytest.approx(apart[OWN].accuracy - random.accuracy)
+
+
+def test_the_mean_of_the_drawn_routers_is_one_control():
+    rows, kinds, scenes = planted({OWN: 5, f"{RANDOM} 1": 5, f"{RANDOM} 2": 0})
+    [_, both] = separation.controls(rows, kinds, scenes, "family")
+    each = [float(separation.nearest_alike(rows[f"{RANDOM} {n}", "closing"], kinds, scenes).mean()) for n in (1, 2)]
+    assert both.accuracy == pytest.approx(np.mean(each)) and each[0] != each[1]
+
+
+def test_the_sentence_claims_what_survives_the_control_with_the_wording_held_fixed():
+    learned = tuple(controls({OWN: 5, f"{RANDOM} 1": 0, HIDDEN: 5}).values())
+    assert separation.verdict(learned).startswith("What the routers learned tells a family apart")
+    not_so = tuple(controls({OWN: 5, f"{RANDOM} 1": 5, HIDDEN: 5}).values())
+    assert "is not shown to come from what the routers learned" in separation.verdict(not_so)
+    elsewhere = tuple(controls({OWN: 5, f"{RANDOM} 1": 0}, tokens="answer").values())  # the words differ there too
+    assert separation.verdict(elsewhere) == ""
+    assert f"{learned[1].gap:+.3f}" in separation.table(learned)
