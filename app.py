@@ -48,13 +48,13 @@ from crab.ilora import Intervention  # noqa: E402
 from crab.media import Clip, Limits, open_clip, process  # noqa: E402
 from crab.model import Crab  # noqa: E402
 from crab.prompt import LONGEST_QUESTION, check_question, is_of  # noqa: E402
-from crab.routing import atlas as atlases, effects  # noqa: E402
+from crab.routing import atlas as atlases, effects, separation  # noqa: E402
 from crab.scenes import compose, render  # noqa: E402
 from crab.scenes.script import BACKDROPS, DURATION, Scene  # noqa: E402
 from crab.segment import Segmenter, load_segmenter  # noqa: E402
 from crab.tasks import FAMILIES, TASKS, Task  # noqa: E402
 from crab.weights import meant  # noqa: E402
-from visualize import compare, difference, export, masks, routing, standalone, text, theme, timeline  # noqa: E402
+from visualize import compare, difference, evidence, export, masks, routing, standalone, text, theme, timeline  # noqa: E402
 from visualize import transfer as charts  # noqa: E402
 
 ASSETS = Path(__file__).parent / "assets"
@@ -738,6 +738,7 @@ class Atlas:
 
     atlas: atlases.Atlas
     separations: tuple[str, ...]
+    verdict: str  # what survives the controls
     damage: effects.DamageTable | None
 
 
@@ -747,6 +748,7 @@ def shipped_atlas() -> Atlas | None:
         return None
     atlas = atlases.load(path)
     return Atlas(atlas, tuple(str(atlases.separation(atlas, by=by)) for by in ("family", "dataset")),
+                 separation.verdict(atlas.controls),
                  effects.damage_table(effects.load(damage)) if damage.exists() else None)
 
 
@@ -758,11 +760,13 @@ def atlas_sheet(found: Atlas | None) -> SimpleNamespace:
         a.by = gr.Radio([("Nineteen datasets", "dataset"), ("Seven families", "family")], value="dataset",
                         label="Runs grouped by", elem_classes="segments", visible=found is not None)
         plain = {"show_label": False, "container": False, "elem_classes": "figure", "visible": found is not None}
+        a.controls = gr.HTML(visible=found is not None)
         a.signatures = gr.Plot(label="Mean routing of each task", **plain)
         a.similarity = gr.Plot(label="Which tasks route alike", **plain)
         a.points = gr.Plot(label="Every run as a point", **plain)
         a.damage = gr.Plot(label="What each family loses without a head",
                            **plain | {"visible": found is not None and found.damage is not None})
+        gr.HTML(evidence.usage(found.atlas.usage, names=TOWERS) if found else "", visible=found is not None)
     with gr.Column(elem_classes="card", elem_id="every"):
         gr.HTML("<h2>Your clip, asked by every family</h2><p class='key'>Takes the clip of the first tab. Each run "
                 "joins the points above, ringed.</p>")
@@ -775,7 +779,7 @@ def atlas_words(found: Atlas | None) -> str:
     if found is None:
         return ("<p class='key'>No atlas came with this model. Make one with <code>python -m crab atlas --data DIR "
                 "--out assets/atlas.npz --damage assets/damage.json</code>.</p>")
-    told = "".join(f"<li>{escape(sentence)}</li>" for sentence in found.separations)
+    told = "".join(f"<li>{escape(sentence)}</li>" for sentence in (found.verdict, *found.separations) if sentence)
     runs, scenes = len(found.atlas.datasets), len(set(found.atlas.scenes))
     return ("<p class='key'>A signature is a run’s mean router weight by layer and head, over the answer’s tokens. "
             f"Here are {runs} runs of {escape(found.atlas.model)} about {scenes} drawn scenes. Weights alone explain "
@@ -798,6 +802,7 @@ def mapping(f: SimpleNamespace, s: SimpleNamespace, a: SimpleNamespace, tab: gr.
                if run.routing and (sign := atlases.signature(run.routing)).sites == plane.sites]
         labels = [f"{name}, {scene}" for name, scene in zip(atlas.datasets, atlas.scenes)]
         updates = {
+            a.controls: evidence.controls(atlas.controls, by=by, tokens=separation.TOKENS),
             a.signatures: charts.signatures(mean, list(means), low=low, high=high, layers=atlas.layers, dark=dark),
             a.similarity: charts.similarity(alike.matrix, alike.names, families=families, limits=(-1, 1),
                                             measure="cosine", dark=dark),
@@ -837,7 +842,7 @@ def mapping(f: SimpleNamespace, s: SimpleNamespace, a: SimpleNamespace, tab: gr.
                    a.answers: f"{''.join(rows)}{told_here(error)}"}
 
     draw = {"fn": on_atlas, "inputs": [s.runs, a.by, f.dark], "js": WITH_DARK, "queue": False,
-            "outputs": [a.signatures, a.similarity, a.points, a.damage], "api_visibility": "private",
+            "outputs": [a.controls, a.signatures, a.similarity, a.points, a.damage], "api_visibility": "private",
             "show_progress": "hidden"}
     tab.select(**draw)
     a.by.input(**draw)
