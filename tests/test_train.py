@@ -18,6 +18,7 @@ from conftest import GOLDEN, ROOT
 from crab import CrabError, avuie
 from crab.__main__ import main
 from crab.ilora import ILoRAConfig, adapted_layers
+from crab.ilora.trace import record
 from crab.learn import mini, pack, train
 from crab.model import Crab
 
@@ -145,6 +146,27 @@ def test_a_loss_is_held_out_on_scenes_that_are_never_trained_on(reader, tmp_path
     assert row["held_out"] == pytest.approx(float(torch.cat(losses).detach().mean()), abs=1e-4)
     trained = {n for i in range(4) for n in train.Scenes(None, stage, lambda _p, _k, of: {"of": of}, seed=7)[i]["of"]}
     assert max(trained) < train.SCENE_SEEDS < train.HELD
+
+
+def test_the_log_says_how_routers_use_their_heads(reader, tmp_path):
+    """By tower, over what is held out; of the language model without the padding of a batch."""
+    shrink(train.STAGES)
+    thinker = mini.fresh(WORDS)
+    train.adapted(thinker, ILoRAConfig(r=2, alpha=4, heads=3))
+    model = train.Answering(thinker.eval(), ten=pack.ten_of(WORDS))
+    stage = train.Stage(steps=1, kinds={KIND: 1}, rate=0.0, held=3)
+    arguments = train.TrainingArguments(output_dir=str(tmp_path / "s"), use_cpu=True, max_steps=1, report_to=[])
+    train.Loop(model, arguments, stage, train.Scenes(reader, stage, train.make_batch, seed=0))._hold_out()
+    [row] = _log(tmp_path)
+    batch = train.make_batch(reader, KIND, range(train.HELD, train.HELD + 3))
+    real = (batch["segment"] >= 0).flatten().numpy()
+    assert not real.all()
+    with torch.no_grad(), record(model) as recorder:
+        model(kind=KIND, **batch)
+    gates = np.stack([of for name, of in recorder.take().items() if "language_model" in name])[:, real]
+    entropy = -(gates * np.log(gates)).sum(-1).mean() / np.log(3)
+    assert row["routers"]["language"]["entropy"] == pytest.approx(entropy, abs=1e-4)
+    assert row["routers"].keys() >= {"language"} and row["routers"]["language"]["collapsed"] == 0
 
 
 def test_two_processes_end_where_one_does(tmp_path):

@@ -36,11 +36,13 @@ from transformers import Qwen2_5OmniProcessor, Trainer, TrainingArguments
 
 from crab import CrabError, avuie, prompt
 from crab.ilora import ILoRAConfig, checkpoint
+from crab.ilora.trace import RoutingTrace, Site, record
 from crab.learn import mini, senses
 from crab.learn.evaluate import SCENE_SEEDS
 from crab.learn.items import make_item
 from crab.learn.pack import NAMES, answer_losses, batch, join, ten_of
-from crab.model import RENAMES, Crab
+from crab.model import RENAMES, Crab, site_of
+from crab.routing.sites import Tally
 
 # PEFT asks transformers for a property that has been renamed: nothing the person can do about.
 warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)
@@ -491,18 +493,24 @@ class Loop(Trainer):
         })  # fmt: skip
 
     def _hold_out(self) -> None:
-        """Write a row with the loss on `held` items of each kind that are never trained on, all in one mean."""
+        """Write a row with the loss on `held` items of each kind that are never trained on, all in one mean.
+
+        Beside it, how the adapter's routers use their heads there, by tower, of the kinds that this process has.
+        """
         data, kinds = self.train_dataset, sorted(dict(self.stage.cycle))
-        seen = torch.zeros(2, len(self.model.names), device=self.args.device)
+        seen, tally = torch.zeros(2, len(self.model.names), device=self.args.device), Tally()
         self.model.eval()
         for kind in kinds[self.args.process_index :: self.args.world_size]:
             batch = self._prepare_inputs(data.make(data.processor, kind, list(range(HELD, HELD + self.stage.held))))
-            with torch.no_grad(), self.accelerator.autocast():
+            with torch.no_grad(), self.accelerator.autocast(), record(self.model) as recorder:
                 outputs = self.model(kind=kind, **batch)
             seen += torch.stack([outputs["sums"], outputs["counts"]])
+            tally.add(_routing(recorder.take(), (batch["segment"] >= 0).flatten().cpu().numpy()))
         sums, counts = self.accelerator.reduce(seen, "sum")
         if self.is_world_process_zero():
-            self._write({"held_out": round(float(sums.sum() / counts.sum()), 5), **self._means(sums, counts)})
+            routers = {tower: usage.in_short for tower, usage in tally.usage().items()}
+            self._write({"held_out": round(float(sums.sum() / counts.sum()), 5), **self._means(sums, counts)}
+                        | ({"routers": routers} if routers else {}))  # fmt: skip
 
     def _means(self, sums: Tensor, counts: Tensor) -> dict[str, float]:
         return {
@@ -537,6 +545,15 @@ class Loop(Trainer):
                 with path.open("rb+") as file:
                     os.fsync(file.fileno())  # all of it on the disk before it is called whole
             (folder / WHOLE).touch()
+
+
+def _routing(gates: Mapping[str, np.ndarray], real: np.ndarray) -> dict[str, RoutingTrace]:
+    """Traces by tower, without their tokens: of the language model those of `real`, (tokens,) bool, are no padding."""
+    towers: dict[str, dict[Site, np.ndarray]] = defaultdict(dict)
+    for name, rows in gates.items():
+        site = site_of(name)
+        towers[site.tower][site] = rows[real] if site.tower == "language" else rows
+    return {tower: RoutingTrace(np.stack(list(of.values())), tuple(of), ()) for tower, of in towers.items()}
 
 
 def _only(elements: list[dict]) -> dict:

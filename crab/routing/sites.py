@@ -53,6 +53,15 @@ class Usage:
         """(sites,) coefficient of variation of the heads' shares; 0: all have as much (Shazeer et al., 2017)."""
         return self.share.std(axis=1) / self.share.mean(axis=1)
 
+    @property
+    def in_short(self) -> dict[str, float | int]:
+        """Means over the sites, and how many of them have which flag."""
+        flags = self.flags
+        return {
+            "entropy": round(float(self.entropy.mean()), 4), "imbalance": round(float(self.imbalance.mean()), 4),
+            "idle": sum(map(len, self.idle)), **{flag: flags.count(flag) for flag in (EVEN, FIXED, ONE)},
+        }  # fmt: skip
+
     def by_layer(self, values: np.ndarray) -> dict[int, float]:
         """Means of a value of every site, (sites,), layer by layer."""
         layers = np.array([site.layer for site in self.sites])
