@@ -48,7 +48,7 @@ from crab.ilora import Intervention  # noqa: E402
 from crab.media import Clip, Limits, open_clip, process  # noqa: E402
 from crab.model import Crab  # noqa: E402
 from crab.prompt import LONGEST_QUESTION, check_question, is_of  # noqa: E402
-from crab.routing import atlas as atlases, effects, separation  # noqa: E402
+from crab.routing import atlas as atlases, claims, effects, separation  # noqa: E402
 from crab.scenes import compose, render  # noqa: E402
 from crab.scenes.script import BACKDROPS, DURATION, Scene  # noqa: E402
 from crab.segment import Segmenter, load_segmenter  # noqa: E402
@@ -740,6 +740,7 @@ class Atlas:
     separations: tuple[str, ...]
     verdict: str  # what survives the controls
     damage: effects.DamageTable | None
+    claims: tuple[claims.Outcome, ...]
 
 
 def shipped_atlas() -> Atlas | None:
@@ -749,7 +750,8 @@ def shipped_atlas() -> Atlas | None:
     atlas = atlases.load(path)
     return Atlas(atlas, tuple(str(atlases.separation(atlas, by=by)) for by in ("family", "dataset")),
                  separation.verdict(atlas.controls),
-                 effects.damage_table(effects.load(damage)) if damage.exists() else None)
+                 effects.damage_table(effects.load(damage)) if damage.exists() else None,
+                 claims.read_outcomes(ASSETS / "claims.json"))
 
 
 def atlas_sheet(found: Atlas | None) -> SimpleNamespace:
@@ -766,7 +768,9 @@ def atlas_sheet(found: Atlas | None) -> SimpleNamespace:
         a.points = gr.Plot(label="Every run as a point", **plain)
         a.damage = gr.Plot(label="What each family loses without a head",
                            **plain | {"visible": found is not None and found.damage is not None})
-        gr.HTML(evidence.usage(found.atlas.usage, names=TOWERS) if found else "", visible=found is not None)
+        if found:
+            gr.HTML(evidence.usage(found.atlas.usage, names=TOWERS))
+            gr.HTML(evidence.claims(found.claims), visible=bool(found.claims))
     with gr.Column(elem_classes="card", elem_id="every"):
         gr.HTML("<h2>Your clip, asked by every family</h2><p class='key'>Takes the clip of the first tab. Each run "
                 "joins the points above, ringed.</p>")

@@ -1,4 +1,4 @@
-"""The command line: `python -m crab ask|weights|plan|data|scenes|evaluate|route|atlas|figure|train`.
+"""The command line: `python -m crab ask|weights|plan|data|scenes|evaluate|route|atlas|claims|figure|train`.
 
 One function a sub-command; the work is elsewhere.
 
@@ -23,7 +23,9 @@ from crab import CrabError, tasks
 
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")  # its advice is for who writes models, not for who asks them
 
-DEFAULT_MODEL = os.environ.get("CRAB_MODEL") or str(Path(__file__).parent.parent / "assets" / "crab-mini")
+ASSETS = Path(__file__).parent.parent / "assets"
+DEFAULT_MODEL = os.environ.get("CRAB_MODEL") or str(ASSETS / "crab-mini")
+CLAIMS = ASSETS / "claims.json"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -165,6 +167,14 @@ def _parser() -> argparse.ArgumentParser:
                        help="also mute each head in turn, print how much worse the answers get and write it there")
     _model_arguments(atlas)
     atlas.set_defaults(run=run_atlas)
+
+    claims = commands.add_parser("claims", help="test claims about what heads are for, on records with true answers")
+    claims.add_argument("--data", required=True, metavar="DIR", help="the folder that holds AVUIE_2")
+    claims.add_argument("--file", default=str(CLAIMS), metavar="FILE.json", help="the claims (default: those that ship)")
+    claims.add_argument("--count", type=_positive, metavar="N", help="records of every dataset (default: all)")
+    claims.add_argument("--out", type=_new_file, metavar="FILE.json", help="write claims and outcomes there")
+    _model_arguments(claims)
+    claims.set_defaults(run=run_claims)
 
     figure = commands.add_parser("figure", help="draw saved router weights: for the screen, for a paper, as a table")
     figure.add_argument("trace", metavar="TRACE.npz", help="what ask --routing or route --out wrote")
@@ -442,6 +452,17 @@ def run_atlas(args: argparse.Namespace) -> None:
         found = effects.damage(crab, tqdm(asked, unit=" questions"))
         effects.save(found, args.damage)
         print(effects.damage_table(found))
+
+
+def run_claims(args: argparse.Namespace) -> None:
+    from crab.routing import atlas as atlases, claims
+
+    told = claims.read(args.file)
+    asked = list(atlases.questions(args.data, count=args.count, split="train"))
+    outcomes = claims.examine(_load(args), told, tqdm(asked, unit=" questions"))
+    print(*outcomes, sep="\n")
+    if args.out:
+        claims.write(outcomes, args.out)
 
 
 def run_figure(args: argparse.Namespace) -> None:

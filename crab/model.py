@@ -212,8 +212,7 @@ class Crab:
     ) -> torch.Tensor:
         """(prompt + continuation, vocabulary) logits in one pass without a cache; `intervention` as in `stream`."""
         instead = self._intervening(intervention, prompt)
-        reads = _reads(prompt)
-        reads["language"] += self._written(continuation)
+        reads = self.reads(prompt, continuation)
         inputs = self._on_device(prompt.inputs)
         positions, _ = self._positions(inputs)
         extra = torch.tensor([list(continuation)], dtype=torch.long, device=self.device)
@@ -224,6 +223,11 @@ class Crab:
             scored = self.model(**inputs, position_ids=torch.cat([positions, after], dim=-1), use_cache=False).logits[0]
         _must_be_finite(scored[-1].amax())
         return scored
+
+    def reads(self, prompt: Prompt, continuation: Sequence[int] = ()) -> dict[str, tuple[Token, ...]]:
+        """By tower, what stands at every position that a pass over a prompt and what continues it reads."""
+        reads = _reads(prompt)
+        return reads | {"language": reads["language"] + self._written(continuation)}
 
     def decode(self, token_ids) -> str:
         return self.processor.tokenizer.decode(token_ids, skip_special_tokens=True).strip()

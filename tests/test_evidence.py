@@ -9,6 +9,7 @@ from html import escape
 import numpy as np
 from test_sites import usage  # noqa: F401  planted weights of four sites
 
+from crab.routing.claims import Claim, Outcome
 from crab.routing.separation import HIDDEN, OWN, RANDOM, TOKENS, Control
 from visualize import evidence, theme
 
@@ -46,3 +47,12 @@ def test_a_part_says_which_routers_decide_nothing_and_what_leans_where(usage):
 def test_words_of_a_clip_are_text(usage):
     leaning = ((("<b>", 0.5),), (), ())
     assert "&lt;b&gt; +0.50" in evidence.usage({"language": replace(usage, leaning=leaning)}, names={})
+
+
+def test_claims_stand_with_their_verdicts_those_that_hold_first():
+    outcomes = [Outcome(Claim(text, 1, "sound"), "m", 0.5, 0.1, low, high, 20, 10, verdict)
+                for text, low, high, verdict in (("<one>", -0.1, 0.9, "undecided"), ("two", 0.3, 0.5, "held"))]  # fmt: skip
+    html = evidence.claims(outcomes)
+    assert html.index("✓ held") < html.index("two") < html.index("? undecided") < html.index("&lt;one&gt;")
+    assert "+0.400 (+0.300 to +0.500)" in html and "20 questions about 10 scenes" in html
+    assert evidence.claims([]) == ""

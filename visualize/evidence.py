@@ -72,6 +72,26 @@ def usage(towers: Mapping[str, Any], *, names: Mapping[str, str]) -> str:
             f"head</th></tr></thead><tbody>{''.join(lines)}</tbody></table></div>")  # fmt: skip
 
 
+SIGNS = {"held": "✓", "not held": "✗", "undecided": "?"}
+
+
+def claims(outcomes: Sequence[Any]) -> str:
+    """A table of claims' `Outcome`s: sign and word, the claim, what silencing its head costs there beyond elsewhere."""
+    if not outcomes:
+        return ""
+    lines = []
+    for found in sorted(outcomes, key=lambda one: list(SIGNS).index(one.verdict)):
+        more = f"{found.cost - found.other:+.3f} ({found.low:+.3f} to {found.high:+.3f})".replace("-", "−")
+        lines.append(f"<tr><td class='{'clear' if found.verdict == 'held' else ''}'>{SIGNS[found.verdict]} "
+                     f"{found.verdict}</td><td>{escape(found.claim.text)}</td><td>{more}<small>{found.questions} questions "
+                     f"about {found.scenes} scenes</small></td></tr>")  # fmt: skip
+    return (f"{STYLE}<div class='crab-evidence'><table><caption class='key'>Each head silenced on the tokens that a claim is "
+            f"about, and on as many others: nats a token that the true answer loses more (95 % interval over scenes), of "
+            f"{escape(outcomes[0].model)}. Held: the interval is above zero. Not held: below, or next to nothing."
+            "</caption><thead><tr><th scope='col'>Verdict</th><th scope='col'>Claim</th><th scope='col'>Costs more there"
+            f"</th></tr></thead><tbody>{''.join(lines)}</tbody></table></div>")  # fmt: skip
+
+
 def _curve(values: Mapping[int, float]) -> str:
     """Entropy 0 … 1, bottom to top, over layers from left to right; the lowest is named."""
     layers = list(values)
