@@ -302,7 +302,8 @@ def _print_adapter(found) -> None:
     for tower in found.towers:
         print(
             f"{tower.name}: {tower.sites} sites, {tower.parameters:,} parameters, {tower.bytes:,} bytes "
-            f"({', '.join(tower.dtypes)}), largest |B| {tower.largest_B:.4g}, {tower.silent} sites silent"
+            f"({', '.join(tower.dtypes)}), largest |B| {tower.largest_B:.4g}, {tower.silent} sites silent, "
+            f"{tower.even} routed evenly, {tower.idle} idle heads, imbalance of |B| {tower.imbalance:.2f}"
         )
 
 

@@ -34,6 +34,7 @@ def test_each_control_stands_beside_the_routers_of_the_same_tokens():
 def test_a_part_says_which_routers_decide_nothing_and_what_leans_where(usage):
     html = evidence.usage({"language": usage}, names={"language": "Language model"})
     assert "Language model" in html and "1 of 4 even; 1 of 4 fixed; 1 of 4 collapsed; 2 idle heads" in html
+    assert "1 and 2: −0.25<br>" in html
     curve = usage.by_layer(usage.entropy)
     [points] = re.findall(r"polyline points='(.*?)'", html)
     heights = [1 - float(point.split(",")[1]) / evidence.HIGH for point in points.split()]

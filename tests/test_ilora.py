@@ -707,6 +707,20 @@ def test_inspect_tells_the_towers_apart(tmp_path, original):
     assert vision.largest_B == 0 and vision.dtypes == ("bfloat16", "float32")
     heads = [t for name, t in tensors.items() if ".model.layers" in name and "lora_B" in name]
     assert language.largest_B == max(float(B.abs().max()) for B in heads)
+    assert [(tower.even, tower.idle) for tower in seen.towers] == [(0, 0)] * 3 and vision.imbalance == 0
+
+
+def test_inspect_counts_even_routers_and_idle_heads(tmp_path, original):
+    """A router with one row for all heads, a head a hundredth as strong as the others of its site."""
+    tensors = dict(original)
+    route = next(name for name in tensors if ".model.layers.0" in name and "lora_route" in name)
+    tensors[route] = tensors[route][:1].expand_as(tensors[route]).clone()
+    weak = next(name for name in tensors if ".model.layers.1" in name and "lora_B1" in name)
+    tensors[weak] = tensors[weak] / 100
+    torch.save(tensors, tmp_path / "finetune_weights.bin")
+    *_, language = inspect(tmp_path).towers
+    *_, before = inspect(WEIGHTS).towers
+    assert (language.even, language.idle) == (1, 1) and language.imbalance > before.imbalance > 0
 
 
 # The 7B model

@@ -48,6 +48,7 @@ def test_shares_entropy_spread_and_what_goes_together_are_over_tokens(usage):
     np.testing.assert_allclose(usage.entropy, entropy, atol=1e-6)
     assert usage.entropy[0] == pytest.approx(1) and usage.together[3, 0, 1] == pytest.approx(-1)
     assert usage.together[3, 0, 2] == usage.together[0, 0, 1] == 0  # what never varies goes with nothing
+    assert usage.pairs == {(0, 1): pytest.approx(-1 / 4), (0, 2): 0, (1, 2): 0}  # in one of four sites
     np.testing.assert_allclose(usage.imbalance, usage.share.std(1) * 3, atol=1e-6)
     assert usage.by_layer(usage.entropy) == {0: pytest.approx(entropy[:2].mean()), 1: pytest.approx(entropy[2:].mean())}
 
@@ -65,4 +66,4 @@ def test_it_is_written_and_read_and_told(usage):
     assert (again.sites, again.flags, again.leaning) == (usage.sites, usage.flags, usage.leaning)
     np.testing.assert_allclose(again.share, usage.share, atol=1e-4)
     told = sites.summary({"language": usage})
-    assert "1 even, 1 fixed, 1 collapsed" in told and "2 idle heads" in told and "to head 1 lean 'dog'" in told
+    assert "heads 1 and 2 -0.25" in told and "1 even, 1 fixed, 1 collapsed" in told and "2 idle heads" in told and "to head 1 lean 'dog'" in told

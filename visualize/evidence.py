@@ -64,11 +64,12 @@ def usage(towers: Mapping[str, Any], *, names: Mapping[str, str]) -> str:
         lean = "".join(_lean(head, words) for head, words in enumerate(of.leaning))
         lines.append(f"<tr><th scope='row'>{escape(names.get(tower, tower))}</th>"
                      f"<td>{escape('; '.join(told) or 'every router decides')}</td><td>{of.imbalance.mean():.2f}</td>"
+                     f"<td>{_pairs(of.pairs)}</td>"
                      f"<td>{_curve(of.by_layer(of.entropy))}</td><td>{lean}</td></tr>")  # fmt: skip
     return (f"{STYLE}<div class='crab-evidence'><table><caption class='key'>What each part does with its heads. Even: all "
             "heads alike for every token; fixed: the same for every token; collapsed: one head has nearly all. Entropy "
             "1 is even, 0 one head alone.</caption><thead><tr><th></th><th scope='col'>Routers that decide nothing</th>"
-            "<th scope='col'>Imbalance</th><th scope='col'>Entropy by layer</th><th scope='col'>Tokens that lean to a "
+            "<th scope='col'>Imbalance</th><th scope='col'>Two heads over tokens</th><th scope='col'>Entropy by layer</th><th scope='col'>Tokens that lean to a "
             f"head</th></tr></thead><tbody>{''.join(lines)}</tbody></table></div>")  # fmt: skip
 
 
@@ -104,6 +105,11 @@ def _curve(values: Mapping[int, float]) -> str:
             f"<line x1='0' x2='{WIDE}' y1='{HIGH}' y2='{HIGH}' stroke='currentColor' opacity='.25'/>"
             f"<polyline points='{points}' fill='none' stroke='currentColor' stroke-width='1.5' "
             f"vector-effect='non-scaling-stroke'/></svg><small>{told}</small>")  # fmt: skip
+
+
+def _pairs(pairs: Mapping[tuple[int, int], float]) -> str:
+    """Correlations of two heads' weights."""
+    return "<br>".join(f"{i + 1} and {k + 1}: {by:+.2f}".replace("-", "−") for (i, k), by in pairs.items())
 
 
 def _lean(head: int, words: Sequence[tuple[str, float]]) -> str:

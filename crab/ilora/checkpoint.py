@@ -103,6 +103,9 @@ class Tower:
     bytes: int
     dtypes: tuple[str, ...]
     largest_B: float  # max |B|
+    even: int  # sites whose router has the same row for every head: all alike, whatever comes
+    idle: int  # heads whose B, by its norm, has less than a tenth of an even share of its site's
+    imbalance: float  # coefficient of variation of the norms of a site's B, mean over the sites that are not silent
 
 
 @dataclass(frozen=True)
@@ -256,6 +259,7 @@ def not_finite(tensors: Mapping[str, Tensor]) -> str | None:
 def _tower(name: str, sites: list[SiteWeights]) -> Tower:
     tensors = [tensor for site in sites for tensor in site.tensors]
     largest = [max(float(B.abs().max()) for B in site.B) for site in sites]
+    norms = [torch.stack([B.float().norm() for B in site.B]) for site in sites if not site.silent]  # (heads,) each
     return Tower(
         name=name,
         sites=len(sites),
@@ -264,6 +268,9 @@ def _tower(name: str, sites: list[SiteWeights]) -> Tower:
         bytes=sum(tensor.numel() * tensor.element_size() for tensor in tensors),
         dtypes=tuple(sorted({_short(tensor.dtype) for tensor in tensors})),
         largest_B=max(largest),
+        even=sum(bool((site.route == site.route[:1]).all()) for site in sites),
+        idle=sum(int((of < 0.1 * of.mean()).sum()) for of in norms),
+        imbalance=sum(float(of.std(correction=0) / of.mean()) for of in norms) / max(len(norms), 1),
     )
 
 

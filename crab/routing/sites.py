@@ -54,6 +54,12 @@ class Usage:
         return self.share.std(axis=1) / self.share.mean(axis=1)
 
     @property
+    def pairs(self) -> dict[tuple[int, int], float]:
+        """How two heads (from 0) go together over tokens, mean correlation over the sites."""
+        mean = self.together.mean(axis=0)
+        return {(i, k): float(mean[i, k]) for i in range(len(mean)) for k in range(i + 1, len(mean))}
+
+    @property
     def in_short(self) -> dict[str, float | int]:
         """Means over the sites, and how many of them have which flag."""
         flags = self.flags
@@ -140,6 +146,8 @@ def summary(usage: Mapping[str, Usage]) -> str:
         idle = sum(map(len, of.idle))
         lines.append(f"{tower}: {len(of.sites)} sites, {of.tokens:,} tokens; {counted or 'every router decides'}; "
                      f"{idle} idle heads; imbalance {of.imbalance.mean():.2f}; entropy {of.entropy.mean():.3f}")  # fmt: skip
+        lines.append("  together over tokens (correlation): "
+                     + ", ".join(f"heads {i + 1} and {k + 1} {by:+.2f}" for (i, k), by in of.pairs.items()))  # fmt: skip
         curve = of.by_layer(of.entropy)
         lines.append("  entropy by layer: " + ", ".join(f"{layer} {value:.3f}" for layer, value in curve.items()))
         for head, words in enumerate(of.leaning):
