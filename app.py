@@ -54,8 +54,10 @@ from crab.scenes.script import BACKDROPS, DURATION, Scene  # noqa: E402
 from crab.segment import Segmenter, load_segmenter  # noqa: E402
 from crab.tasks import FAMILIES, TASKS, Task  # noqa: E402
 from crab.weights import meant  # noqa: E402
-from visualize import compare, difference, evidence, export, masks, routing, standalone, text, theme, timeline  # noqa: E402
+from visualize import compare, difference, evidence, export, masks, standalone, text, theme, timeline  # noqa: E402
 from visualize import transfer as charts  # noqa: E402
+from visualize.live import live  # noqa: E402
+from visualize.trace import save_npz  # noqa: E402
 
 ASSETS = Path(__file__).parent / "assets"
 LINKED = Path(__file__).parent / "visualize" / "linked.js"  # in the browser: player, bars, explorer together
@@ -267,7 +269,7 @@ def saved(result: Result, cache: str) -> tuple[str, str | None]:
     answer.write_text(json.dumps(to_json(result), indent=2), encoding="utf-8")
     if not result.routing:
         return str(answer), None
-    routing.save_npz(result.routing, place / "routing.npz")
+    save_npz(result.routing, place / "routing.npz")
     return str(answer), str(place / "routing.npz")
 
 
@@ -403,7 +405,7 @@ def growing(s: SimpleNamespace, result: Result, before: Result | None, dark: boo
     answer, colours = result.answer, theme.answer_colours(result.answer)
     updates = {s.result: result, s.words: text.chips(answer, colours=colours) if result.text else WAITING}
     if result.routing:
-        updates |= {s.writing: gr.update(visible=True), s.live: routing.live(result.routing["language"])}
+        updates |= {s.writing: gr.update(visible=True), s.live: live(result.routing["language"])}
     if answer.events != (before.answer.events if before else ()):
         updates |= bars(s, result, dark)
     if result.frame is not None and (before is None or marks(before) != marks(result)):

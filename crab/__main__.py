@@ -256,7 +256,7 @@ def run_ask(args: argparse.Namespace) -> None:
     from crab import media, prompt
     from crab.ask import ask, to_json
     from crab.segment import load_segmenter
-    from visualize.routing import save_npz
+    from visualize.trace import save_npz
 
     task = _task(args.task)
     prompt.check_question(task, args.question)  # what is missing is said before a clip is opened or the model loaded
@@ -408,7 +408,7 @@ def run_route(args: argparse.Namespace) -> None:
     from crab.ilora import Intervention
     from crab.routing import effects
     from crab.segment import load_segmenter
-    from visualize.routing import save_npz
+    from visualize.trace import save_npz
 
     task = _task(args.task)
     clip = media.open_clip(args.media, frame=args.frame)

@@ -23,7 +23,8 @@ sys.path.insert(0, str(ROOT))
 
 from test_standalone import released, seen  # noqa: E402
 
-from visualize import routing, standalone  # noqa: E402
+from visualize import standalone  # noqa: E402
+from visualize.live import live  # noqa: E402
 
 LOADS = 6
 # The times at which what the live heatmap says or shows becomes another.
@@ -40,8 +41,8 @@ WATCH = """() => {
 
 def main() -> None:
     traces = released(1000)
-    live, frame = len(routing.live(traces["language"])), len(standalone.frame("routing.json", dark=False))
-    print(f"a page update: {live / 1e3:.1f} kB for 1,000 tokens x {len(traces['language'].sites)} sites; "
+    strip, frame = len(live(traces["language"])), len(standalone.frame("routing.json", dark=False))
+    print(f"a page update: {strip / 1e3:.1f} kB for 1,000 tokens x {len(traces['language'].sites)} sites; "
           f"the explorer's frame, once an answer: {frame / 1e3:.1f} kB")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(

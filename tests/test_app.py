@@ -22,7 +22,7 @@ from crab.ask import LOOKED_AT
 from crab.scenes import compose, render, script
 from crab.segment import GrabCut
 from crab.tasks import FAMILIES, TASKS
-from visualize.routing import load_npz
+from visualize.trace import load_npz
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,8 @@ import json
 import numpy as np
 import pytest
 
+from test_live import random_trace
+
 from crab.ilora.trace import RoutingTrace, Site
 from crab.prompt import Token
 from visualize import trace as read
@@ -77,3 +79,45 @@ def test_another_file_is_named_in_a_sentence(tmp_path, content):
     path.write_bytes(content) if content is not None else np.savez(path, a=np.ones(3))
     with pytest.raises(ValueError, match="routing file|router weights"):
         read.load_npz(path)
+
+
+def test_groups_part_the_tokens_by_modality():
+    trace = random_trace()
+    groups = read.token_groups(trace)
+    assert list(groups) == ["text", "video", "audio", "generated"]
+    assert [int(mask.sum()) for mask in groups.values()] == [24, 80, 50, 20]
+    assert (sum(mask.astype(int) for mask in groups.values()) == 1).all()
+
+
+@pytest.mark.parametrize(
+    "token, name",
+    [
+        (Token("text", text="dog\n"), "text “dog↵”"),
+        (Token("generated", text="<event>"), "answer “<event>”"),
+        (Token("audio", start=1.2, end=1.24), "sound 1.20–1.24 s"),
+        (Token("video", start=2.0, end=4.0, row=0, col=3), "video 2.00–4.00 s, row 1, column 4"),
+        (Token("image", row=1, col=1, source=1), "picture, row 2, column 2, second clip"),
+    ],
+)
+def test_tokens_have_names_for_people(token, name):
+    assert read.token_name(token) == name
+
+
+def test_a_saved_trace_comes_back_the_same(tmp_path):
+    saved = {"language": random_trace(), "audio": random_trace(layers=1, text=0, moments=0, generated=0)}
+    read.save_npz(saved, tmp_path / "weights.npz")
+    again = read.load_npz(tmp_path / "weights.npz")
+    assert list(again) == ["language", "audio"]
+    for tower, trace in saved.items():
+        assert again[tower].weights.dtype == np.float16
+        assert (again[tower].weights == trace.weights).all()
+        assert again[tower].sites == trace.sites
+        assert [vars(token) for token in again[tower].tokens] == [vars(token) for token in trace.tokens]
+
+
+def test_the_file_is_named_as_asked_and_needs_numpy_alone(tmp_path):
+    read.save_npz({"language": random_trace()}, tmp_path / "weights.bin")
+    with np.load(tmp_path / "weights.bin", allow_pickle=False) as file:
+        assert file["language/weights"].shape == (14, 174, 3)
+        assert json.loads(str(file["language/sites"]))[0] == ["language", 0, "q_proj"]
+        assert json.loads(str(file["language/tokens"]))[-1]["text"] == "word19 "

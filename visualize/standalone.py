@@ -33,7 +33,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from visualize import spacetime, theme, trace as read
+from visualize import mel, theme, trace as read
 
 VIEWS = ("overview", "tokens", "clip", "modality", "heatmap")
 SIDE, QUALITY = 224, 70  # pixels a side at the most, JPEG quality: of the pictures
@@ -173,12 +173,12 @@ def _clip(traces: Mapping[str, Any], seen: Seen | None) -> dict[str, Any]:
         if frames:
             _, picture = min(frames, key=lambda frame: frame[0])
             pictures.append([source, start, *_jpeg(picture)])
-    edges = spacetime.mel_edges()[1:-1]
+    edges = mel.mel_edges()[1:-1]
     hertz = [
         [name, round((int(np.abs(edges - at).argmin()) + 0.5) / len(edges), 3)]
         for name, at in (("250 Hz", 250), ("1 kHz", 1000), ("4 kHz", 4000))
     ]
-    sounds = [[len(s) / spacetime.SAMPLE_RATE, _spectrogram(s)] if len(s) else None for s in seen.sounds]
+    sounds = [[len(s) / mel.SAMPLE_RATE, _spectrogram(s)] if len(s) else None for s in seen.sounds]
     return {"duration": _second(seen.duration), "pictures": pictures, "sounds": sounds, "hertz": hertz}
 
 
@@ -190,9 +190,9 @@ def _jpeg(picture: np.ndarray) -> tuple[int, int, str]:
 
 
 def _spectrogram(samples: np.ndarray) -> str:
-    """Log-mel levels as a PNG of dark ink, the more opaque the louder; the scale is `spacetime.LOUD`, fixed."""
-    level, _ = spacetime.log_mel(samples, columns=COLUMNS)
-    quiet, loud = spacetime.LOUD
+    """Log-mel levels as a PNG of dark ink, the more opaque the louder; the scale is `mel.LOUD`, fixed."""
+    level, _ = mel.log_mel(samples, columns=COLUMNS)
+    quiet, loud = mel.LOUD
     alpha = np.rint(255 * np.clip((level[::-1] - quiet) / (loud - quiet), 0, 1)).astype(np.uint8)
     return _url(Image.fromarray(np.dstack([np.full_like(alpha, 28), alpha]), "LA"), "PNG", optimize=True)
 

@@ -34,10 +34,6 @@ MIX_POWER = 0.6  # of the distance from all alike, in `mix`
 CENTRE = ("#F1F2F4", "#262C38")  # all heads alike, on a light ground and on a dark one
 NEUTRAL = "#7A828C"  # something without a label
 
-# The second cue beside a head's hue, wherever heads are drawn as lines.
-DASHES = ("solid", "dash", "dot")
-MARKERS = ("circle", "triangle-up", "square")
-
 FONT = "ui-sans-serif, system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 
 
@@ -227,11 +223,6 @@ def mix(weights: np.ndarray, dark: bool) -> np.ndarray:
     centre = _oklab(np.array(rgb(CENTRE[dark])) / 255)
     lab = centre + strength * (hue - centre)
     return _bytes((lab @ np.linalg.inv(_TO_LAB).T) ** 3 @ np.linalg.inv(_TO_LMS).T)
-
-
-def hexes(colours: np.ndarray) -> list[str]:
-    """(n, 3) bytes as "#RRGGBB"."""
-    return ["#{:02X}{:02X}{:02X}".format(*row) for row in np.asarray(colours).tolist()]
 
 
 def ink_on(colours: np.ndarray) -> list[str]:

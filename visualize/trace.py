@@ -194,18 +194,6 @@ def modality_runs(tokens: Sequence[Any]) -> list[tuple[int, int]]:
     return runs([(token.modality, token.source) for token in tokens])
 
 
-def bins(tokens: Sequence[Any], *, columns: int) -> tuple[np.ndarray, tuple[int, int]]:
-    """Where display columns start and the last one ends (columns + 1,), none across two modalities; and how many
-    tokens at most share a column: (the prompt's, the answer's)."""
-    parts = [(start, stop, tokens[start].modality == "generated") for start, stop in modality_runs(tokens)]
-    answer = ceil(sum(stop - start for start, stop, generated in parts if generated) / (columns // 2)) or 1
-    for prompt in range(1, len(tokens) + 1):
-        edges = [edge for start, stop, generated in parts for edge in range(start, stop, answer if generated else prompt)]
-        if len(edges) <= columns:
-            break
-    return np.array([*edges, len(tokens)]), (prompt, answer)
-
-
 def bin_means(weights: np.ndarray, edges: np.ndarray) -> np.ndarray:
     """(sites, tokens, heads) to float32 means (sites, columns, heads)."""
     sums = np.add.reduceat(weights.astype(np.float32), edges[:-1], axis=1)

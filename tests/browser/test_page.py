@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from visualize.routing import load_npz
+from visualize.trace import load_npz
 
 expect = pytest.importorskip("playwright.sync_api").expect
 
