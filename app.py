@@ -42,7 +42,7 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read when gradio i
 import spaces  # noqa: E402  before anything that may touch CUDA; does nothing outside a ZeroGPU Space
 import gradio as gr  # noqa: E402
 
-from crab import CrabError  # noqa: E402
+from crab import CrabError, trace  # noqa: E402
 from crab.ask import Result, ask, shown, to_json  # noqa: E402
 from crab.ilora import Intervention  # noqa: E402
 from crab.media import Clip, Limits, open_clip, process  # noqa: E402
@@ -57,7 +57,6 @@ from crab.weights import meant  # noqa: E402
 from visualize import compare, difference, evidence, export, masks, standalone, text, theme, timeline  # noqa: E402
 from visualize import transfer as charts  # noqa: E402
 from visualize.live import live  # noqa: E402
-from visualize.trace import save_npz  # noqa: E402
 
 ASSETS = Path(__file__).parent / "assets"
 LINKED = Path(__file__).parent / "visualize" / "linked.js"  # in the browser: player, bars, explorer together
@@ -269,7 +268,7 @@ def saved(result: Result, cache: str) -> tuple[str, str | None]:
     answer.write_text(json.dumps(to_json(result), indent=2), encoding="utf-8")
     if not result.routing:
         return str(answer), None
-    save_npz(result.routing, place / "routing.npz")
+    trace.save(result.routing, place / "routing.npz")
     return str(answer), str(place / "routing.npz")
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from crab import CrabError, tasks
+from crab import CrabError, tasks, trace
 
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")  # its advice is for who writes models, not for who asks them
 
@@ -256,7 +256,6 @@ def run_ask(args: argparse.Namespace) -> None:
     from crab import media, prompt
     from crab.ask import ask, to_json
     from crab.segment import load_segmenter
-    from visualize.trace import save_npz
 
     task = _task(args.task)
     prompt.check_question(task, args.question)  # what is missing is said before a clip is opened or the model loaded
@@ -282,7 +281,7 @@ def run_ask(args: argparse.Namespace) -> None:
     else:
         print("", *result.notes, result.knows, sep="\n")
     if args.routing:
-        save_npz(result.routing, args.routing)
+        trace.save(result.routing, args.routing)
 
 
 def run_inspect(args: argparse.Namespace) -> None:
@@ -408,7 +407,6 @@ def run_route(args: argparse.Namespace) -> None:
     from crab.ilora import Intervention
     from crab.routing import effects
     from crab.segment import load_segmenter
-    from visualize.trace import save_npz
 
     task = _task(args.task)
     clip = media.open_clip(args.media, frame=args.frame)
@@ -433,7 +431,7 @@ def run_route(args: argparse.Namespace) -> None:
     if len(results) == 2:
         print(effects.compare(*results, crab=crab))
     print(result.knows)
-    save_npz(result.routing, args.out)
+    trace.save(result.routing, args.out)
 
 
 def run_atlas(args: argparse.Namespace) -> None:
@@ -468,14 +466,10 @@ def run_claims(args: argparse.Namespace) -> None:
 
 def run_figure(args: argparse.Namespace) -> None:
     from visualize import export
-    from visualize.trace import load_npz
 
-    try:
-        trace, other = load_npz(args.trace), load_npz(args.other) if args.other else None
-        title = f"Router weights: {Path(args.trace).stem}" + (f" and {Path(args.other).stem}" if other else "")
-        export.write(trace, args.out, kind=args.kind, other=other, tower=args.tower, title=title)
-    except ValueError as error:
-        raise CrabError(str(error)) from error
+    routed, other = trace.load(args.trace), trace.load(args.other) if args.other else None
+    title = f"Router weights: {Path(args.trace).stem}" + (f" and {Path(args.other).stem}" if other else "")
+    export.write(routed, args.out, kind=args.kind, other=other, tower=args.tower, title=title)
 
 
 def run_train(args: argparse.Namespace) -> None:

@@ -17,11 +17,12 @@ from PIL import Image
 from crab import CrabError, prompt, segment
 from crab import answer as answers
 from crab.answer import Answer, Event
-from crab.ilora.trace import Intervention, RoutingTrace
+from crab.ilora.trace import Intervention
 from crab.media import SAMPLE_RATE, Clip
 from crab.model import Crab
 from crab.segment import Mask, Segmenter
 from crab.tasks import Task
+from crab.trace import RoutingTrace
 
 VERSION = 1  # of the JSON below
 WINDOW = 10.0  # seconds

@@ -33,8 +33,9 @@ from transformers.utils import cached_file
 
 from crab import CrabError, prompt, weights
 from crab.ilora import adapted_layers, checkpoint, trace
-from crab.ilora.trace import Intervene, Intervention, RoutingTrace, Site, intervening
-from crab.prompt import Prompt, Token
+from crab.ilora.trace import Intervene, Intervention, intervening
+from crab.prompt import Prompt
+from crab.trace import RoutingTrace, Site, Token
 
 RENAMES = {
     "model.layers.": "model.language_model.layers.",

@@ -22,6 +22,7 @@ from torchvision.transforms import functional as tvf
 from crab import CrabError, media, tasks
 from crab.media import SAMPLE_RATE, Clip, Limits
 from crab.tasks import SoundPlan, Task
+from crab.trace import Token
 
 SECOND_PER_GRID = 2.0
 """Seconds of model time between two video grids. The released processor assumes one frame a second whatever the clip's
@@ -33,19 +34,6 @@ TOKEN_SECONDS = 0.04  # an audio token: four mel frames
 
 LONGEST_QUESTION = 2000
 """Characters that people may type: room for any question with its options, and seconds, not minutes, for the model."""
-
-
-@dataclass(frozen=True)
-class Token:
-    """What one position is. `start`/`end`: seconds of the clip; `row`/`col`: cell of the picture's grid."""
-
-    modality: str  # "text" | "audio" | "video" | "image" | "generated"
-    text: str = ""
-    start: float | None = None
-    end: float | None = None
-    row: int | None = None
-    col: int | None = None
-    source: int = 0  # 1 for the second clip of a matching task
 
 
 def is_of(modalities: tuple[str, ...], token: Token) -> bool:

@@ -22,7 +22,7 @@ from crab.ask import LOOKED_AT
 from crab.scenes import compose, render, script
 from crab.segment import GrabCut
 from crab.tasks import FAMILIES, TASKS
-from visualize.trace import load_npz
+from crab.trace import load as load_npz
 
 
 @pytest.fixture(scope="module")

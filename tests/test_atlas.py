@@ -11,12 +11,12 @@ import pytest
 from crab import CrabError, answer, avuie, media
 from crab.__main__ import main
 from crab.ask import Result, ask
-from crab.ilora import Intervention, RoutingTrace, Site
+from crab.ilora import Intervention
 from crab.routing import atlas as atlases
 from crab.routing.survey import survey
 from crab.routing.atlas import Atlas
-from crab.prompt import Token
 from crab.tasks import TASKS
+from crab.trace import RoutingTrace, Site, Token
 
 SITES = tuple(Site("language", layer, module) for layer in (0, 1) for module in ("q_proj", "v_proj"))
 

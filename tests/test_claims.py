@@ -12,11 +12,11 @@ from test_atlas import clip, run  # noqa: F401  the clip of a tiny model's run
 
 from crab import CrabError
 from crab.__main__ import main
-from crab.prompt import Token
 from crab.routing import claims
 from crab.routing.atlas import Asked
 from crab.routing.claims import HELD, NOT_HELD, UNDECIDED, Claim
 from crab.tasks import TASKS
+from crab.trace import Token
 
 SOUND = Claim("Head 1 hears.", 1, "sound")
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from test_trace import towers
 
-from crab.ilora.trace import RoutingTrace
+from crab.trace import RoutingTrace
 from visualize import difference, theme
 
 

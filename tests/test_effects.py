@@ -159,7 +159,7 @@ def test_damage_is_kept_and_read_back(tmp_path):
 
 
 def test_route_prints_both_answers_and_writes_the_changed_trace(golden, model, tmp_path, capsys):
-    from visualize.trace import load_npz
+    from crab.trace import load as load_npz
 
     out = tmp_path / "trace.npz"
     command = ["route", str(golden / "media" / "a.mp4"), "--task", "ave", "--out", str(out), *model]

@@ -8,13 +8,14 @@ import pytest
 from test_trace import towers
 
 from crab.__main__ import main
+from crab import trace
 from visualize import export, trace as read
 
 
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory):
     path = tmp_path_factory.mktemp("traces") / "one.npz"
-    read.save_npz(towers(), path)
+    trace.save(towers(), path)
     return path
 
 
@@ -66,15 +67,15 @@ def test_another_file_is_no_trace(tmp_path, capsys):
 
 
 def test_a_notebook_with_nothing_but_a_saved_trace_draws_everything(saved, tmp_path, request):
-    """Neither torch nor anything of `crab` or the page is there."""
+    """Neither torch nor anything of the model or the page is there."""
     code = f"""
 import sys
-for name in ("torch", "transformers", "gradio", "crab"): sys.modules[name] = None
+for name in ("torch", "transformers", "peft", "gradio", "av", "cv2"): sys.modules[name] = None
 import numpy as np
 from visualize import difference, export, paper
 from visualize.live import live
-from visualize.trace import load_npz
-traces = load_npz({str(saved)!r})
+from crab import trace as routing
+traces = routing.load({str(saved)!r})
 trace = traces["language"]
 assert all(figure.axes for figure in (paper.overview(traces), paper.heatmap(trace), paper.tokens(trace)))
 assert difference.by_group(trace, trace).data and difference.by_module(trace, trace).data and live(trace)

@@ -7,8 +7,7 @@ import re
 import numpy as np
 from PIL import Image
 
-from crab.ilora.trace import RoutingTrace, Site
-from crab.prompt import Token
+from crab.trace import RoutingTrace, Site, Token
 from visualize import theme
 from visualize.live import live
 

@@ -27,7 +27,7 @@ def test_evaluate_writes_the_released_tokens_for_every_golden_record(golden, gol
 
 
 def test_ask_prints_one_json_object_and_writes_the_routing(golden, model, tmp_path, capsys):
-    from visualize.trace import load_npz
+    from crab.trace import load as load_npz
 
     out = tmp_path / "routing.npz"
     assert main(["ask", str(golden / "media" / "a.mp4"), "--task", "ave", "--json", "--routing", str(out),

@@ -7,8 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from crab.ilora.trace import RoutingTrace, Site
-from crab.prompt import Token
+from crab.trace import RoutingTrace, Site, Token
 from crab.routing import sites
 from crab.routing.sites import Usage
 

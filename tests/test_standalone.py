@@ -11,8 +11,7 @@ import pytest
 from PIL import Image
 from test_trace import towers
 
-from crab.ilora.trace import RoutingTrace, Site
-from crab.prompt import Token
+from crab.trace import RoutingTrace, Site, Token
 from visualize import export, standalone, theme
 from visualize import trace as read
 

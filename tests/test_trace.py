@@ -7,8 +7,8 @@ import pytest
 
 from test_live import random_trace
 
-from crab.ilora.trace import RoutingTrace, Site
-from crab.prompt import Token
+from crab import CrabError, trace
+from crab.trace import RoutingTrace, Site, Token
 from visualize import trace as read
 
 
@@ -65,20 +65,20 @@ def test_modules_come_in_the_order_of_the_forward_pass_unadapted_ones_in_their_p
 
 
 def test_the_file_describes_itself(tmp_path):
-    read.save_npz(towers(), tmp_path / "t.npz")
+    trace.save(towers(), tmp_path / "t.npz")
     with np.load(tmp_path / "t.npz") as file:
         schema = json.loads(str(file["schema"]))
     saved = schema["properties"]["T/tokens"]["items"]["properties"]
     assert set(saved) == set(vars(Token("text")))
-    assert list(read.load_npz(tmp_path / "t.npz")) == ["language", "audio", "vision"]
+    assert list(trace.load(tmp_path / "t.npz")) == ["language", "audio", "vision"]
 
 
 @pytest.mark.parametrize("content", [b"", b"no numbers", None])
 def test_another_file_is_named_in_a_sentence(tmp_path, content):
     path = tmp_path / "x.npz"
     path.write_bytes(content) if content is not None else np.savez(path, a=np.ones(3))
-    with pytest.raises(ValueError, match="routing file|router weights"):
-        read.load_npz(path)
+    with pytest.raises(CrabError, match="routing file|router weights"):
+        trace.load(path)
 
 
 def test_groups_part_the_tokens_by_modality():
@@ -105,18 +105,18 @@ def test_tokens_have_names_for_people(token, name):
 
 def test_a_saved_trace_comes_back_the_same(tmp_path):
     saved = {"language": random_trace(), "audio": random_trace(layers=1, text=0, moments=0, generated=0)}
-    read.save_npz(saved, tmp_path / "weights.npz")
-    again = read.load_npz(tmp_path / "weights.npz")
+    trace.save(saved, tmp_path / "weights.npz")
+    again = trace.load(tmp_path / "weights.npz")
     assert list(again) == ["language", "audio"]
-    for tower, trace in saved.items():
+    for tower, one in saved.items():
         assert again[tower].weights.dtype == np.float16
-        assert (again[tower].weights == trace.weights).all()
-        assert again[tower].sites == trace.sites
-        assert [vars(token) for token in again[tower].tokens] == [vars(token) for token in trace.tokens]
+        assert (again[tower].weights == one.weights).all()
+        assert again[tower].sites == one.sites
+        assert [vars(token) for token in again[tower].tokens] == [vars(token) for token in one.tokens]
 
 
 def test_the_file_is_named_as_asked_and_needs_numpy_alone(tmp_path):
-    read.save_npz({"language": random_trace()}, tmp_path / "weights.bin")
+    trace.save({"language": random_trace()}, tmp_path / "weights.bin")
     with np.load(tmp_path / "weights.bin", allow_pickle=False) as file:
         assert file["language/weights"].shape == (14, 174, 3)
         assert json.loads(str(file["language/sites"]))[0] == ["language", 0, "q_proj"]

@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
+from crab.trace import RoutingTrace, Site
 from visualize import theme, trace as read
 
 LIMIT = 0.25  # of a weight's range 0…1; a difference beyond it has the colour of the end and is counted
 
 
-def by_group(one: Any, other: Any, *, limit: float = LIMIT, dark: bool = False) -> go.Figure:
+def by_group(one: RoutingTrace, other: RoutingTrace, *, limit: float = LIMIT, dark: bool = False) -> go.Figure:
     """Sites × token groups of one tower, a panel a head: the mean weight in `other` minus that in `one`.
 
     Columns are the modalities that both traces have. Blue and − is less in `other`, brick and + is more; the scale is
@@ -51,15 +52,15 @@ def by_group(one: Any, other: Any, *, limit: float = LIMIT, dark: bool = False) 
     return _finish(figure, row * len(rows), limit, values, left_out, tone)
 
 
-def by_module(one: Any, other: Any, *, limit: float = LIMIT, dark: bool = False) -> go.Figure:
+def by_module(one: RoutingTrace, other: RoutingTrace, *, limit: float = LIMIT, dark: bool = False) -> go.Figure:
     """Layers × modules, a panel a head: the mean over all tokens in `other` minus that in `one`; as `by_group`."""
     rows, _, values, left_out = _paired(one, other, groups=False)
     if values is None:
         return theme.sentence("These two runs have no site in common.", dark)
     tone = theme.ink(dark)
     heads = values.shape[2]
-    sites = [read.Site("", layer, module) for layer, module in rows]
-    holder = read.Trace(values, tuple(sites), ())
+    sites = [Site("", layer, module) for layer, module in rows]
+    holder = RoutingTrace(values, tuple(sites), ())
     columns = read.modules(holder)
     layers, grid = read.by_cell(holder, values[:, 0], columns)  # (layers, modules, heads)
     names = [[f"layer {layer} · {column}" for column in columns] for layer in layers]
@@ -81,7 +82,7 @@ def by_module(one: Any, other: Any, *, limit: float = LIMIT, dark: bool = False)
 
 
 def _paired(
-    one: Any, other: Any, *, groups: bool = True
+    one: RoutingTrace, other: RoutingTrace, *, groups: bool = True
 ) -> tuple[list[tuple[int, str]], list[str], np.ndarray | None, int]:
     """Sites in common, groups in common, differences (sites, groups, heads) float32 or None, sites left out."""
     places = [{(site.layer, site.module): i for i, site in enumerate(trace.sites)} for trace in (one, other)]
@@ -98,7 +99,7 @@ def _paired(
     return rows, columns, means[1] - means[0], left_out
 
 
-def paired(one: Any, other: Any) -> tuple[list[tuple[int, str]], np.ndarray | None]:
+def paired(one: RoutingTrace, other: RoutingTrace) -> tuple[list[tuple[int, str]], np.ndarray | None]:
     """(layer, module) of the sites both have, and the means of `other` minus those of `one`, (sites, 1, heads) or None."""
     rows, _, values, _ = _paired(one, other, groups=False)
     return rows, values

@@ -1,6 +1,6 @@
 """Take it along: a trace as a table, a web page that works offline, or a figure for a paper.
 
-`write` is the one door: what the file's name ends in decides. `.npz`, which holds everything, is `trace.save_npz`.
+`write` is the one door: what the file's name ends in decides. `.npz`, which holds everything, is `crab.trace.save`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from crab import CrabError
+from crab.trace import RoutingTrace
 from visualize import difference, paper, standalone
 
 KINDS = ("overview", "tokens", "modality", "heatmap", "compare")
@@ -19,7 +21,7 @@ FORMATS = ("html", "svg", "pdf", "png", "csv")
 COLUMNS = ("tower", "layer", "module", "token", "modality", "text", "start", "end", "row", "col", "source", "head", "weight")
 
 
-def csv_lines(traces: Mapping[str, Any]) -> Iterator[str]:
+def csv_lines(traces: Mapping[str, RoutingTrace]) -> Iterator[str]:
     """CSV (RFC 4180), line by line: `COLUMNS`, then one row a site, token and head.
 
     `layer`, `token`, `row`, `col` and `source` count from 0, `head` from 1 as people do; `start`, `end` are seconds of the
@@ -43,28 +45,28 @@ def _cells(*values: Any) -> str:
 
 
 def write(
-    traces: Mapping[str, Any], path: str | Path, *, kind: str = "overview", other: Mapping[str, Any] | None = None,
+    traces: Mapping[str, RoutingTrace], path: str | Path, *, kind: str = "overview", other: Mapping[str, Any] | None = None,
     tower: str = "language", title: str = "Router weights",
 ) -> None:  # fmt: skip
     """Writes a figure of `kind` (one of `KINDS`) in the format that `path` ends in (one of `FORMATS`).
 
     "overview" is of all towers, the others of `tower`. "compare" is `other` minus `traces`; as .html it is also the two
     answers word for word. .csv is the whole trace, whatever the kind, and there is none of a comparison. Raises
-    ValueError, with a sentence, for what does not go together; OSError where the file cannot be written.
+    CrabError for what does not go together; OSError where the file cannot be written.
     """
     path = Path(path)
     format = path.suffix[1:].lower()
     if format not in FORMATS:
-        raise ValueError(f"{path.name} ends in no format known here: give a name in .{', .'.join(FORMATS)}.")
+        raise CrabError(f"{path.name} ends in no format known here: give a name in .{', .'.join(FORMATS)}.")
     if kind not in KINDS:
-        raise ValueError(f"There is no figure {kind!r}; choose one of: {', '.join(KINDS)}.")
+        raise CrabError(f"There is no figure {kind!r}; choose one of: {', '.join(KINDS)}.")
     if (kind == "compare") != (other is not None):
-        raise ValueError("A comparison needs two traces: --kind compare with --other TRACE2.npz.")
+        raise CrabError("A comparison needs two traces: --kind compare with --other TRACE2.npz.")
     if format == "csv" and kind == "compare":
-        raise ValueError("A comparison is a picture: write each trace as .csv on its own.")
+        raise CrabError("A comparison is a picture: write each trace as .csv on its own.")
     for routing in (traces, other or traces) if kind != "overview" and format != "csv" else []:
         if tower not in routing:
-            raise ValueError(f"There is no tower {tower!r} in this trace, only {', '.join(routing)}.")
+            raise CrabError(f"There is no tower {tower!r} in this trace, only {', '.join(routing)}.")
 
     # A file's name may hold bytes that are no characters; JSON, and the eye, have them as \udc81.
     utf8 = {"encoding": "utf-8", "errors": "backslashreplace", "newline": ""}
@@ -83,7 +85,7 @@ def write(
         paper.save(draw(traces[tower]), path)
 
 
-def _comparison(one: Any, other: Any, title: str) -> str:
+def _comparison(one: RoutingTrace, other: RoutingTrace, title: str) -> str:
     """A whole page that works offline: the differences as Plotly figures (its script is 4.6 MB), the answers as words."""
     figures = [difference.by_module(one, other), difference.by_group(one, other)]
     said = ["".join(token.text for token in trace.tokens if token.modality == "generated") for trace in (one, other)]

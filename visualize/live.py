@@ -5,18 +5,18 @@ from __future__ import annotations
 import base64
 import io
 from html import escape
-from typing import Any
 
 import numpy as np
 from PIL import Image
 
+from crab.trace import RoutingTrace
 from visualize import theme
 from visualize.trace import bin_means
 
 PROMPT_COLUMNS, ANSWER_COLUMNS = 80, 120
 
 
-def live(trace: Any) -> str:
+def live(trace: RoutingTrace) -> str:
     """HTML of the trace so far, made to be replaced at every token: always of one size, at most 30 kB.
 
     One band a head, rows are layers (mean over modules); on the left the prompt squeezed into a strip, on the right one

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
-from typing import Any
 
 import matplotlib
 import numpy as np
@@ -16,6 +15,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from crab.trace import RoutingTrace, Site
 from visualize import difference, theme, trace as read
 
 STYLE = {
@@ -28,7 +28,7 @@ LINES = ("-", "--", ":")
 MARKS = ("o", "^", "s")
 
 
-def overview(traces: Mapping[str, Any], *, unadapted: Mapping[str, Sequence[str]] = read.UNADAPTED) -> Figure:
+def overview(traces: Mapping[str, RoutingTrace], *, unadapted: Mapping[str, Sequence[str]] = read.UNADAPTED) -> Figure:
     """Layers × modules by tower: the mix of heads, with the leading head's digit; hatched: not adapted."""
     names = [name for name in (*read.TOWERS, *(n for n in traces if n not in read.TOWERS)) if name in traces]
     names = [name for name in names if traces[name].weights.size]
@@ -68,7 +68,7 @@ def overview(traces: Mapping[str, Any], *, unadapted: Mapping[str, Sequence[str]
     return figure
 
 
-def heatmap(trace: Any) -> Figure:
+def heatmap(trace: RoutingTrace) -> Figure:
     """Sites × tokens, a panel a head on the scale 0…1, tokens bracketed by modality. The panels are pictures inside."""
     order = sorted(range(len(trace.sites)), key=lambda i: trace.sites[i].layer)
     heads = trace.weights.shape[2]
@@ -99,7 +99,7 @@ def heatmap(trace: Any) -> Figure:
     return figure
 
 
-def modality(trace: Any) -> Figure:
+def modality(trace: RoutingTrace) -> Figure:
     """Mean share of each head by layer, a panel a modality, scale 0…100 %; dotted grey: all heads alike."""
     groups = read.token_groups(trace)
     layers = sorted({site.layer for site in trace.sites})
@@ -123,7 +123,7 @@ def modality(trace: Any) -> Figure:
     return figure
 
 
-def tokens(trace: Any, *, modalities: Sequence[str] = ("generated",)) -> Figure:
+def tokens(trace: RoutingTrace, *, modalities: Sequence[str] = ("generated",)) -> Figure:
     """The words as a ribbon, each on its mix of heads, over a bar a head (0…100 %), mean over all sites."""
     wanted = [i for i, token in enumerate(trace.tokens) if token.modality in modalities and token.text]
     shares = trace.weights[:, wanted].mean(0, dtype=np.float32) if wanted else np.zeros((0, 3), np.float32)
@@ -155,12 +155,12 @@ def tokens(trace: Any, *, modalities: Sequence[str] = ("generated",)) -> Figure:
     return figure
 
 
-def compare(one: Any, other: Any, *, limit: float = difference.LIMIT) -> Figure:
+def compare(one: RoutingTrace, other: RoutingTrace, *, limit: float = difference.LIMIT) -> Figure:
     """Layers × modules, a panel a head: mean of `other` minus mean of `one`, on the fixed scale ±`limit`, signed numbers."""
     rows, values = difference.paired(one, other)
     if values is None:
         raise ValueError("These two runs have no site in common.")
-    holder = read.Trace(values, tuple(read.Site("", layer, module) for layer, module in rows), ())
+    holder = RoutingTrace(values, tuple(Site("", layer, module) for layer, module in rows), ())
     columns = read.modules(holder)
     layers, grid = read.by_cell(holder, values[:, 0], columns)
     heads = grid.shape[-1]

@@ -33,6 +33,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from crab.trace import RoutingTrace
 from visualize import mel, theme, trace as read
 
 VIEWS = ("overview", "tokens", "clip", "modality", "heatmap")
@@ -56,7 +57,7 @@ class Seen:
 
 
 def page(
-    traces: Mapping[str, Any],
+    traces: Mapping[str, RoutingTrace],
     *,
     title: str = "Router weights",
     facts: Sequence[str] = (),
@@ -93,7 +94,7 @@ def frame(url: str, *, dark: bool, title: str = "Router weights") -> str:
 
 
 def data(
-    traces: Mapping[str, Any],
+    traces: Mapping[str, RoutingTrace],
     *,
     seen: Seen | None = None,
     view: str = "overview",
@@ -132,7 +133,7 @@ def _document(title: str, facts: str, body: str) -> str:
     return re.sub("@(TITLE|FACTS|DATA)@", lambda place: given[place[1]], DOCUMENT.read_text(encoding="utf-8"))
 
 
-def _tower(name: str, trace: Any, unadapted: Sequence[str]) -> dict[str, Any]:
+def _tower(name: str, trace: RoutingTrace, unadapted: Sequence[str]) -> dict[str, Any]:
     order = sorted(range(len(trace.sites)), key=lambda i: trace.sites[i].layer)
     weights = np.rint(65535 * np.clip(trace.weights[order].astype(np.float32), 0, 1)).astype("<u2")
     return {
@@ -159,7 +160,7 @@ def _scale(colours: Sequence[tuple[int, int, int]]) -> str:
 # --- the clip ---
 
 
-def _clip(traces: Mapping[str, Any], seen: Seen | None) -> dict[str, Any]:
+def _clip(traces: Mapping[str, RoutingTrace], seen: Seen | None) -> dict[str, Any]:
     """The clip's `duration` (s), `pictures` [source, start, width, height, data URL] a grid step, `sounds` [seconds,
     data URL] or null a source, and `hertz` [name, height 0…1] for the spectrograms' scale."""
     tokens = [token for trace in traces.values() for token in trace.tokens if token.start is not None]

@@ -1,21 +1,17 @@
-"""What a routing trace says, before anything is drawn: its tokens in words, its numbers, its file.
+"""What a routing trace says, before anything is drawn: its tokens in words, its numbers.
 
-A trace is anything with `weights` (sites, tokens, heads), `sites` (tower, layer, module) and `tokens`
-(`crab.prompt.Token`): one of `crab.ilora.trace`, or one read back by `load_npz`. Several towers travel as
-{"language": trace, "audio": trace, "vision": trace}, each with its own sites and its own counting of tokens.
+Several towers travel as {"language": trace, "audio": trace, "vision": trace}, each with its own sites and its own
+counting of tokens.
 """
 
 from __future__ import annotations
 
-import json
-import zipfile
 from collections.abc import Mapping, Sequence
-from math import ceil
-from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
+
+from crab.trace import RoutingTrace, Token
 
 MODALITIES = {"text": "text", "audio": "sound", "video": "video", "image": "picture", "generated": "answer"}
 TOWERS = {"language": "Language model", "audio": "Sound encoder", "vision": "Picture encoder"}
@@ -27,67 +23,16 @@ UNADAPTED = {
 }
 ATTENTION_FIRST = ("attn.q", "attn.k", "attn.v", "attn.proj", "q_proj", "k_proj", "v_proj", "o_proj", "out_proj")
 
-SCHEMA = {
-    "$schema": "https://json-schema.org/draft/2020-12/schema",
-    "title": "The JSON members of a routing file, for each tower T",
-    "type": "object",
-    "properties": {
-        "T/sites": {
-            "description": "rows of T/weights: tower, layer counted from 0, module",
-            "type": "array",
-            "items": {
-                "type": "array",
-                "prefixItems": [{"type": "string"}, {"type": "integer", "minimum": 0}, {"type": "string"}],
-                "items": False,
-            },
-        },
-        "T/tokens": {
-            "description": "columns of T/weights; start and end in seconds of the clip, row and col of the picture grid",
-            "type": "array",
-            "items": {
-                "type": "object",
-                "required": ["modality"],
-                "properties": {
-                    "modality": {"enum": list(MODALITIES)},
-                    "text": {"type": "string"},
-                    "start": {"type": ["number", "null"]},
-                    "end": {"type": ["number", "null"]},
-                    "row": {"type": ["integer", "null"], "minimum": 0},
-                    "col": {"type": ["integer", "null"], "minimum": 0},
-                    "source": {"type": "integer", "description": "1 for the second clip of a matching task"},
-                },
-            },
-        },
-    },
-}
-
-
-class Site(NamedTuple):
-    """One adapted linear layer."""
-
-    tower: str
-    layer: int
-    module: str
-
-
-class Trace(NamedTuple):
-    """A trace read from a file, with the fields of `crab.ilora.trace.RoutingTrace`."""
-
-    weights: np.ndarray  # (sites, tokens, heads) float32
-    sites: tuple[Site, ...]
-    tokens: tuple[Any, ...]
-
-
 # --- tokens ---
 
 
-def token_groups(trace: Any) -> dict[str, np.ndarray]:
+def token_groups(trace: RoutingTrace) -> dict[str, np.ndarray]:
     """Boolean masks (tokens,) by modality ("text", "audio", "video", "image", "generated"), in order of appearance."""
     modalities = np.array([token.modality for token in trace.tokens], dtype=object)
     return {name: modalities == name for name in dict.fromkeys(modalities)}
 
 
-def token_name(token: Any) -> str:
+def token_name(token: Token) -> str:
     """What a person calls one position: `text “dog”`, `sound 1.20–1.24 s`, `video 2.0 s, row 3, column 5`."""
     name = MODALITIES.get(token.modality, token.modality)
     if token.modality in ("text", "generated"):
@@ -106,7 +51,7 @@ def visible(text: str) -> str:
     return text if len(text) <= 32 else f"{text[:20]}…{text[-10:]}"
 
 
-def counterparts(traces: Mapping[str, Any], tower: str, i: int) -> dict[str, np.ndarray]:
+def counterparts(traces: Mapping[str, RoutingTrace], tower: str, i: int) -> dict[str, np.ndarray]:
     """For every tower, the tokens (mask) that stand for the same piece of the clip as token `i` of `tower`.
 
     A sound token of the language model is the positions of the sound encoder within its seconds, a picture cell is the
@@ -134,7 +79,7 @@ def counterparts(traces: Mapping[str, Any], tower: str, i: int) -> dict[str, np.
     return masks
 
 
-def _grids(tokens: Sequence[Any]) -> dict[str, tuple[int, int]]:
+def _grids(tokens: Sequence[Token]) -> dict[str, tuple[int, int]]:
     """Rows and columns of the grid of each modality; (1, 1) of what has none."""
     grids: dict[str, tuple[int, int]] = {}
     for token in tokens:
@@ -165,14 +110,14 @@ def distance(weights: np.ndarray) -> np.ndarray:
     return np.clip((heads * shares.max(-1) - 1) / max(heads - 1, 1), 0, 1)
 
 
-def modules(trace: Any, unadapted: Sequence[str] = ()) -> list[str]:
+def modules(trace: RoutingTrace, unadapted: Sequence[str] = ()) -> list[str]:
     """A tower's module names in the order of its forward pass: those of the trace, and those said to be unadapted."""
     names = list(dict.fromkeys([*(site.module for site in trace.sites), *unadapted]))
     rank = {name: place for place, name in enumerate(ATTENTION_FIRST)}
     return sorted(names, key=lambda name: rank.get(name, len(rank)))
 
 
-def by_cell(trace: Any, values: np.ndarray, columns: Sequence[str]) -> tuple[list[int], np.ndarray]:
+def by_cell(trace: RoutingTrace, values: np.ndarray, columns: Sequence[str]) -> tuple[list[int], np.ndarray]:
     """`values` (sites, …) laid out as (layers, modules, …), NaN where there is no site; and the layers' numbers."""
     layers = sorted({site.layer for site in trace.sites})
     grid = np.full((len(layers), len(columns), *values.shape[1:]), np.nan, np.float32)
@@ -190,7 +135,7 @@ def runs(keys: Sequence[Any]) -> list[tuple[int, int]]:
     return list(zip(starts, [*starts[1:], len(keys)]))
 
 
-def modality_runs(tokens: Sequence[Any]) -> list[tuple[int, int]]:
+def modality_runs(tokens: Sequence[Token]) -> list[tuple[int, int]]:
     return runs([(token.modality, token.source) for token in tokens])
 
 
@@ -198,47 +143,3 @@ def bin_means(weights: np.ndarray, edges: np.ndarray) -> np.ndarray:
     """(sites, tokens, heads) to float32 means (sites, columns, heads)."""
     sums = np.add.reduceat(weights.astype(np.float32), edges[:-1], axis=1)
     return sums / np.diff(edges)[None, :, None].astype(np.float32)
-
-
-# --- files ---
-
-
-def save_npz(routing: Mapping[str, Any], path: str | Path) -> None:
-    """Writes traces by tower into one compressed file that NumPy alone can read.
-
-    For each tower: `<tower>/weights` (sites, tokens, heads) float32, `<tower>/sites` JSON [[tower, layer, module], …]
-    and `<tower>/tokens` JSON [{modality, text, start, end, row, col, source}, …]; beside them `schema`, the JSON Schema
-    (`SCHEMA`) of the two. JSON members are strings of no dimension: `json.loads(str(file["language/sites"]))`.
-    """
-    arrays = {"schema": np.array(json.dumps(SCHEMA))}
-    for tower, trace in routing.items():
-        arrays[f"{tower}/weights"] = trace.weights
-        arrays[f"{tower}/sites"] = np.array(json.dumps([list(site) for site in trace.sites]))
-        arrays[f"{tower}/tokens"] = np.array(json.dumps([vars(token) for token in trace.tokens], ensure_ascii=False))
-    with open(path, "wb") as file:  # a name given to NumPy would get .npz appended
-        np.savez_compressed(file, **arrays)
-
-
-def load_npz(path: str | Path) -> dict[str, Trace]:
-    """Reads what `save_npz` wrote: one `Trace` a tower, its tokens with the attributes they were saved with.
-
-    Raises ValueError, with a sentence, where the file is something else; OSError where it cannot be opened.
-    """
-    try:
-        with np.load(path) as file:
-            found = {
-                tower: Trace(
-                    file[f"{tower}/weights"],
-                    tuple(Site(*site) for site in json.loads(str(file[f"{tower}/sites"]))),
-                    tuple(SimpleNamespace(**token) for token in json.loads(str(file[f"{tower}/tokens"]))),
-                )
-                for tower in (name.removesuffix("/weights") for name in file.files if name.endswith("/weights"))
-            }
-    except (ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{path} is no routing file: `python -m crab ask … --routing FILE.npz` writes one.") from error
-    if not found or any(
-        trace.weights.ndim != 3 or trace.weights.shape[:2] != (len(trace.sites), len(trace.tokens))
-        for trace in found.values()
-    ):
-        raise ValueError(f"{path} holds no router weights that fit its sites and tokens.")
-    return found

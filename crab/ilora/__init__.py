@@ -4,11 +4,13 @@
 writes it in PEFT's format and in the published one, `trace` records what its routers decide and decides in their place.
 """
 
+from crab.trace import RoutingTrace, Site
+
 from .checkpoint import CheckpointError, Inspection, Report, attach, inspect, published, read, save_published
 from .config import TARGET_MODULES, ILoRAConfig
 from .layer import ILoRALinear, adapted_layers, force, gate_override, given, mute, uniform
 from .model import ILoRAModel
-from .trace import Intervention, Recorder, RoutingTrace, Site, intervening, record
+from .trace import Intervention, Recorder, intervening, record
 
 __all__ = [
     "TARGET_MODULES",

@@ -1,4 +1,4 @@
-"""Routing traces, which head had how much of which token in every adapted layer; and interventions, which decide it.
+"""Recording which head had how much of which token in every adapted layer; and interventions, which decide it.
 
 Weights are kept as they were used, in float32: a trace played back gives the same numbers to the last bit.
 """
@@ -8,47 +8,16 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from crab import CrabError
+from crab.trace import RoutingTrace, Site, Token
 
 from .layer import Gate, ILoRALinear, adapted_layers, force, given, mute, uniform
-
-
-class Site(NamedTuple):
-    """One adapted linear layer, as people speak of it: ("language", 3, "q_proj")."""
-
-    tower: str
-    layer: int
-    module: str
-
-
-@dataclass(frozen=True)
-class RoutingTrace:
-    """Router weights of one tower, token by token."""
-
-    weights: np.ndarray  # (sites, tokens, heads) float32; over heads each sums to one, unless heads were muted
-    sites: tuple[Site, ...]
-    tokens: tuple[Any, ...]  # what stands at each position, for whoever made the trace
-
-    def append(self, later: RoutingTrace) -> RoutingTrace:
-        """This trace and then `later`, of the same sites: tokens after tokens."""
-        return RoutingTrace(
-            weights=np.concatenate([self.weights, later.weights], axis=1),
-            sites=self.sites,
-            tokens=self.tokens + later.tokens,
-        )
-
-    def mean(self, token_mask: np.ndarray) -> np.ndarray:
-        """Weights averaged over the tokens chosen by `token_mask`, (tokens,) bool with at least one true.
-
-        Returns (sites, heads) float32.
-        """
-        return self.weights[:, token_mask].mean(axis=1, dtype=np.float32)
 
 
 class Recorder:
@@ -124,7 +93,7 @@ class Intervention:
     towers: Collection[str] | None = None
     layers: Collection[int] | None = None
     modules: Collection[str] | None = None
-    tokens: Callable[[Any], bool] | Mapping[str, np.ndarray] | None = field(default=None, repr=False)
+    tokens: Callable[[Token], bool] | Mapping[str, np.ndarray] | None = field(default=None, repr=False)
 
     def __str__(self) -> str:
         """Words for people, who count heads from 1: "head 2 muted in layers 0, 1 of language, for chosen tokens"."""
@@ -143,7 +112,7 @@ class Intervention:
         wanted = ((self.towers, site.tower), (self.layers, site.layer), (self.modules, site.module))
         return all(names is None or name in names for names, name in wanted)
 
-    def chosen(self, tower: str, tokens: Sequence[Any], start: int = 0) -> np.ndarray:
+    def chosen(self, tower: str, tokens: Sequence[Token], start: int = 0) -> np.ndarray:
         """Which positions of a tower are meant, from `start` on, where `tokens` stand: (len(tokens),) bool."""
         if self.tokens is None:
             return np.ones(len(tokens), bool)
@@ -169,7 +138,7 @@ def intervening(layers: Mapping[Site, ILoRALinear], instead: Intervention) -> In
     gates = {site: _gates(instead, site, layer) for site, layer in covered.items()}
 
     @contextmanager
-    def during(reads: Mapping[str, Sequence[Any]], start: int = 0) -> Iterator[None]:
+    def during(reads: Mapping[str, Sequence[Token]], start: int = 0) -> Iterator[None]:
         masks = {tower: instead.chosen(tower, tokens, start) for tower, tokens in reads.items()}
         before = {}
         try:

@@ -35,14 +35,14 @@ from torch.utils.data import Dataset, SequentialSampler
 from transformers import Qwen2_5OmniProcessor, Trainer, TrainingArguments
 
 from crab import CrabError, avuie, prompt
-from crab.ilora import ILoRAConfig, checkpoint
-from crab.ilora.trace import RoutingTrace, Site, record
+from crab.ilora import ILoRAConfig, checkpoint, record
 from crab.learn import mini, senses
 from crab.learn.evaluate import SCENE_SEEDS
 from crab.learn.items import make_item
 from crab.learn.pack import NAMES, answer_losses, batch, join, ten_of
 from crab.model import RENAMES, Crab, site_of
 from crab.routing.sites import Tally
+from crab.trace import RoutingTrace, Site
 
 # PEFT asks transformers for a property that has been renamed: nothing the person can do about.
 warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)

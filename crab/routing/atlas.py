@@ -20,12 +20,12 @@ from scipy.cluster import hierarchy
 from scipy.spatial.distance import squareform
 
 from crab import CrabError, avuie
-from crab.ilora.trace import RoutingTrace, Site
 from crab.media import Clip
 from crab.routing import separation as apart
 from crab.routing.separation import By, Control, Separation
 from crab.routing.sites import Usage
 from crab.tasks import TASKS, Task
+from crab.trace import RoutingTrace, Site
 
 LONGEST = 160  # tokens of an answer, where many are asked
 

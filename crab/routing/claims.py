@@ -20,9 +20,9 @@ from crab import CrabError, answer
 from crab.answer import CLOCK
 from crab.ilora.trace import Intervention
 from crab.model import Crab
-from crab.prompt import Token
 from crab.routing.atlas import Asked
 from crab.tasks import FAMILIES
+from crab.trace import Token
 
 NEAR = 0.5  # seconds from where a sound begins, that still count as its onset
 NOTHING = 0.005  # nats a token: an interval within ± this shows that there is nothing to speak of

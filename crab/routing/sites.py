@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from crab.ilora.trace import RoutingTrace, Site
+from crab.trace import RoutingTrace, Site
 
 STILL = 0.02  # weights that never leave a place by more than this do not decide anything
 COLLAPSED = 0.9  # of all weight on one head

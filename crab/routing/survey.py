@@ -13,12 +13,11 @@ from torch import Tensor
 from crab import CrabError
 from crab.ask import windows_of
 from crab.ilora import adapted_layers
-from crab.ilora.trace import RoutingTrace
 from crab.model import Crab, site_of
-from crab.prompt import Token
 from crab.routing.atlas import LONGEST, VIEWS, Asked, Atlas, signature
 from crab.routing.separation import HIDDEN, OWN, RANDOM, TOKENS, controls
 from crab.routing.sites import Tally
+from crab.trace import RoutingTrace, Token
 
 DRAWS = 3  # routers drawn at random, each of which is a control of its own
 

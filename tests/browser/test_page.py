@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from visualize.trace import load_npz
+from crab.trace import load as load_npz
 
 expect = pytest.importorskip("playwright.sync_api").expect
 
