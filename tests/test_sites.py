@@ -55,6 +55,9 @@ def test_shares_entropy_spread_and_what_goes_together_are_over_tokens(usage):
 def test_tokens_lean_to_the_head_that_has_more_of_them_than_of_others(usage):
     assert [head[0][0] for head in usage.leaning[:2]] == ["dog", "cat"]
     assert usage.leaning[0][0][1] == pytest.approx(0.35 / 4, abs=1e-4) == -usage.leaning[0][1][1]
+    silent = sites.Tally()
+    silent.add({"audio": RoutingTrace(trace().weights, SITES, (Token("audio", start=0.0, end=0.1),) * len(WORDS))})
+    assert silent.usage()["audio"].leaning == ((), (), ())  # what is heard is no word
     rare = sites.Tally()
     rare.add({"language": RoutingTrace(trace().weights[:, :4], SITES, trace().tokens[:4])})
     assert rare.usage()["language"].leaning == ((), (), ())  # seen twice each

@@ -69,7 +69,7 @@ def usage(towers: Mapping[str, Any], *, names: Mapping[str, str]) -> str:
     return (f"{STYLE}<div class='crab-evidence'><table><caption class='key'>What each part does with its heads. Even: all "
             "heads alike for every token; fixed: the same for every token; collapsed: one head has nearly all. Entropy "
             "1 is even, 0 one head alone.</caption><thead><tr><th></th><th scope='col'>Routers that decide nothing</th>"
-            "<th scope='col'>Imbalance</th><th scope='col'>Two heads over tokens</th><th scope='col'>Entropy by layer</th><th scope='col'>Tokens that lean to a "
+            "<th scope='col'>Imbalance</th><th scope='col'>Two heads over tokens</th><th scope='col'>Entropy by layer</th><th scope='col'>Words that lean to a "
             f"head</th></tr></thead><tbody>{''.join(lines)}</tbody></table></div>")  # fmt: skip
 
 
@@ -114,4 +114,5 @@ def _pairs(pairs: Mapping[tuple[int, int], float]) -> str:
 
 def _lean(head: int, words: Sequence[tuple[str, float]]) -> str:
     told = ", ".join(f"{escape(text.strip() or repr(text))} {by:+.2f}" for text, by in words[:4] if by > 0)
-    return f"<span class='lean' style='--c:{theme.head_colour(head)}'><b>{theme.head_name(head)}</b> {told or 'none'}</span>"
+    named = f"<b>{theme.head_name(head)}</b> {told}"
+    return f"<span class='lean' style='--c:{theme.head_colour(head)}'>{named}</span>" if told else ""

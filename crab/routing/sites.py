@@ -30,7 +30,7 @@ class Usage:
     spread: np.ndarray  # (sites, heads) standard deviation over tokens
     entropy: np.ndarray  # (sites,) of a token's weights, mean over tokens; 1: all heads alike, 0: one has all
     together: np.ndarray  # (sites, heads, heads) correlation over tokens; 0 with a head that never varies
-    leaning: tuple[tuple[tuple[str, float], ...], ...]  # by head, tokens that lean to it most: text, weight above share
+    leaning: tuple[tuple[tuple[str, float], ...], ...]  # by head, words that lean to it most: text, weight above share
 
     @property
     def flags(self) -> tuple[str, ...]:
@@ -118,9 +118,10 @@ class _Sums:
         logs = np.log(np.clip(weights, 1e-12, None))
         self.entropy = self.entropy - (weights * logs).sum(axis=(1, 2)) / np.log(weights.shape[2])
         for token, leaning in zip(trace.tokens, weights.mean(axis=0)):
-            kept = self.words[token.text or token.modality]
-            kept[0] += 1
-            kept[1] = kept[1] + leaning
+            if token.text:
+                kept = self.words[token.text]
+                kept[0] += 1
+                kept[1] = kept[1] + leaning
 
     def usage(self) -> Usage:
         share = self.weights / self.count
@@ -152,5 +153,5 @@ def summary(usage: Mapping[str, Usage]) -> str:
         lines.append("  entropy by layer: " + ", ".join(f"{layer} {value:.3f}" for layer, value in curve.items()))
         for head, words in enumerate(of.leaning):
             told = ", ".join(f"{text!r} {by:+.3f}" for text, by in words if by > 0)
-            lines.append(f"  to head {head + 1} lean {told or 'no tokens'}")
+            lines += [f"  to head {head + 1} lean {told}"] if told else []
     return "\n".join(lines)
