@@ -365,6 +365,7 @@ def _check(model: str, about: About, processor: Qwen2_5OmniProcessor, config: Qw
             *((f"patch_size {kind}", p.patch_size, vision.patch_size) for kind, p in _pictures(processor)),
             *((f"merge_size {kind}", p.merge_size, vision.spatial_merge_size) for kind, p in _pictures(processor)),
             ("temporal_patch_size", pixels.temporal_patch_size, vision.temporal_patch_size),
+            ("window_size", prompt.VISION_WINDOW, vision.window_size),
             ("feature_size", waves.feature_size, sound.num_mel_bins),
             ("sampling_rate", waves.sampling_rate, prompt.SAMPLE_RATE),
             ("hop_length", waves.hop_length, prompt.MEL_HOP),

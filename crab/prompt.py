@@ -18,6 +18,7 @@ import torch
 from PIL import Image
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms import functional as tvf
+from transformers.vision_utils import get_vision_window_index
 
 from crab import CrabError, media, tasks
 from crab.media import SAMPLE_RATE, Clip, Limits
@@ -29,6 +30,7 @@ SECOND_PER_GRID = 2.0
 rate, and the published weights were trained so."""
 
 MEL_HOP = 160  # samples between mel frames: 100 a second
+VISION_WINDOW = 112  # pixels a side of what the picture encoder's attention sees at once (vision_config.window_size)
 TRAILING_SILENCE = 400  # one analysis window; without it the last mel frames differ from a sound padded to 300 s
 TOKEN_SECONDS = 0.04  # an audio token: four mel frames
 
@@ -405,9 +407,7 @@ def collate(prompts: list[Prompt], *, pad: int) -> dict[str, torch.Tensor]:
 
 
 def _map(processor, ids: torch.Tensor, inputs: dict, seen: Media, frame_size: int) -> TokenMap:
-    merge = processor.image_processor.merge_size
-    patches = frame_size // processor.image_processor.patch_size
-    cells = patches // merge
+    cells = frame_size // processor.image_processor.patch_size // processor.image_processor.merge_size
     n_audio = int((ids == processor.audio_token_id).sum())
     streams = {
         processor.audio_token_id: iter(_audio_tokens(seen.stretches, n_audio, TOKEN_SECONDS)),
@@ -419,7 +419,7 @@ def _map(processor, ids: torch.Tensor, inputs: dict, seen: Media, frame_size: in
     )
     mel = int(inputs["feature_attention_mask"].sum())
     audio = tuple(_audio_tokens(seen.stretches, (mel - 1) // 2 + 1, TOKEN_SECONDS / 2))
-    return TokenMap(tokens, audio, tuple(_vision_order(seen, patches, merge)), cells, cells)
+    return TokenMap(tokens, audio, tuple(_vision_order(seen, frame_size, processor.image_processor)), cells, cells)
 
 
 def _audio_tokens(stretches: tuple[Stretch, ...], n: int, step: float) -> list[Token]:
@@ -447,11 +447,18 @@ def _image_tokens(seen: Media, cells: int) -> list[Token]:
     return [Token("image", start=at, end=at, row=row, col=col) for row in range(cells) for col in range(cells)]
 
 
-def _vision_order(seen: Media, patches: int, merge: int, *, window: int = 4) -> list[Token]:
-    """Patches in the picture encoder's own order: windows of 4 x 4 merged cells, then cells, then the 2 x 2 in a cell."""
-    rows, cols = np.divmod(np.arange(patches * patches), patches)
-    cell_row, cell_col = rows // merge, cols // merge
-    order = np.lexsort((cols, rows, cell_col, cell_row, cell_col // window, cell_row // window))
+def _vision_order(seen: Media, frame_size: int, sizes) -> list[Token]:
+    """Patches in the picture encoder's own order: window by window, in a window cell by cell, in a cell row by row.
+
+    `sizes`: the image processor, for its `patch_size` and `merge_size`.
+    """
+    merge, patches = sizes.merge_size, frame_size // sizes.patch_size
+    grid = torch.tensor([[1, patches, patches]])
+    visited, _ = get_vision_window_index(grid, merge, VISION_WINDOW, sizes.patch_size)  # (cells,)
+    cell_rows, cell_cols = np.divmod(visited.numpy(), patches // merge)
+    inner_rows, inner_cols = np.divmod(np.arange(merge * merge), merge)
+    rows = (cell_rows[:, None] * merge + inner_rows).ravel()  # (patches,)
+    cols = (cell_cols[:, None] * merge + inner_cols).ravel()
     if seen.videos:
         steps = [("video", seen.times[k], seen.times[k + 1], seen.sources[k]) for k in range(0, len(seen.times), 2)]
     elif seen.picture is not None:
@@ -460,5 +467,5 @@ def _vision_order(seen: Media, patches: int, merge: int, *, window: int = 4) -> 
         steps = []
     return [
         Token(kind, start=start, end=end, row=int(rows[i]), col=int(cols[i]), source=source)
-        for kind, start, end, source in steps for i in order
+        for kind, start, end, source in steps for i in range(len(rows))
     ]  # fmt: skip

@@ -11,11 +11,15 @@ import numpy as np
 import pytest
 import torch
 from peft import LoraConfig, get_peft_model
+from PIL import Image
 from safetensors.torch import load_file, save_file
+from scipy.io import wavfile
 
-from crab import CrabError, avuie
+from crab import CrabError, avuie, media
 from crab.ilora import Intervention, adapted_layers
 from crab.model import Crab, round_positions, site_of, skeleton
+from crab.tasks import TASKS
+from crab.trace import Site
 
 MINI = Path(__file__).parent.parent / "assets" / "crab-mini"
 DATASETS = ["ave", "avqa", "meld", "a2v", "v2a", "s4", "ref_avs"]
@@ -483,3 +487,24 @@ def test_a_prompt_longer_than_the_model_reads_gets_a_sentence_before_it_is_read(
     ):  # fmt: skip
         with pytest.raises(CrabError, match=f"{length} tokens, and tiny-omni reads {length - 1} at most"):
             answer()
+
+
+@pytest.mark.parametrize("place", [(0, 0), (3, 9), (9, 2), (11, 12), (15, 15)])  # of 16 x 16 patches, in four windows
+def test_a_vision_weight_belongs_to_the_patch_that_was_seen(tiny, tmp_path, place):
+    """One patch of a grey picture is bright: of what the picture encoder's first block reads, that position differs."""
+    row, col = place
+    side = tiny.processor.image_processor.patch_size
+    rows = []
+    for bright in (False, True):
+        picture = np.full((224, 224, 3), 90, np.uint8)
+        if bright:
+            picture[row * side : (row + 1) * side, col * side : (col + 1) * side] = 240
+        Image.fromarray(picture).save(tmp_path / "p.png")
+        wavfile.write(tmp_path / "s.wav", 16_000, np.zeros(16_000, np.int16))
+        prompt = tiny.prompt(media.open_clip(image=tmp_path / "p.png", audio=tmp_path / "s.wav"), TASKS["arig"])
+        *_, first = (step for step, _ in zip(tiny.stream(prompt, trace_routing=True), range(1)))
+        vision = first.routing["vision"]
+        rows.append(vision.weights[vision.sites.index(Site("vision", 0, "gate_proj"))])
+    changed = np.abs(rows[1] - rows[0]).max(axis=1)  # (patches,)
+    token = prompt.map.vision[int(changed.argmax())]
+    assert (token.row, token.col) == place
