@@ -60,7 +60,7 @@ def test_the_cost_is_what_the_true_answer_loses_a_token(tiny, clip):
 
 
 @pytest.mark.parametrize(("cost", "spread", "verdict"), [
-    (0.5, 0.1, HELD), (-0.5, 0.1, NOT_HELD), (0.0, 0.001, NOT_HELD), (0.01, 0.5, UNDECIDED),
+    (0.5, 0.1, HELD), (-0.5, 0.1, NOT_HELD), (0.0, 0.001, NOT_HELD), (0.002, 0.001, NOT_HELD), (0.01, 0.5, UNDECIDED),
 ])  # fmt: skip
 def test_a_claim_holds_where_its_tokens_cost_more_beyond_the_interval(cost, spread, verdict):
     noise = np.random.default_rng(0).normal(0, spread, 60)

@@ -159,9 +159,9 @@ def _outcome(claim: Claim, model: str, rows: Sequence[tuple[str, float, float]],
 def _verdict(found: Outcome) -> str:
     if found.scenes < 2:
         return UNDECIDED
-    if found.low > 0:
-        return HELD
-    return NOT_HELD if found.high < 0 or -NOTHING < found.low <= found.high < NOTHING else UNDECIDED
+    if found.high < 0 or -NOTHING < found.low <= found.high < NOTHING:
+        return NOT_HELD  # an effect too small to speak of, however sure, does not bear a claim out
+    return HELD if found.low > 0 else UNDECIDED
 
 
 def read(path: str | Path) -> tuple[Claim, ...]:
