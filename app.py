@@ -788,7 +788,7 @@ def atlas_words(found: Atlas | None) -> str:
     runs, scenes = len(found.atlas.datasets), len(set(found.atlas.scenes))
     return ("<p class='key'>A signature is a run’s mean router weight by layer and head, over the answer’s tokens. "
             f"Here are {runs} runs of {escape(found.atlas.model)} about {scenes} drawn scenes. Weights alone explain "
-            f"nothing; the last table, where heads were muted, is about cause.</p><ul class='notes'>{told}</ul>")
+            f"nothing; the tables of changes and claims, where heads were muted, are about cause.</p><ul class='notes'>{told}</ul>")
 
 
 def mapping(f: SimpleNamespace, s: SimpleNamespace, a: SimpleNamespace, tab: gr.Tab, found: Atlas | None,

@@ -9,13 +9,14 @@ from typing import Any
 from visualize import theme
 
 STYLE = """<style>
-.crab-evidence { overflow-x: auto; }
-.crab-evidence table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
-.crab-evidence th, .crab-evidence td { text-align: left; padding: 6px 12px 6px 0; vertical-align: top;
-  border-bottom: 1px solid color-mix(in srgb, currentColor 15%, transparent); }
-.crab-evidence th { font-weight: 560; }
-.crab-evidence td small { display: block; opacity: .75; }
-.crab-evidence .clear { font-weight: 650; }
+.crab-evidence { overflow-x: auto; margin-top: 20px; }
+.crab-evidence table { border-collapse: collapse; width: 100%; min-width: 600px; font-variant-numeric: tabular-nums; }
+.crab-evidence caption { text-align: left; padding: 0 0 8px; }
+.crab-evidence table :is(th, td) { text-align: left; padding: 7px 14px 7px 0; vertical-align: top; border: 0;
+  border-bottom: 1px solid color-mix(in srgb, currentColor 14%, transparent); background: none; }
+.crab-evidence table th { font-weight: 560; }
+.crab-evidence small { display: block; opacity: .75; font-size: 12px; }
+.crab-evidence .clear { font-weight: 650; opacity: 1; }
 .crab-evidence svg { display: block; width: 100%; max-width: 220px; height: 44px; overflow: visible; }
 .crab-evidence .lean b { font-weight: 560; color: color-mix(in srgb, var(--c) 78%, currentColor); }
 .crab-evidence .lean { display: block; }

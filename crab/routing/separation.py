@@ -139,7 +139,7 @@ def verdict(found: tuple[Control, ...], by: By = "family") -> str:
     """The sentence that survives the controls: what trained routers tell beyond random ones, wording held fixed."""
     for control in found:
         if (control.by, control.tokens, control.what) == (by, "closing", RANDOM):
-            told = f"{control.gap:+.2f} (95 % interval {control.low:+.2f} to {control.high:+.2f})"
+            told = f"{control.gap:+.2f} (95 % interval {control.low:+.2f} to {control.high:+.2f})".replace("-", "−")
             if control.low > 0:
                 return (f"What the routers learned tells a {by} apart beyond what random routers see in the same "
                         f"tokens, with the wording held fixed: {told} of runs.")  # fmt: skip
