@@ -59,6 +59,24 @@ class Step:
     text: str
     token_ids: tuple[int, ...]
     routing: dict[str, RoutingTrace] | None = None
+    end: Literal["", "stop", "cut"] = ""  # of the answer: by the model itself, or with more to come; "" before its end
+
+    def append(self, later: Step) -> Step:
+        """This step and the one after it as one."""
+        return Step(self.text + later.text, self.token_ids + later.token_ids, grown(self.routing, later.routing),
+                    later.end)  # fmt: skip
+
+
+def grown(
+    routing: dict[str, RoutingTrace] | None, new: dict[str, RoutingTrace] | None
+) -> dict[str, RoutingTrace] | None:
+    """Router weights by tower, and then new ones."""
+    if not new:
+        return routing
+    routing = dict(routing or {})
+    for tower, trace in new.items():
+        routing[tower] = routing[tower].append(trace) if tower in routing else trace
+    return routing
 
 
 @dataclass(frozen=True)
@@ -183,7 +201,7 @@ class Crab:
                 text = self.processor.tokenizer.decode(written, skip_special_tokens=True)
                 # Half a character decodes to U+FFFD: wait for its other half.
                 text = text if last else text.rstrip("\ufffd")
-                yield Step(text[len(shown) :], new, routing)
+                yield Step(text[len(shown) :], new, routing, ("cut" if new else "stop") if last else "")
                 if last:
                     return
                 shown = max(shown, text, key=len)
@@ -208,9 +226,13 @@ class Crab:
 
     @torch.inference_mode()
     def logits(
-        self, prompt: Prompt, continuation: Sequence[int] = (), *, intervention: Intervention | None = None
+        self, prompt: Prompt, continuation: Sequence[int] = (), *, intervention: Intervention | None = None,
+        last: bool = False,
     ) -> torch.Tensor:
-        """(prompt + continuation, vocabulary) logits in one pass without a cache; `intervention` as in `stream`."""
+        """(prompt + continuation, vocabulary) logits in one pass without a cache; `intervention` as in `stream`.
+
+        With `last` those of the last position only, (1, vocabulary).
+        """
         instead = self._intervening(intervention, prompt)
         reads = _reads(prompt)
         reads["language"] += self._written(continuation)
@@ -220,7 +242,7 @@ class Crab:
         inputs["input_ids"] = torch.cat([inputs["input_ids"], extra], dim=1)
         inputs["attention_mask"] = torch.ones_like(inputs["input_ids"])
         after = positions[..., -1:] + 1 + torch.arange(extra.shape[1], device=self.device)
-        with self._turn, instead(reads):
+        with self._turn, instead(reads), self._last_scores() if last else nullcontext():
             scored = self.model(**inputs, position_ids=torch.cat([positions, after], dim=-1), use_cache=False).logits[0]
         _must_be_finite(scored[-1].amax())
         return scored

@@ -124,7 +124,7 @@ def _next(crab: Crab, result: Result, written: Sequence[int]) -> torch.Tensor | 
     prompt = crab.prompt(result.clip, result.task, result.question, other=result.other)
     if len(prompt.map.tokens) != result.prompt_tokens:
         return None
-    return crab.logits(prompt, written, intervention=result.intervention)[-1]
+    return crab.logits(prompt, written, intervention=result.intervention, last=True)[-1]
 
 
 def _kl(a: torch.Tensor, b: torch.Tensor) -> float:
