@@ -13,6 +13,7 @@ import os
 import sys
 import threading
 import time
+from functools import partial
 from types import SimpleNamespace
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -63,6 +64,7 @@ def borrowed() -> int:
 
 
 packing.init, packing.move = lambda uuid: None, unpack
+app.ask = ask = partial(ask, max_new_tokens=24)
 
 crab, segmenter = app.load()
 page = app.build(crab, segmenter)
@@ -91,35 +93,40 @@ try:
 except CrabError as error:
     told["bad"] = str(error)
 
-# Whoever leaves stops the model: the fork is free for the next one long before it would have written all of this.
-stream = ask(lent, clip, task, max_new_tokens=10**6)
-next(stream)
-began = time.monotonic()
-stream.close()
-told["left"] = time.monotonic() - began
-
-# A fork that dies in the middle of an answer: what has been written stays.
-own = crab.stream
+# A fork that is slow, and then dies: a step every fifth of a second is never held back for another.
+own, given = crab.stream, multiprocessing.Value("i", 0)
 
 
-def dying(*asked, **how):
-    for number, step in enumerate(own(*asked, **how)):
-        if number == 3:
-            time.sleep(1)  # the step before it is on its way
-            os._exit(9)
-        time.sleep(0.2)
-        yield step
+def slowly(dies_after: int):
+    def stream(*asked, **how):
+        for number, step in enumerate(own(*asked, **how)):
+            if number == dies_after:
+                os._exit(9)
+            yield step
+            given.value = number + 1
+            time.sleep(0.2)
+
+    return stream
 
 
-crab.stream = dying
+# Whoever leaves stops the model: in the time it has it would write sixty tokens.
+crab.stream = slowly(dies_after=60)
 httpx.post(f"{PLATFORM}/begin/anew")  # the fork there is knows nothing of this
+stream = ask(lent, clip, task, max_new_tokens=60)
+next(stream)
+stream.close()
+told["left"] = given.value
+
+# A fork dies in the middle of an answer: what has been written stays.
+crab.stream = slowly(dies_after=3)
+httpx.post(f"{PLATFORM}/begin/anew")
 *_, broken = ask(lent, clip, task)
 told["broken"] = {"tokens": len(broken.token_ids), "notes": broken.notes, "done": broken.done}
 crab.stream = own
 
 # What the platform refuses, in its own words.
-token = f"a.{'e30'}.c"  # a JWT of nothing
-LocalContext.request.set(SimpleNamespace(headers=type("Headers", (dict,), {})({"x-ip-token": token})))
+headers = type("Headers", (dict,), {})({"x-ip-token": "a.e30.c"})  # a token that says nothing, of somebody known
+LocalContext.request.set(SimpleNamespace(headers=headers))
 told["refused"] = {}
 for case in httpx.get(f"{PLATFORM}/cases").json():
     if case.startswith("unknown visitor"):

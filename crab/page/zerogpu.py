@@ -134,10 +134,11 @@ def lend(crab: Crab, segmenter: Segmenter) -> tuple[Crab, Segmenter]:
         except CrabError:
             raise
         except gr.Error as error:
+            log.warning("No GPU was lent: %s: %s", error.title, error.message)
             raise CrabError(refusal(error.title, str(error.message))) from error
         except Exception as error:
-            log.exception("No GPU could be borrowed")
-            raise CrabError(refusal("", "")) from error
+            log.exception("No GPU was lent")
+            raise CrabError(SORRY) from error
 
     lending = borrowing is not there  # outside of such a Space `spaces.GPU` gives back what it is given
     lent = Lent(crab, borrow if lending and crab.model in parts else here, weights)
@@ -171,6 +172,7 @@ def paced(steps: Iterator[Step], *, every: float = 0.1, within: float = math.inf
 HOME = "run this page on a machine of your own"
 AGAIN = f"Try again in a minute, or {HOME}."
 BUSY = f"All GPUs of the Space are taken just now; none of your time on them was spent. {AGAIN}"
+SORRY = f"Something went wrong while a GPU was borrowed; the log says what. {AGAIN}"
 
 
 def refusal(title: str, said: str) -> str:
@@ -195,8 +197,7 @@ def refusal(title: str, said: str) -> str:
             return f"You have asked for a GPU as often as one visitor may for now. Try again in an hour, or {HOME}."
         return ("The GPU time of visitors without an account is used up on this Space. Log in to Hugging Face and ask "
                 f"again, come back in an hour, or {HOME}.")  # fmt: skip
-    log.warning("No GPU was lent: %s: %s", title, said)
-    return f"Something went wrong while a GPU was borrowed; the log says what. {AGAIN}"
+    return SORRY
 
 
 def _when(said: str) -> str:
