@@ -41,6 +41,14 @@ def test_the_first_differing_token_has_a_kl_and_only_with_a_model(tiny, own, for
     assert effects.compare(windowed, forced, crab=tiny).kl is None
 
 
+def test_of_the_first_differing_token_alone_there_are_logits(tiny, own, forced, monkeypatch):
+    """Those of a whole prompt are hundreds of megabytes with the released vocabulary, and may come from a fork."""
+    found, logits = [], tiny.logits
+    monkeypatch.setattr(tiny, "logits", lambda *asked, **how: (found.append(logits(*asked, **how)), found[-1])[1])
+    effects.compare(own, forced, crab=tiny)
+    assert [len(scores) for scores in found] == [1, 1]
+
+
 def test_words_events_boxes_and_masks_are_compared():
     before = result_of("A dog. <event>dog, (0 4)</event>", "ave", token_ids=(1, 2))
     after = result_of("A cat. <event>dog, (2 6)</event>", "ave", token_ids=(1, 3))

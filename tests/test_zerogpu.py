@@ -62,7 +62,7 @@ CASES = {
     "expired": ((401, {}, ""), "reload it"),
     "failing": ((500, {}, ""), "Something went wrong while a GPU was borrowed"),
     "not allowed": ((200, {}, LENT | {"idle": False, "allowToken": "not allowed"}), "Something went wrong while a GPU"),
-    "unknown visitor, quota": ((429, QUOTA, OVER), "Log in to Hugging Face and ask again, come back in an hour, or run"),
+    "unknown visitor, quota": ((429, QUOTA, OVER), "Log in to Hugging Face and ask again, come back in an hour, or"),
     "unknown visitor, queue": ((200, EVENTS, "event: failed\n\n"), "All GPUs of the Space are taken"),
 }  # fmt: skip
 
@@ -238,5 +238,7 @@ def test_what_crosses_is_a_prompt_without_its_picture_and_only_what_is_new(tiny)
     assert made.media.picture is not None and sent[0].media.picture is None
     assert sent[0].inputs.keys() == made.inputs.keys()
     assert isinstance(segmenter, GrabCut)  # without weights it borrows nothing
+    last, whole = lent.logits(made, [5], last=True), tiny.logits(made, [5])
+    assert sent[-1].media.picture is None and torch.equal(last, whole[-1:])
     positions = sum(one.routing["language"].weights.shape[1] for one in steps)
     assert positions == len(made.map.tokens) + sum(len(one.token_ids) for one in steps) - 1

@@ -6,18 +6,18 @@ tells are pickled. So nothing goes there but a prompt's tensors or a picture, an
 Clips are decoded, answers parsed and pictures cut out without weights in the page itself. Where no GPU is lent, the
 same functions run where they are called.
 
-How long is borrowed was derived, not measured, since no such GPU was at hand:
+How long a GPU is borrowed for was derived, not measured, since none of those was at hand:
 
-    MOVED    bytes of weights a second, from the Space's disk to the GPU, which a new fork has to wait for: a
-             guess at a third of what such disks read
-    READ     seconds for a position of the prompt: two operations a parameter, 8.9 billion parameters, 38 of the
-             126 Tflop/s (bfloat16) that half of an RTX Pro 6000 has
+    MOVED    bytes of weights a second from the Space's disk to the GPU, which a new fork has to wait for: a guess
+    READ     seconds for a position of the prompt: two operations for each of 8.9 billion parameters, at 36 Tflop/s, a
+             guess well below what such cards are sold for
     WRITTEN  seconds for a token of the answer: transformers writes 15.9 a second with Qwen2.5-Omni-7B from end to
              end, and routed mixtures of LoRA take 29 % longer (AdaFuse, the least of those that tell)
     CUT      seconds for one object of a picture by SAM 2: a guess
 
-MARGIN makes up for what they are off. The platform lends half a card for 1.5 times the seconds declared, and refuses
-whoever has fewer left: without an account 120 a day. MOST keeps every question within that.
+MARGIN makes up for what they are off; where that is too little, an answer is cut before the platform takes its GPU
+back, and says so. The platform asks for 1.5 times the seconds declared, and refuses whoever has fewer left: without an
+account that is 120 a day. MOST keeps every question within them.
 """
 
 from __future__ import annotations
@@ -38,7 +38,6 @@ import torch
 
 from crab import CrabError
 from crab.answer import Box
-from crab.ilora import Intervention
 from crab.model import Crab, Step
 from crab.prompt import Media, Prompt
 from crab.segment import Point, Segmenter
@@ -180,11 +179,11 @@ def refusal(title: str, said: str) -> str:
     if "No GPU was available" in said:
         return BUSY
     if "GPU task aborted" in said:
-        return f"The GPU was taken back before the answer was over. Ask again, with a shorter clip if it recurs, or {HOME}."
+        return f"The GPU was taken back before it was done. Ask again, with a shorter clip if that recurs, or {HOME}."
     if "Expired ZeroGPU proxy token" in said:
         return "This page has been open for so long that the Space no longer knows who asks: reload it, and ask again."
     if title == "ZeroGPU illegal duration":
-        return f"This question may take the GPU for longer than the Space lends it to you: give a shorter clip, or {HOME}."
+        return f"This question may take a GPU for longer than one is lent to you: give a shorter clip, or {HOME}."
     if title == "ZeroGPU pending credits exceeded":
         return "Other questions of yours have the GPU time that you have left: ask again when they are answered."
     if title == "ZeroGPU quota exceeded":
