@@ -24,7 +24,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from filecmp import cmp
@@ -39,7 +39,7 @@ from uuid import uuid4
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read when gradio is imported: the page calls nobody
 
-import spaces  # noqa: E402  before anything that may touch CUDA; does nothing outside a ZeroGPU Space
+import spaces  # noqa: E402, F401  before anything that may touch CUDA; does nothing outside a ZeroGPU Space
 import gradio as gr  # noqa: E402
 
 from crab import CrabError, trace  # noqa: E402
@@ -47,6 +47,7 @@ from crab.ask import Result, ask, shown, to_json  # noqa: E402
 from crab.ilora import Intervention  # noqa: E402
 from crab.media import Clip, Limits, open_clip, process  # noqa: E402
 from crab.model import Crab  # noqa: E402
+from crab.page import zerogpu  # noqa: E402
 from crab.prompt import LONGEST_QUESTION, check_question, is_of  # noqa: E402
 from crab.routing import atlas as atlases, claims, effects, separation  # noqa: E402
 from crab.scenes import compose, render  # noqa: E402
@@ -178,21 +179,6 @@ def told_here(error: gr.Error) -> str:
 
 def problem(sentence: str) -> gr.Error:
     return gr.Error(escape(sentence, quote=False), title="That did not work", print_exception=False)
-
-
-def paced(results: Iterator[Result], *, every: float = 0.1) -> Iterator[Result]:
-    """Ten results a second and always the last: no screen shows more, and a ZeroGPU worker has to pickle each."""
-    shown = 0.0
-    with closing(results):
-        for result in results:
-            if result.done or time.monotonic() - shown >= every:
-                shown = time.monotonic()
-                yield result
-
-
-def gpu_seconds(clip: Clip, task: Task, question: str, other: Clip | None, changed: Intervention | None = None) -> int:
-    """How long to borrow a ZeroGPU for. A long clip is asked in windows, one answer each."""
-    return min(120, 30 + round(clip.duration + (other.duration if other else 0)))
 
 
 def opened(values: dict[str, Any]) -> tuple[Clip, Clip | None]:
@@ -834,9 +820,10 @@ def mapping(f: SimpleNamespace, s: SimpleNamespace, a: SimpleNamespace, tab: gr.
                         continue
                     typed = task.needs and asked["family"] == name and asked["question"]
                     clip, other = opened(one)
-                    for result in model.answers(clip, task, typed or WORDS[task.needs][1], other):
-                        said = text.chips(result.answer, colours=theme.answer_colours(result.answer))
-                        yield {a.answers: "".join([*rows, f"<h3>{escape(family.title)}</h3>{said}"])}
+                    with closing(model.answers(clip, task, typed or WORDS[task.needs][1], other)) as results:
+                        for result in results:
+                            said = text.chips(result.answer, colours=theme.answer_colours(result.answer))
+                            yield {a.answers: "".join([*rows, f"<h3>{escape(family.title)}</h3>{said}"])}
                     rows.append(f"<h3>{escape(family.title)}</h3>{said}")
                     updates = kept(s, runs, result)
                     runs = updates[s.runs]
@@ -1139,31 +1126,22 @@ def programs(model: SimpleNamespace) -> None:
 def build(crab: Crab, segmenter: Segmenter) -> gr.Blocks:
     """The page for one loaded model. Whatever belongs to a visitor lives in that visitor's session."""
     examples, found = listed_examples(), shipped_atlas()
+    lent, cutting = zerogpu.lend(crab, segmenter)
 
-    def on_gpu(**asked: Any) -> Callable[[Callable], Callable]:
-        """`spaces.GPU` for a model that is on one. ZeroGPU has to hear of such functions in any case, or gives up."""
-
-        def lent(function: Callable) -> Callable:
-            borrowing = spaces.GPU(**asked)(function)
-            return borrowing if crab.device.type == "cuda" else function  # and costs nobody's quota
-
-        return lent
-
-    @on_gpu(duration=gpu_seconds)
     def answers(clip: Clip, task: Task, question: str, other: Clip | None,
                 changed: Intervention | None = None) -> Iterator[Result]:
         with sentences():
-            results = ask(crab, clip, task, question, other=other, segmenter=segmenter, intervention=changed)
-            for result in paced(results):
-                if ending.is_set():
-                    raise CrabError("The page was closed before the answer was over.")
-                yield result
+            results = ask(lent, clip, task, question, other=other, segmenter=cutting, intervention=changed)
+            with closing(results):
+                for result in results:
+                    if ending.is_set():
+                        raise CrabError("The page was closed before the answer was over.")
+                    yield result
 
-    @on_gpu(duration=60)
     def differ(one: Result, other: Result) -> effects.Comparison:
         """What differs; where both were asked the same, also how much likelier either run finds every token."""
         alike = (one.clip, one.task, one.question, one.other) == (other.clip, other.task, other.question, other.other)
-        return effects.compare(one, other, crab=crab if alike else None)
+        return effects.compare(one, other, crab=lent if alike else None)
 
     model = SimpleNamespace(answers=answers, differ=differ)
     switch = SWITCH_SPACE if os.environ.get("SPACE_ID") else SWITCH

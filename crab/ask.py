@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,7 +20,7 @@ from crab import answer as answers
 from crab.answer import Answer, Event
 from crab.ilora.trace import Intervention
 from crab.media import SAMPLE_RATE, Clip
-from crab.model import Crab
+from crab.model import Crab, grown
 from crab.segment import Mask, Segmenter
 from crab.tasks import Task
 from crab.trace import RoutingTrace
@@ -93,11 +94,12 @@ def ask(
     segmenter: Segmenter | None = None, trace: bool = True, max_new_tokens: int = 512,
     intervention: Intervention | None = None,
 ) -> Iterator[Result]:
-    """Ask `crab` one question about `clip` (and `other`, for matching); yields a `Result` a token, the last one `done`.
+    """Ask `crab` one question about `clip` (and `other`, for matching); yields a `Result` a step, the last one `done`.
 
     `segmenter` turns boxes and points into masks at the end; without one there are none. Closing the generator stops
     the model. `intervention` takes the routers' place, in this answer only; a note says so.
-    Raises CrabError (MediaError among them) before the first result.
+    Raises CrabError (MediaError among them) before the first result. What goes wrong once there are words, or with a
+    mask, is said in a note, and the words are kept.
     """
     began = time.perf_counter()
     windows = windows_of(clip, task)
@@ -126,29 +128,44 @@ def ask(
             seconds=replace(result.seconds, open=result.seconds.open or time.perf_counter() - began),
         )
         text, parsed = "", answers.NOTHING
-        steps = crab.stream(asked, max_new_tokens=max_new_tokens, trace_routing=trace, intervention=intervention)
-        for step in steps:
-            text += step.text
-            parsed = answers.parse(text, task, start=start, duration=end - start, size=size)
-            merged = answers.join([*finished, parsed])
-            now = time.perf_counter() - began
-            first = result.seconds.first_text
-            result = replace(
-                result,
-                text=merged.text,
-                answer=merged,
-                token_ids=result.token_ids + step.token_ids,
-                routing=_grown(result.routing, step.routing),
-                seconds=replace(result.seconds, first_text=now if first is None and text else first, total=now),
-            )
-            yield result
+        try:
+            with closing(crab.stream(
+                asked, max_new_tokens=max_new_tokens, trace_routing=trace, intervention=intervention
+            )) as steps:  # fmt: skip
+                for step in steps:
+                    text += step.text
+                    parsed = answers.parse(text, task, start=start, duration=end - start, size=size)
+                    merged = answers.join([*finished, parsed])
+                    now = time.perf_counter() - began
+                    first = result.seconds.first_text
+                    result = replace(
+                        result,
+                        text=merged.text,
+                        answer=merged,
+                        token_ids=result.token_ids + step.token_ids,
+                        routing=grown(result.routing, step.routing),
+                        seconds=replace(result.seconds, first_text=now if first is None and text else first, total=now),
+                    )
+                    yield result
+        except CrabError as error:
+            if not result.token_ids:
+                raise
+            where = f" in the window from second {start:.0f} on" if window else ""
+            result = replace(result, notes=(*result.notes, f"The answer breaks off{where}. {error}"))
+            break
+        if step.end == "cut":
+            said = f"The model was stopped before its answer came to an end, after {len(result.token_ids)} tokens."
+            result = replace(result, notes=(*result.notes, said))
         finished.append(parsed)
     notes, masks = result.notes + result.answer.notes, ()
     if segmenter is not None and seen.picture is not None and (result.answer.boxes or result.answer.points):
-        cut = segment.masks(segmenter, seen.picture, result.answer, time=result.frame_time)
-        masks = tuple(packed(mask) for mask in cut)
-        if not masks:
-            notes += ("No mask could be cut out of the picture at the place the model points to.",)
+        try:
+            cut = segment.masks(segmenter, seen.picture, result.answer, time=result.frame_time)
+            masks = tuple(packed(mask) for mask in cut)
+            if not masks:
+                notes += ("No mask could be cut out of the picture at the place the model points to.",)
+        except CrabError as error:
+            notes += (f"There is no mask: {error}",)
     total = replace(result.seconds, total=time.perf_counter() - began)
     yield replace(result, masks=masks, notes=notes, seconds=total, done=True)
 
@@ -210,17 +227,6 @@ def _notes(clip: Clip, other: Clip | None, task: Task, windows: list[tuple[float
     if task.sound.kind == "fixed" and clip.duration > task.sound.seconds + SLACK:
         notes.append(f"For this question the model hears only the first {task.sound.seconds:.0f} s of the sound.")
     return tuple(notes)
-
-
-def _grown(
-    routing: dict[str, RoutingTrace] | None, new: dict[str, RoutingTrace] | None
-) -> dict[str, RoutingTrace] | None:
-    if not new:
-        return routing
-    routing = dict(routing or {})
-    for tower, trace in new.items():
-        routing[tower] = routing[tower].append(trace) if tower in routing else trace
-    return routing
 
 
 def to_json(result: Result) -> dict:

@@ -16,7 +16,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -60,6 +60,31 @@ class Step:
     text: str
     token_ids: tuple[int, ...]
     routing: dict[str, RoutingTrace] | None = None
+    end: Literal["", "stop", "cut"] = ""  # of the answer: by the model itself, or with more to come; "" before its end
+
+    def append(self, later: Step) -> Step:
+        """This step and the one after it as one."""
+        return Step(self.text + later.text, self.token_ids + later.token_ids, grown(self.routing, later.routing),
+                    later.end)  # fmt: skip
+
+
+class Scores(NamedTuple):
+    """An answer under a model and its routing, natural logarithms, float64."""
+
+    nats: np.ndarray  # (tokens,) log-probability of each token after those before it
+    choice: np.ndarray  # (vocabulary,) log-probabilities at the place that was asked for
+
+
+def grown(
+    routing: dict[str, RoutingTrace] | None, new: dict[str, RoutingTrace] | None
+) -> dict[str, RoutingTrace] | None:
+    """Router weights by tower, and then new ones."""
+    if not new:
+        return routing
+    routing = dict(routing or {})
+    for tower, trace in new.items():
+        routing[tower] = routing[tower].append(trace) if tower in routing else trace
+    return routing
 
 
 @dataclass(frozen=True)
@@ -184,7 +209,7 @@ class Crab:
                 text = self.processor.tokenizer.decode(written, skip_special_tokens=True)
                 # Half a character decodes to U+FFFD: wait for its other half.
                 text = text if last else text.rstrip("\ufffd")
-                yield Step(text[len(shown) :], new, routing)
+                yield Step(text[len(shown) :], new, routing, ("cut" if new else "stop") if last else "")
                 if last:
                     return
                 shown = max(shown, text, key=len)
@@ -208,10 +233,26 @@ class Crab:
         return [row[: next((i for i, t in enumerate(row) if t in self.stops), len(row))] for row in answers]
 
     @torch.inference_mode()
+    def scores(
+        self, prompt: Prompt, written: Sequence[int], *, at: int = 0, intervention: Intervention | None = None
+    ) -> Scores:
+        """What the model makes of an answer, `written`, and of what follows `at` tokens of it, in one pass."""
+        logits = self._logits(prompt, written, intervention, last=len(written) + 1)
+        rows = logits.double().log_softmax(dim=-1)  # (written + 1, vocabulary)
+        said = torch.tensor(list(written), dtype=torch.long, device=rows.device)[:, None]
+        return Scores(rows[:-1].gather(1, said)[:, 0].cpu().numpy(), rows[at].cpu().numpy())
+
+    @torch.inference_mode()
     def logits(
         self, prompt: Prompt, continuation: Sequence[int] = (), *, intervention: Intervention | None = None
     ) -> torch.Tensor:
         """(prompt + continuation, vocabulary) logits in one pass without a cache; `intervention` as in `stream`."""
+        return self._logits(prompt, continuation, intervention)
+
+    def _logits(
+        self, prompt: Prompt, continuation: Sequence[int], intervention: Intervention | None, *, last: int | None = None
+    ) -> torch.Tensor:
+        """Those of the `last` positions only, where that is given."""
         instead = self._intervening(intervention, prompt)
         reads = self.reads(prompt, continuation)
         inputs = self._on_device(prompt.inputs)
@@ -220,7 +261,7 @@ class Crab:
         inputs["input_ids"] = torch.cat([inputs["input_ids"], extra], dim=1)
         inputs["attention_mask"] = torch.ones_like(inputs["input_ids"])
         after = positions[..., -1:] + 1 + torch.arange(extra.shape[1], device=self.device)
-        with self._turn, instead(reads):
+        with self._turn, instead(reads), self._last_scores(last) if last else nullcontext():
             scored = self.model(**inputs, position_ids=torch.cat([positions, after], dim=-1), use_cache=False).logits[0]
         _must_be_finite(scored[-1].amax())
         return scored
@@ -234,9 +275,9 @@ class Crab:
         return self.processor.tokenizer.decode(token_ids, skip_special_tokens=True).strip()
 
     @contextmanager
-    def _last_scores(self) -> Iterator[None]:
-        """Score the vocabulary at the last position only: at all of a batch of prompts it would take gigabytes."""
-        hook = self.thinker.lm_head.register_forward_pre_hook(lambda _, hidden: (hidden[0][:, -1:],))
+    def _last_scores(self, count: int = 1) -> Iterator[None]:
+        """Score the vocabulary at the last positions only: at all of a batch of prompts it would take gigabytes."""
+        hook = self.thinker.lm_head.register_forward_pre_hook(lambda _, hidden: (hidden[0][:, -count:],))
         try:
             yield
         finally:

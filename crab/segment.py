@@ -11,12 +11,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from crab import CrabError, weights
 from crab.answer import Answer, Box
+
+if TYPE_CHECKING:
+    import torch
 
 Point = tuple[float, float]  # (x, y), pixels of the frame
 
@@ -31,6 +34,7 @@ class Mask:
 
 class Segmenter(Protocol):
     name: str  # for people
+    model: torch.nn.Module | None  # its weights, if it has any
 
     def __call__(self, frame: np.ndarray, box: Box | None, points: Sequence[Point]) -> tuple[np.ndarray, float | None]:
         """One object of `frame` (height, width, 3) uint8 RGB, by its box, by points on it, or by both.
@@ -67,6 +71,7 @@ class GrabCut:
     """OpenCV's GrabCut, seeded with the box (probably the object) and small discs about the points (surely)."""
 
     name = "GrabCut"
+    model = None
 
     # Only the box's surroundings are looked at: colours from the far end of a frame say little about this object and
     # often cut all of it away. These three were chosen on real frames, with boxes that are a little off as well.
@@ -139,8 +144,8 @@ class Sam2:
 
         self.name = str(model)
         model = weights.find_segmenter(self.name)
-        self._device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        self._dtype = getattr(torch, dtype or ("bfloat16" if self._device.type == "cuda" else "float32"))
+        device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self._dtype = getattr(torch, dtype or ("bfloat16" if device.type == "cuda" else "float32"))
         try:
             self._processor = Sam2Processor.from_pretrained(model)
             read, loaded = Sam2Model.from_pretrained(model, dtype=torch.float32, output_loading_info=True)
@@ -149,7 +154,7 @@ class Sam2:
         except (OSError, ValueError, RuntimeError) as error:
             raise CrabError(f"No SAM 2 model could be read from {model}: give a folder that holds one, or a name on "
                             "the Hugging Face hub and a connection to it.") from error
-        self._model = read.to(self._device).eval()
+        self.model = read.to(device).eval()
 
     def __call__(self, frame: np.ndarray, box: Box | None, points: Sequence[Point]) -> tuple[np.ndarray, float]:
         import torch
@@ -161,11 +166,11 @@ class Sam2:
             input_points=[[[[float(x), float(y)] for x, y in points]]] if points else None,
             input_labels=[[[1] * len(points)]] if points else None,
             return_tensors="pt",
-        ).to(self._device)
+        ).to(self.model.device)
         sizes = inputs.pop("original_sizes")
-        computing = torch.autocast(self._device.type, self._dtype, enabled=self._dtype != torch.float32)
+        computing = torch.autocast(self.model.device.type, self._dtype, enabled=self._dtype != torch.float32)
         with torch.inference_mode(), computing:
-            made = self._model(**inputs, multimask_output=False)
+            made = self.model(**inputs, multimask_output=False)
         logits = made.pred_masks[0].float().cpu()  # (object, mask, 256, 256)
         mask = self._processor.post_process_masks([logits], sizes)[0]  # (object, mask, height, width) bool
         return mask[0, 0].numpy(), float(made.iou_scores[0, 0, 0])

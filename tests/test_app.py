@@ -168,28 +168,6 @@ def test_what_nobody_foresaw_goes_to_the_log_and_not_to_the_page(caplog):
     assert "somebody" in caplog.text
 
 
-def test_leaving_early_stops_the_model():
-    stopped = []
-
-    def results():
-        try:
-            while True:
-                yield app.Result(None, TASKS["avqa"], "", "", "")
-        finally:
-            stopped.append(True)
-
-    shown = app.paced(results(), every=0)
-    next(shown)
-    shown.close()
-    assert stopped
-
-
-def test_the_last_result_is_never_held_back():
-    results = [app.Result(None, TASKS["avqa"], "", "", "", done=number == 9) for number in range(10)]
-    shown = list(app.paced((result for result in results), every=60))
-    assert shown == [results[0], results[-1]]
-
-
 def test_a_second_is_a_whole_number_or_nothing():
     assert app.whole_second("") is None and app.whole_second("3") == 3
     for typed in ("3.5", "-1", "9" * 5000):

@@ -137,14 +137,52 @@ class Disc:
 class Says:
     """The tiny model, made to say a given text."""
 
-    def __init__(self, crab, text):
-        self.crab, self.text = crab, text
+    def __init__(self, crab, text, end=""):
+        self.crab, self.text, self.end = crab, text, end
         self.name, self.knows, self.prompt = crab.name, crab.knows, crab.prompt
 
     def stream(self, prompt, **_):
         from crab.model import Step
 
-        yield Step(self.text, (1,))
+        yield Step(self.text, (1,), end=self.end)
+
+
+def test_what_goes_wrong_on_the_way_costs_no_words(tiny, clip):
+    """A GPU that was lent is taken back, in the third window of a long clip or before the first word."""
+
+    def failing(after):
+        says, asked = Says(tiny, "<event>dog, (0 3)</event>"), []
+        own = says.stream
+
+        def stream(prompt, **how):
+            asked.append(prompt)
+            if len(asked) > after:
+                raise CrabError("It was taken back.")
+            yield from own(prompt, **how)
+
+        says.stream = stream
+        return ask(says, replace(clip, duration=40.0), TASKS["unav"])
+
+    *_, last = failing(after=2)
+    assert last.done and [(event.start, event.end) for event in last.answer.events] == [(0, 3), (10, 13)]
+    assert last.notes[-1] == "The answer breaks off in the window from second 20 on. It was taken back."
+    with pytest.raises(CrabError, match="taken back"):
+        list(failing(after=0))
+
+
+def test_a_mask_that_could_not_be_had_costs_no_words(tiny, clip):
+    class Refusing(Disc):
+        def __call__(self, frame, box, points):
+            raise CrabError("No GPU is free.")
+
+    *_, last = ask(Says(tiny, "<obj>(0,0)(112,56)</obj>"), clip, TASKS["arig"], segmenter=Refusing())
+    assert last.done and last.answer.boxes and last.notes[-1] == "There is no mask: No GPU is free."
+
+
+def test_an_answer_that_was_cut_says_so(tiny, clip, results):
+    assert results[-1].notes == ("The model was stopped before its answer came to an end, after 6 tokens.",)
+    *_, whole = ask(Says(tiny, "A dog.", end="stop"), clip, TASKS["ave"])
+    assert whole.notes == ()
 
 
 def test_a_box_becomes_a_mask_on_the_frame_it_was_seen_in(tiny, clip):

@@ -508,3 +508,11 @@ def test_a_vision_weight_belongs_to_the_patch_that_was_seen(tiny, tmp_path, plac
     changed = np.abs(rows[1] - rows[0]).max(axis=1)  # (patches,)
     token = prompt.map.vision[int(changed.argmax())]
     assert (token.row, token.col) == place
+
+
+def test_scores_of_an_answer_are_those_of_its_logits(tiny, golden_prompts):
+    prompt, ids = golden_prompts["ave"], [5, 7, 9]
+    rows = tiny.logits(prompt, ids)[len(prompt.map.tokens) - 1 :].double().log_softmax(-1)
+    found = tiny.scores(prompt, ids, at=2)
+    np.testing.assert_allclose(found.nats, [float(rows[i, token]) for i, token in enumerate(ids)], atol=1e-5)
+    np.testing.assert_allclose(found.choice, rows[2], atol=1e-5)

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from crab import CrabError, answer
 from crab.answer import CLOCK
@@ -95,7 +94,7 @@ def examine(crab: Crab, claims: Sequence[Claim], asked: Iterable[Asked]) -> tupl
         prompt = crab.prompt(one.clip, one.task, one.question, other=one.other)
         ids = crab.processor.tokenizer(one.target)["input_ids"]
         reads = crab.reads(prompt, ids)
-        likely = lambda by=None: _mean(crab, prompt, ids, by)  # noqa: E731
+        likely = lambda by=None: float(crab.scores(prompt, ids, intervention=by).nats.mean())  # noqa: E731
         before = likely()
         for i in mine:
             masks = _masks(claims[i], reads, _onsets(one), np.random.default_rng(len(rows[i])))
@@ -104,13 +103,6 @@ def examine(crab: Crab, claims: Sequence[Claim], asked: Iterable[Asked]) -> tupl
             costs = [before - likely(_silenced(claims[i], mask)) for mask in masks]
             rows[i].append((one.scene, *costs))
     return tuple(_outcome(claim, crab.name, of) for claim, of in zip(claims, rows))
-
-
-def _mean(crab: Crab, prompt: Any, ids: Sequence[int], by: Intervention | None) -> float:
-    """Log-probability of the true answer, nats a token."""
-    logits = crab.logits(prompt, ids, intervention=by)[-len(ids) - 1 : -1]  # (tokens, vocabulary)
-    said = torch.tensor(list(ids), device=logits.device)[:, None]
-    return float(logits.float().log_softmax(-1).gather(1, said).mean())
 
 
 def _silenced(claim: Claim, masks: Mapping[str, np.ndarray]) -> Intervention:

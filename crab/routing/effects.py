@@ -22,7 +22,7 @@ from crab.ilora import adapted_layers
 from crab.ilora.trace import Intervention
 from crab.learn.metrics import accuracy, box_iou, jaccard, temporal_iou
 from crab.routing.atlas import LONGEST, Asked
-from crab.model import Crab
+from crab.model import Crab, Scores
 
 
 # --- two runs -------------------------------------------------------------------------------------------------------
@@ -94,13 +94,11 @@ def compare(before: Result, after: Result, *, crab: Crab | None = None) -> Compa
     first = next((i for i in range(min(map(len, ids))) if ids[0][i] != ids[1][i]), min(map(len, ids)))
     same = ids[0] == ids[1]
     kl, shifts = None, ()
-    scores = [_scores(crab, result, ids[0]) for result in (before, after)] if crab is not None else [None]
+    scores = [_scores(crab, result, ids[0], first) for result in (before, after)] if crab is not None else [None]
     if all(of is not None for of in scores):
-        kl = None if same else _kl(*(of[first] for of in scores))
-        said = torch.tensor(ids[0], dtype=torch.long, device=scores[0].device)[:, None]
-        nats = [of[: len(ids[0])].gather(1, said)[:, 0] for of in scores]
+        kl = None if same else _kl(*(of.choice for of in scores))
         words = (crab.processor.tokenizer.decode([token]) for token in ids[0])
-        shifts = tuple(map(Shift, words, (nats[1] - nats[0]).tolist()))
+        shifts = tuple(map(Shift, words, (scores[1].nats - scores[0].nats).tolist()))
     boxes = [_corners(result.answer) for result in (before, after)]
     masks = [result.masks[0].mask if result.masks else None for result in (before, after)]
     return Comparison(
@@ -141,19 +139,17 @@ def _corners(said: Answer) -> tuple[float, float, float, float] | None:
     return next(((box.x1, box.y1, box.x2, box.y2) for box in said.boxes), None)
 
 
-def _scores(crab: Crab, result: Result, written: Sequence[int]) -> torch.Tensor | None:
-    """Log-probabilities of every token of `written` and of what follows, (written + 1, vocabulary); None of a run in
-    windows."""
+def _scores(crab: Crab, result: Result, written: Sequence[int], at: int) -> Scores | None:
+    """What a run makes of `written`, and of what comes after `at` tokens of it; None of a run in windows."""
     prompt = crab.prompt(result.clip, result.task, result.question, other=result.other)
     if len(prompt.map.tokens) != result.prompt_tokens:
         return None
-    logits = crab.logits(prompt, written, intervention=result.intervention)[len(prompt.map.tokens) - 1 :]
-    return logits.double().log_softmax(dim=-1)
+    return crab.scores(prompt, written, at=at, intervention=result.intervention)
 
 
-def _kl(a: torch.Tensor, b: torch.Tensor) -> float:
+def _kl(a: np.ndarray, b: np.ndarray) -> float:
     """Of two rows of log-probabilities, (vocabulary,)."""
-    return max(float((a.exp() * (a - b)).sum()), 0.0)
+    return max(float((np.exp(a) * (a - b)).sum()), 0.0)
 
 
 # --- damage ---------------------------------------------------------------------------------------------------------
