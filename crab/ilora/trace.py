@@ -72,7 +72,9 @@ class Recorder:
             return {}
         rows = [gate.flatten(0, -2) for calls in called.values() for gate in calls]
         # One transfer for all sites: a wait for the device at each of several hundred would cost more than the model.
-        stacked = torch.cat(rows).detach().float().cpu().numpy()
+        # Of a model spread over several devices the gates meet on the first, which waits for none of them.
+        device = rows[0].device
+        stacked = torch.cat([row.to(device, non_blocking=True) for row in rows]).detach().float().cpu().numpy()
         taken, start = {}, 0
         for site, calls in called.items():
             end = start + sum(gate.numel() for gate in calls) // stacked.shape[1]
