@@ -1,0 +1,83 @@
+"""How often crab-mini says the same when its language model is kept in 8 or 4 bits.
+
+    python tests/bench_quantize.py [FOLDER [SEEDS]]
+
+Scenes of SEEDS seeds (8 if not given, some 150 questions) that no training has seen are drawn in FOLDER, or in a
+temporary one, and asked about in all 19 formulations. Counted are the answers of which everything that is read from
+them is the same (choice, existence, events with their times, boxes, points; of a description its text), and those
+that are the same to the letter; and of boxes that moved, by how much. Exit status 1 where fewer than 95 % are the same.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections import defaultdict
+from pathlib import Path
+
+os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT))
+
+from crab import avuie  # noqa: E402
+from crab.answer import Answer, parse  # noqa: E402
+from crab.learn import evaluate  # noqa: E402
+from crab.model import Crab  # noqa: E402
+from crab.scenes import dataset  # noqa: E402
+from crab.tasks import TASKS  # noqa: E402
+
+WANTED = 0.95
+
+
+def result(answer: Answer) -> tuple | str:
+    """What is read from an answer; of one that nothing is read from, all of it."""
+    read = answer.choice, answer.exists, answer.events, answer.boxes, answer.points
+    return read if any(one not in (None, ()) for one in read) else answer.text
+
+
+def apart(one: Answer, other: Answer) -> float:
+    """The farthest that a corner of a box is from the other answer's, of 224 a side; infinity if there is none."""
+    if len(one.boxes) != len(other.boxes) or not one.boxes:
+        return float("inf")
+    corners = [(box.x1, box.y1, box.x2, box.y2) for answer in (one, other) for box in answer.boxes]
+    half = len(one.boxes)
+    return max(abs(a - b) for first, second in zip(corners[:half], corners[half:]) for a, b in zip(first, second))
+
+
+def main(folder: Path, seeds: int) -> int:
+    first = evaluate.SCENE_SEEDS
+    made = dataset.make(folder, range(first, first + seeds), split="test")
+    records = []
+    for file in made:
+        name, split = file.removesuffix(".json").split("/")
+        records += avuie.read(folder, name, split=split)
+    answered = {}
+    for quantize in (None, "8bit", "4bit"):
+        rows = evaluate.predict(Crab.load("crab-mini", device="cpu", quantize=quantize), records)
+        answered[quantize] = [parse(row["predict"], TASKS[row["task"]]) for row in rows]
+    fewest = 1.0
+    for quantize in ("8bit", "4bit"):
+        same, letters, moved = defaultdict(list), 0, []
+        for record, whole, packed in zip(records, answered[None], answered[quantize]):
+            same[record.task.grammar].append(result(whole) == result(packed))
+            letters += whole.text == packed.text
+            if whole.boxes and result(whole) != result(packed):
+                moved.append(apart(whole, packed))
+        count = sum(map(sum, same.values()))
+        fewest = min(fewest, count / len(records))
+        print(f"{quantize}: {count} of {len(records)} answers the same ({count / len(records):.1%}), "
+              f"{letters / len(records):.1%} to the letter")  # fmt: skip
+        print("  " + ", ".join(f"{grammar} {sum(those)}/{len(those)}" for grammar, those in same.items()))
+        if moved:
+            print(f"  boxes that differ: the farthest corner by {', '.join(f'{d:.0f}' for d in sorted(moved))} of 224")
+    return int(fewest < WANTED)
+
+
+if __name__ == "__main__":
+    seeds = int(sys.argv[2]) if len(sys.argv) > 2 else 8
+    if len(sys.argv) > 1:
+        sys.exit(main(Path(sys.argv[1]), seeds))
+    with tempfile.TemporaryDirectory() as drawn:
+        sys.exit(main(Path(drawn), seeds))
