@@ -118,16 +118,18 @@ class Crab:
         """Load a base and an adapter (published `.bin`, or PEFT's folder; by default the base folder's own `adapter/`,
         if it has one), each by folder, file or hub id, or both by the name of a checkpoint (`weights.find`).
 
-        Only the thinker's tensors are read, straight into `dtype` (`weights.settle` chooses, with "cuda" also which
-        GPUs). `quantize` keeps the language model's layers in 8 or 4 bits, and the adapter on top in `dtype`.
+        Only the thinker's tensors are read, straight into `dtype`, onto `device`; `weights.settle` chooses what is not
+        given, also which GPUs, several where it takes them. `quantize` keeps the language model's layers in 8 or 4 bits, and the adapter on top in `dtype`.
         `numerics` tells how positions are rounded in bfloat16: "released" as the published weights were trained,
         which is the default with a published adapter, or "exact". Raises CrabError with what to do about it.
         """
         _check_quantize(quantize)
         found = weights.find(model, adapter)
         model, adapter = found.base, found.adapter
+        if device == "cuda":  # asked for by its name, it is PyTorch's own choice of them
+            device = f"cuda:{torch.cuda.current_device()}"
         device = device or _best_device(model, quantize)
-        placement: dict[str, int | str] = {"": device}
+        placement = {"": device}
         if dtype is None:
             name, placement = weights.settle(found, device, quantize)
             dtype = getattr(torch, name)
@@ -437,7 +439,7 @@ def _check_quantize(quantize: str | None) -> None:
 
 def _thinker(
     model: str, config: Qwen2_5OmniThinkerConfig, *, dtype: torch.dtype, quantize: weights.Quantize | None,
-    placement: Mapping[str, int | str] | None,
+    placement: Mapping[str, str] | None,
 ) -> Qwen2_5OmniThinkerForConditionalGeneration:
     """The thinker with its weights, all of them there and finite. Raises CrabError with the name of the tensor.
 

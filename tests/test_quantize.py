@@ -208,29 +208,29 @@ def settled(monkeypatch, *gigabytes: float, quantize: str | None = None) -> tupl
 
 
 def test_one_gpu_is_enough_where_it_has_room_and_the_first_of_those_that_have(monkeypatch):
-    assert settled(monkeypatch, 24, 24) == (("bfloat16", {"": 0}), [])
-    assert settled(monkeypatch, 12, 24) == (("bfloat16", {"": 1}), [])
-    assert settled(monkeypatch, 10, 12, quantize="4bit") == (("bfloat16", {"": 1}), [])
+    assert settled(monkeypatch, 24, 24) == (("bfloat16", {"": "cuda:0"}), [])
+    assert settled(monkeypatch, 12, 24) == (("bfloat16", {"": "cuda:1"}), [])
+    assert settled(monkeypatch, 10, 12, quantize="4bit") == (("bfloat16", {"": "cuda:1"}), [])
 
 
 def test_a_model_too_large_for_one_gpu_is_spread_over_several_and_that_is_said(monkeypatch):
     (dtype, placement), said = settled(monkeypatch, 12, 12, 12)
-    assert dtype == "bfloat16" and set(placement.values()) == {0, 1}  # as few as do
+    assert dtype == "bfloat16" and set(placement.values()) == {"cuda:0", "cuda:1"}  # as few as do
     assert [*placement.values()] == sorted(placement.values())  # a token goes from one to the next once
     assert said == ["crab-plus is spread over 2 GPUs: it takes 20.4 GB, and 12.0 + 12.0 + 12.0 GB are free."]
 
     # Every module that has weights or tables of its own lies somewhere, and no GPU is given more than it has.
     base = skeleton_of_crab_plus()
     adapter = {n: 2 * plan_module._added_to(n, *size, 128, 3) for n, size in plan_module._linears(base).items()}
-    load = [0, 0]
+    load = {"cuda:0": 0, "cuda:1": 0}
     for name, size in plan_module._weights(base, "bfloat16").items():
         blocks = [block for block in placement if name == block or name.startswith(f"{block}.")]
         assert len(blocks) == 1 or not any(True for _ in base.get_submodule(name).parameters(recurse=False)), name
         if blocks:
             load[placement[blocks[0]]] += size + adapter.get(name, 0)
     [need] = weights.plan("crab-plus", gpus=[24e9]).answering[:1]
-    assert sum(load) == need.weights + need.adapter
-    assert all(size + need.total - need.weights - need.adapter <= 12e9 for size in load)
+    assert sum(load.values()) == need.weights + need.adapter
+    assert all(size + need.total - need.weights - need.adapter <= 12e9 for size in load.values())
 
 
 def skeleton_of_crab_plus():
@@ -258,20 +258,20 @@ def two_gpus():
     held = {name: 1 for name, _ in base.named_modules()}
     in_front = sum(name.startswith(("model.audio", "model.visual")) for name in held)
     layer = sum(name.startswith("model.language_model.layers.0") for name in held)
-    placement = plan_module._spread(held, [in_front + 1 + 2 * layer, 10**6])
+    placement = plan_module._spread(held, {"cuda:0": in_front + 1 + 2 * layer, "cuda:1": 10**6})
     with FakeTensorMode(allow_non_fake_inputs=True), pytest.warns(UserWarning, match="data pointer of FakeTensor"):
         for block, device in placement.items():
             for module in base.get_submodule(block).modules():
                 for tensors in (module._parameters, module._buffers):
                     for name, t in [(name, t) for name, t in tensors.items() if t is not None]:
-                        there = torch.empty(t.shape, dtype=t.dtype, device=f"cuda:{device}")
+                        there = torch.empty(t.shape, dtype=t.dtype, device=device)
                         tensors[name] = torch.nn.Parameter(there) if tensors is module._parameters else there
-        yield dispatch_model(base.eval(), placement, main_device=0, force_hooks=True), placement
+        yield dispatch_model(base.eval(), placement, main_device="cuda:0", force_hooks=True), placement
 
 
 def test_adapters_lie_beside_their_layers_and_a_pass_brings_no_two_devices_together(two_gpus):
     base, placement = two_gpus
-    assert {block for block, device in placement.items() if device == 0} == {
+    assert {block for block, device in placement.items() if device == "cuda:0"} == {
         "model.audio_tower", "model.visual", "model.language_model.embed_tokens", "model.language_model.layers.0",
         "model.language_model.layers.1",
     }  # fmt: skip
@@ -282,7 +282,7 @@ def test_adapters_lie_beside_their_layers_and_a_pass_brings_no_two_devices_toget
         layer.load("default", R=torch.empty(3, n_in), A=torch.empty(8, n_in), heads=3 * [torch.empty(n_out, 8)])
         [block] = [block for block in placement if name.startswith(f"{block}.")]
         there = {str(t.device) for t in layer.parameters()}
-        assert there == {f"cuda:{placement[block]}"}, name
+        assert there == {placement[block]}, name
 
     ids = torch.zeros(1, 7, dtype=torch.long, device=base.device)
     positions = torch.zeros(3, 1, 7, dtype=torch.long, device=base.device)

@@ -11,6 +11,7 @@ model's layers quantised to 8 or 4 bits as bitsandbytes keeps them.
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 from collections.abc import Sequence
@@ -66,7 +67,7 @@ class Need:
     optimizer: int = 0
     loading: int = 0  # resident on the CPU while weights are read, with pages of the file, which may be taken back
     quantize: Quantize | None = None
-    placement: dict[str, int | str] = field(default_factory=dict)  # module -> device, "" is all; {} if there is no room
+    placement: dict[str, str] = field(default_factory=dict)  # module -> device, "" is all of it; {} if there is no room
 
     @property
     def setting(self) -> str:
@@ -92,10 +93,14 @@ class Machine:
     device: str  # "cpu" | "cuda"
     memory: tuple[int, ...]  # bytes, of every device
 
-    def place(self, need: Need) -> dict[str, int | str]:
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The devices as PyTorch calls them."""
+        return ("cpu",) if self.device == "cpu" else tuple(f"{self.device}:{i}" for i in range(len(self.memory)))
+
+    def place(self, need: Need) -> dict[str, str]:
         """The first device that has room for all of it; {} if none has."""
-        device = next((i for i, size in enumerate(self.memory) if need.total <= size), None)
-        return {} if device is None else {"": "cpu" if self.device == "cpu" else device}
+        return next(({"": name} for name, size in zip(self.names, self.memory) if need.total <= size), {})
 
 
 @dataclass(frozen=True)
@@ -154,7 +159,7 @@ def is_small(folder: str) -> bool:
 
 def settle(
     found: Found, device: str, quantize: Quantize | None = None, *, say: Say = tell
-) -> tuple[str, dict[str, int | str]]:
+) -> tuple[str, dict[str, str]]:
     """The dtype to load a model in, and which of its modules go to which device ("" is all of it).
 
     bfloat16 on an accelerator, on the CPU float32 where there is room for it and nothing is quantised. `device` "cuda"
@@ -378,28 +383,29 @@ def _answering(
     if not placement and len(machine.memory) > 1:
         held = {name: size + adapter.get(name, 0) for name, size in weights.items()}
         # Each of them runs the program and has room for the widest layer's numbers, and for all of the cache.
-        placement = _spread(held, [size - (need.total - sum(held.values())) for size in machine.memory])
+        more = need.total - sum(held.values())
+        placement = _spread(held, {name: size - more for name, size in zip(machine.names, machine.memory)})
     return replace(need, placement=placement)
 
 
-def _spread(held: dict[str, int], room: Sequence[int]) -> dict[str, int | str]:
+def _spread(held: dict[str, int], room: dict[str, int]) -> dict[str, str]:
     """Encoders and the language model's layers, with what is held by their modules, on one GPU after the other.
 
-    `held`: bytes by module, in the model's order. {} where there is not `room` for them. (Accelerate has this too, but
-    keeps room for a layer on the first GPU, for what lies on the disk, and sees no adapter.)
+    `held`: bytes by module, in the model's order; `room`: bytes by GPU. {} where they do not fit. (Accelerate has this
+    too, but keeps room on the first GPU for layers to come from a disk, and sees no adapter.)
     """
     blocks: dict[str, int] = {}
     for name, size in held.items():
         block = re.match(r"model\.language_model\.(layers\.\d+|\w+)(?=\.|$)|model\.(?!language_model)\w+|lm_head", name)
         if block and block[0] != "model.language_model.layers":
             blocks[block[0]] = blocks.get(block[0], 0) + size
-    placed, device, left = {}, 0, [*room]
+    placed, devices, left = {}, iter(room.items()), 0
     for block, size in blocks.items():
-        while device < len(left) and size > left[device]:
-            device += 1
-        if device == len(left):
+        while size > left:
+            device, left = next(devices, (None, math.inf))
+        if device is None:
             return {}
-        left[device] -= size
+        left -= size
         placed[block] = device
     return placed
 
