@@ -84,8 +84,8 @@ def _parser() -> argparse.ArgumentParser:
 
     plan = commands.add_parser(
         "plan", help="tell what memory answering or training takes, and which settings fit",
-        description="From the model's configuration alone, nothing is loaded: what memory a usual question takes in each "
-        "data type and quantised, and which of these fit this machine, or the GPUs that are named.",
+        description="From the model's configuration alone, nothing is loaded: what memory a usual question takes in "
+        "each data type and quantised, and which of these fit this machine, or the GPUs that are named.",
     )  # fmt: skip
     _model_arguments(plan)
     plan.add_argument("--gpus", type=_positive, metavar="N", help="this many GPUs, instead of this machine's")

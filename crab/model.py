@@ -119,7 +119,8 @@ class Crab:
         if it has one), each by folder, file or hub id, or both by the name of a checkpoint (`weights.find`).
 
         Only the thinker's tensors are read, straight into `dtype`, onto `device`; `weights.settle` chooses what is not
-        given, also which GPUs, several where it takes them. `quantize` keeps the language model's layers in 8 or 4 bits, and the adapter on top in `dtype`.
+        given, also which GPUs, several where it takes them. `quantize` keeps the language model's layers in 8 or 4
+        bits, with the adapter on top in `dtype`.
         `numerics` tells how positions are rounded in bfloat16: "released" as the published weights were trained,
         which is the default with a published adapter, or "exact". Raises CrabError with what to do about it.
         """
@@ -257,11 +258,12 @@ class Crab:
         if length > most:
             raise CrabError(f"This question and its clip are {length:,} tokens, and {self.name} reads {most:,} at "
                             "most: please take a shorter clip, or fewer words.")  # fmt: skip
+        as_read = {
+            name: self.dtype if value.is_floating_point() and name != "video_second_per_grid" else None
+            for name, value in inputs.items()
+        }
         with _enough_memory():
-            return {
-                name: value.to(self.device, self.dtype if value.is_floating_point() and name != "video_second_per_grid" else None)
-                for name, value in inputs.items()
-            }
+            return {name: value.to(self.device, as_read[name]) for name, value in inputs.items()}
 
     def _positions(self, inputs: dict[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
         """(3, 1, tokens) rotary positions and the (1, 1) offset of later ones.
@@ -325,7 +327,7 @@ def _by_tower(names: tuple[str, ...]) -> dict[str, dict[str, Site]]:
 
 @contextmanager
 def _enough_memory() -> Iterator[None]:
-    """Turn memory that runs out into a sentence, and let go of what was computed until then: the next answer needs it."""
+    """Turn memory that runs out into a sentence, and let go of what was computed so far: the next answer needs it."""
     try:
         yield
     except (MemoryError, RuntimeError) as error:  # of which torch.OutOfMemoryError is one; CPUs raise the plain one

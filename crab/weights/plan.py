@@ -46,9 +46,9 @@ FRAMES, SECONDS, TEXT, WRITTEN = 10, 10, 80, 100  # a usual question: frames, se
 
 Quantize = Literal["4bit", "8bit"]
 
-# Quantised are the linear layers of the language model's blocks, three quarters of the released model. The encoders stay
-# whole, whose errors all layers after them inherit, for the two gigabytes that they would save; so do embeddings and
-# head, which choose one of 150,000 words by the last digits of its score.
+# Quantised are the linear layers of the language model's blocks, three quarters of the released model. The encoders
+# stay whole, whose errors all layers after them inherit, for the two gigabytes that they would save; so do embeddings
+# and head, which choose one of 150,000 words by the last digits of its score.
 UNQUANTIZED = ("model.audio_tower", "model.visual", "lm_head")
 BLOCK = 64  # weights of a layer that share one scale in 4 bits
 
@@ -342,7 +342,7 @@ def _size(dtype: str) -> int:
 
 
 def _weights(thinker, dtype: str, quantize: Quantize | None = None) -> dict[str, int]:
-    """Bytes of what each module holds itself, by its name."""
+    """Bytes of what each module holds itself, without those inside it, by its name."""
     quantized = {n: size for n, size in _linears(thinker).items() if quantize and not n.startswith(UNQUANTIZED)}
     held = {name: sum(p.numel() for p in m.parameters(recurse=False)) for name, m in thinker.named_modules()}
     sizes = {name: _size(dtype) * count for name, count in held.items()}
@@ -399,7 +399,8 @@ def _spread(held: dict[str, int], room: dict[str, int]) -> dict[str, str]:
         block = re.match(r"model\.language_model\.(layers\.\d+|\w+)(?=\.|$)|model\.(?!language_model)\w+|lm_head", name)
         if block and block[0] != "model.language_model.layers":
             blocks[block[0]] = blocks.get(block[0], 0) + size
-    placed, devices, left = {}, iter(room.items()), 0
+    placed, devices = {}, iter(room.items())
+    device, left = next(devices)
     for block, size in blocks.items():
         while size > left:
             device, left = next(devices, (None, math.inf))
