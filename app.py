@@ -1,8 +1,9 @@
 """The Crab+ page: `python app.py` serves it on http://127.0.0.1:7860.
 
 Environment: CRAB_MODEL (crab-mini if unset; crab-plus, or a folder or hub id laid out like Qwen/Qwen2.5-Omni-7B),
-CRAB_ADAPTER (the published .bin or a PEFT folder, here or on the hub), CRAB_SEGMENTER ("grabcut", or a SAM 2 hub id or
-folder), and Gradio's own GRADIO_SERVER_NAME, GRADIO_SERVER_PORT and GRADIO_SHARE.
+CRAB_ADAPTER (the published .bin or a PEFT folder, here or on the hub), CRAB_QUANTIZE (4bit or 8bit: less memory for the
+language model; needs bitsandbytes), CRAB_SEGMENTER ("grabcut", or a SAM 2 hub id or folder), and Gradio's own
+GRADIO_SERVER_NAME, GRADIO_SERVER_PORT and GRADIO_SHARE.
 
 Components, wiring and launch live here; what is asked lives in `crab`, what is drawn in `visualize`. The page has three
 tabs, and for each part of one a function lays out components and hands them back by name, and another wires them:
@@ -1199,7 +1200,8 @@ def load() -> tuple[Crab, Segmenter]:
     """The model and the segmenter that the environment names. Raises CrabError where there is none."""
     model, adapter = os.environ.get("CRAB_MODEL") or "crab-mini", os.environ.get("CRAB_ADAPTER")
     parts = meant(model, segmenter=os.environ.get("CRAB_SEGMENTER"))
-    return Crab.load(model, adapter), load_segmenter(parts.segmenter)
+    quantize = os.environ.get("CRAB_QUANTIZE") or None
+    return Crab.load(model, adapter, quantize=quantize), load_segmenter(parts.segmenter)
 
 
 def main() -> None:

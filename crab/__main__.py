@@ -65,6 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     ask.add_argument("--json", action="store_true", help="print one JSON object instead of the answer")
     ask.add_argument("--routing", type=_new_file, metavar="FILE.npz", help="write the router weights there")
     _model_arguments(ask)
+    _quantize_argument(ask)
     ask.set_defaults(run=run_ask)
 
     weights = commands.add_parser("weights", help="fetch released weights, look into adapter files")
@@ -85,8 +86,8 @@ def _parser() -> argparse.ArgumentParser:
 
     plan = commands.add_parser(
         "plan", help="tell what memory answering or training takes, and which settings fit",
-        description="From the model's configuration alone, nothing is loaded: what memory a usual question takes in each "
-        "data type, and which of these fit this machine, or one of the GPUs that are named.",
+        description="From the model's configuration alone, nothing is loaded: what memory a usual question takes in "
+        "each data type and quantised, and which of these fit this machine, or the GPUs that are named.",
     )  # fmt: skip
     _model_arguments(plan)
     plan.add_argument("--gpus", type=_positive, metavar="N", help="this many GPUs, instead of this machine's")
@@ -138,6 +139,7 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
     evaluate.add_argument("--max-new-tokens", type=_positive, default=512, metavar="N")
     _model_arguments(evaluate)
+    _quantize_argument(evaluate)
     evaluate.set_defaults(run=run_evaluate)
 
     route = commands.add_parser("route", help="ask once and write the router weights; change them and see")
@@ -156,6 +158,7 @@ def _parser() -> argparse.ArgumentParser:
     route.add_argument("--out", required=True, type=_new_file, metavar="TRACE.npz", help="of the changed run if one is")
     route.add_argument("--max-new-tokens", type=_positive, default=512, metavar="N")
     _model_arguments(route)
+    _quantize_argument(route)
     route.set_defaults(run=run_route)
 
     atlas = commands.add_parser("atlas", help="say whether tasks lie apart by routing, over many questions")
@@ -166,6 +169,7 @@ def _parser() -> argparse.ArgumentParser:
     atlas.add_argument("--damage", type=_new_file, metavar="FILE.json",
                        help="also mute each head in turn, print how much worse the answers get and write it there")
     _model_arguments(atlas)
+    _quantize_argument(atlas)
     atlas.set_defaults(run=run_atlas)
 
     claims = commands.add_parser("claims", help="test claims about what heads are for, on records with true answers")
@@ -245,6 +249,12 @@ def _adapter_argument(command: argparse.ArgumentParser) -> None:
     command.add_argument("--adapter", default=os.environ.get("CRAB_ADAPTER"), metavar="A",
                          help="published .bin or PEFT folder, here or on the hub (default: $CRAB_ADAPTER, or the "
                          "model's own)")  # fmt: skip
+
+
+def _quantize_argument(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--quantize", choices=("4bit", "8bit"), default=os.environ.get("CRAB_QUANTIZE") or None,
+                         help="keep the language model's layers in so many bits; needs bitsandbytes (default: "
+                         "$CRAB_QUANTIZE, or not)")  # fmt: skip
 
 
 def _segmenter_argument(command: argparse.ArgumentParser) -> None:
@@ -504,7 +514,7 @@ def _segmenter(args: argparse.Namespace) -> str:
 def _load(args: argparse.Namespace):
     from crab.model import Crab
 
-    return Crab.load(args.model, args.adapter)
+    return Crab.load(args.model, args.adapter, quantize=args.quantize)
 
 
 if __name__ == "__main__":

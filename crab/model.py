@@ -7,22 +7,26 @@ the optional `crab.json` beside `config.json` (`name`, `frame_size`, `knows`).
 
 from __future__ import annotations
 
+import importlib.util
 import json
+import logging
 import math
 import threading
+import traceback
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 import torch
 from peft import PeftModel
 from safetensors import SafetensorError, safe_open
 from transformers import (
+    BitsAndBytesConfig,
     DynamicCache,
     GenerationConfig,
     Qwen2_5OmniProcessor,
@@ -135,37 +139,48 @@ class Crab:
     def load(
         cls, model: str | Path, adapter: str | Path | None = None, *, device: str | None = None,
         dtype: torch.dtype | None = None, numerics: Numerics | None = None,
+        quantize: weights.Quantize | None = None,
     ) -> Crab:
         """Load a base and an adapter (published `.bin`, or PEFT's folder; by default the base folder's own `adapter/`,
         if it has one), each by folder, file or hub id, or both by the name of a checkpoint (`weights.find`).
 
-        Only the thinker's tensors are read, straight into `dtype` (`weights.settle` chooses).
+        Only the thinker's tensors are read, straight into `dtype`, onto `device`; `weights.settle` chooses what is not
+        given, also which GPUs, several where it takes them. `quantize` keeps the language model's layers in 8 or 4
+        bits, with the adapter on top in `dtype`.
         `numerics` tells how positions are rounded in bfloat16: "released" as the published weights were trained,
         which is the default with a published adapter, or "exact". Raises CrabError with what to do about it.
         """
+        _check_quantize(quantize)
         found = weights.find(model, adapter)
         model, adapter = found.base, found.adapter
-        device = device or _best_device(model)
-        dtype = dtype or getattr(torch, weights.settle(found, device))
+        if device == "cuda":  # asked for by its name, it is PyTorch's own choice of them
+            device = f"cuda:{torch.cuda.current_device()}"
+        device = device or _best_device(model, quantize)
+        placement = {"": device}
+        if dtype is None:
+            name, placement = weights.settle(found, device, quantize)
+            dtype = getattr(torch, name)
         numerics = numerics or ("released" if adapter and Path(adapter).suffix == ".bin" else "exact")
         config = _config(model)
         with _reading(model, "the processor's files (tokenizer, chat template, preprocessor_config.json)"):
             processor = Qwen2_5OmniProcessor.from_pretrained(model)
         about = _about(model, found.name)
         _check(model, about, processor, config)
-        thinker = _thinker(model, config, dtype=dtype)
+        # 8-bit weights are not to be moved, and several devices are not one: these are loaded where they stay.
+        stays = quantize is not None or len(placement) > 1
+        thinker = _thinker(model, config, dtype=dtype, quantize=quantize, placement=placement if stays else None)
         if dtype == torch.bfloat16 and numerics == "released":
             round_positions(thinker)
         own = Path(model) / "adapter"
         if adapter is None and own.is_dir():
             adapter = own
         if adapter is None:
-            return cls(thinker.to(device), processor, about)
+            return cls(thinker if stays else thinker.to(placement[""]), processor, about)
         with warnings.catch_warnings():
             # PEFT asks transformers for a property that has been renamed: nothing the person can do about.
             warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)
-            adapted, report = checkpoint.attach(thinker, adapter, renames=RENAMES)
-        return cls(adapted.to(device), processor, about, report)
+            adapted, report = checkpoint.attach(thinker, adapter, renames=RENAMES, dtype=dtype)
+        return cls(adapted if stays else adapted.to(placement[""]), processor, about, report)
 
     def prompt(self, clip, task, question: str = "", *, other=None, window=None) -> Prompt:
         """`prompt.build` with this checkpoint's processor and frame size."""
@@ -196,7 +211,7 @@ class Crab:
                 with self._turn:
                     if recorder:
                         recorder.take()  # whatever another caller's answer left between two of our tokens
-                    with instead(reads, start), self._last_scores():
+                    with _enough_memory(), instead(reads, start), self._last_scores():
                         outputs = self.model(**inputs, position_ids=positions, cache=cache, use_cache=True)
                     gates = recorder.take() if recorder else None
                 scores = outputs.logits[0, -1]
@@ -223,7 +238,7 @@ class Crab:
         """Answer a batch greedily: the new token ids of each, up to the stop token, which is left out."""
         pad = self.processor.tokenizer.pad_token_id
         batch = self._on_device(prompt.collate(prompts, pad=pad))
-        with self._turn, self._last_scores():
+        with self._turn, _enough_memory(), self._last_scores():
             ids = self.model.generate(
                 **batch, max_new_tokens=max_new_tokens, do_sample=False, pad_token_id=pad,
                 eos_token_id=sorted(self.stops),
@@ -261,7 +276,7 @@ class Crab:
         inputs["input_ids"] = torch.cat([inputs["input_ids"], extra], dim=1)
         inputs["attention_mask"] = torch.ones_like(inputs["input_ids"])
         after = positions[..., -1:] + 1 + torch.arange(extra.shape[1], device=self.device)
-        with self._turn, instead(reads), self._last_scores(last) if last else nullcontext():
+        with self._turn, _enough_memory(), instead(reads), self._last_scores(last) if last else nullcontext():
             scored = self.model(**inputs, position_ids=torch.cat([positions, after], dim=-1), use_cache=False).logits[0]
         _must_be_finite(scored[-1].amax())
         return scored
@@ -289,10 +304,12 @@ class Crab:
         if length > most:
             raise CrabError(f"This question and its clip are {length:,} tokens, and {self.name} reads {most:,} at "
                             "most: please take a shorter clip, or fewer words.")  # fmt: skip
-        return {
-            name: value.to(self.device, self.dtype if value.is_floating_point() and name != "video_second_per_grid" else None)
+        as_read = {
+            name: self.dtype if value.is_floating_point() and name != "video_second_per_grid" else None
             for name, value in inputs.items()
         }
+        with _enough_memory():
+            return {name: value.to(self.device, as_read[name]) for name, value in inputs.items()}
 
     def _positions(self, inputs: dict[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
         """(3, 1, tokens) rotary positions and the (1, 1) offset of later ones.
@@ -352,6 +369,22 @@ def _by_tower(names: tuple[str, ...]) -> dict[str, dict[str, Site]]:
         site = site_of(name)
         towers.setdefault(site.tower, {})[name] = site
     return towers
+
+
+@contextmanager
+def _enough_memory() -> Iterator[None]:
+    """Turn memory that runs out into a sentence, and let go of what was computed so far: the next answer needs it."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:  # of which torch.OutOfMemoryError is one; CPUs raise the plain one
+        if not isinstance(error, (MemoryError, torch.OutOfMemoryError)) and "can't allocate memory" not in str(error):
+            raise
+        traceback.clear_frames(error.__traceback__)
+        raise CrabError(
+            "The memory ran out over this question: please take a shorter clip, or ask again when less is under way. "
+            "If that happens with every clip, the model is too large for this machine: `python -m crab plan` tells "
+            "what fits, and --quantize makes it smaller."
+        ) from error
 
 
 # --- loading --------------------------------------------------------------------------------------------------------
@@ -444,20 +477,38 @@ def _pictures(processor: Qwen2_5OmniProcessor) -> tuple:
     return ("of pictures", processor.image_processor), ("of videos", processor.video_processor)
 
 
+def _check_quantize(quantize: str | None) -> None:
+    if quantize is None:
+        return
+    if quantize not in get_args(weights.Quantize):
+        raise CrabError(f"A model can be quantised to {' or '.join(get_args(weights.Quantize))}, not to {quantize!r}.")
+    if importlib.util.find_spec("bitsandbytes") is None:
+        raise CrabError("A model is quantised by bitsandbytes, which is not installed: pip install bitsandbytes")
+
+
 def _thinker(
-    model: str, config: Qwen2_5OmniThinkerConfig, *, dtype: torch.dtype
+    model: str, config: Qwen2_5OmniThinkerConfig, *, dtype: torch.dtype, quantize: weights.Quantize | None,
+    placement: Mapping[str, str] | None,
 ) -> Qwen2_5OmniThinkerForConditionalGeneration:
     """The thinker with its weights, all of them there and finite. Raises CrabError with the name of the tensor.
 
-    On the CPU: transformers loads to other devices from threads, which ZeroGPU's stand-in for CUDA does not know and
-    Apple's MPS does not survive.
+    On the CPU, unless there is a `placement`: transformers loads to other devices from threads, which ZeroGPU's
+    stand-in for CUDA does not know and Apple's MPS does not survive.
     """
+    options = {"device_map": placement}
+    if quantize:
+        # It says at each of a million products that it computes in 16 bits.
+        logging.getLogger("bitsandbytes.autograd._functions").setLevel(logging.ERROR)
+        options["quantization_config"] = BitsAndBytesConfig(
+            load_in_4bit=quantize == "4bit", load_in_8bit=quantize == "8bit", bnb_4bit_quant_type="nf4",
+            bnb_4bit_compute_dtype=dtype, llm_int8_skip_modules=list(weights.UNQUANTIZED),
+        )  # fmt: skip
     with _reading(model, "generation_config.json"):
         if cached_file(model, "generation_config.json", _raise_exceptions_for_missing_entries=False):
             GenerationConfig.from_pretrained(model)  # from_pretrained below does without one that it cannot read
     with _reading(model, _damaged(model) or "its weights, or they are not those of its config.json"):
         thinker, loaded = Qwen2_5OmniThinkerForConditionalGeneration.from_pretrained(
-            model, config=config, dtype=dtype, ignore_mismatched_sizes=True, output_loading_info=True
+            model, config=config, dtype=dtype, ignore_mismatched_sizes=True, output_loading_info=True, **options
         )  # fmt: skip
     if loaded["missing_keys"]:  # transformers would fill them at random
         raise CrabError(f"The model {model!r} is not whole: {min(loaded['missing_keys'])} is missing.")
@@ -521,10 +572,11 @@ def round_positions(thinker: torch.nn.Module) -> None:
     table.positional_embedding.copy_(rounded)
 
 
-def _best_device(model: str) -> str:
+def _best_device(model: str, quantize: weights.Quantize | None) -> str:
     """Where to compute. A model as small as `weights.is_small` says answers on a CPU as fast, and takes no GPU's time."""
     if weights.is_small(model):
         return "cpu"
     if torch.cuda.is_available():
         return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"
+    # Quantised weights have to be loaded where they stay, and loading does not go to MPS (`_thinker`).
+    return "mps" if torch.backends.mps.is_available() and not quantize else "cpu"

@@ -464,7 +464,7 @@ def _bytes(tensors) -> int:
 def test_weights_and_adapter_are_planned_to_the_byte(loaded, model, dtype, golden, request):
     crab = request.getfixturevalue(loaded)
     made = weights.plan(model or golden / "tiny-omni", None if model else golden / "finetune_weights.bin")
-    [need] = [need for need in made.answering if need.dtype == dtype]
+    [need] = [need for need in made.answering if need.setting == dtype]
     size = 4 if dtype == "float32" else 2
     own = [p for name, p in crab.model.named_parameters() if "ilora_" in name]
     assert need.weights == size * (sum(p.numel() for p in crab.model.parameters()) - sum(p.numel() for p in own))
@@ -506,15 +506,21 @@ def test_training_is_planned_with_the_gradients_and_the_optimiser_of_a_fresh_ada
 def test_crab_plus_is_planned_for_before_anything_is_fetched(capsys):
     made = weights.plan("crab-plus", gpus=[24e9], train=True)
     assert (made.parameters, made.adapter_parameters) == (8_931_813_888, 870_480_512)
-    assert made.fitting == ("bfloat16",) and made.trainable == ()
-    assert weights.plan("crab-plus", gpus=[12e9, 12e9]).fitting == ()  # a model lies on one of them
-    assert weights.plan("crab-plus", gpus=[12e9, 24e9]).fitting == ("bfloat16",)
+    assert made.fitting == ("bfloat16", "8bit", "4bit") and made.trainable == ()
+    assert weights.plan("crab-plus", gpus=[12e9]).fitting == ("4bit",)
+    assert [need.devices for need in weights.plan("crab-plus", gpus=[12e9, 12e9]).answering] == [2, 2, 1]
+    assert weights.plan("crab-plus", gpus=[12e9, 12e9], train=True).trainable == ()  # a process has one of them
     assert weights.plan("crab-plus", gpus=[80e9], train=True).trainable == ("bfloat16",)
     assert main(["plan", "--model", "crab-plus", "--gpus", "1", "--gpu-memory", "24", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
-    assert told["fitting"] == ["bfloat16"] and told["answering"][0]["total"] == made.answering[0].total
+    assert told["fitting"] == ["bfloat16", "8bit", "4bit"]
+    assert told["answering"][0]["total"] == made.answering[0].total
+    assert [need["setting"] for need in told["answering"]] == told["fitting"]
     assert main(["plan", "--model", "crab-plus", "--gpus", "1", "--gpu-memory", "8"]) == 0
     assert "8.0 GB on GPUs: too little to answer" in capsys.readouterr().out
+    assert main(["plan", "--model", "crab-plus", "--gpus", "2", "--gpu-memory", "12"]) == 0
+    told = capsys.readouterr().out
+    assert "12.0 GB + 12.0 GB on GPUs: answers in bfloat16 (over 2), 8bit (over 2), 4bit" in told
 
 
 def test_half_a_description_of_gpus_is_a_sentence(capsys):
@@ -540,5 +546,8 @@ def test_bfloat16_takes_the_place_of_float32_where_there_is_no_room_and_says_so(
 def test_too_little_memory_is_a_sentence_before_the_load(monkeypatch):
     monkeypatch.setattr(plan_module, "SMALL", 0)
     monkeypatch.setattr(plan_module, "machine_here", lambda device: plan_module.Machine("cpu", (500_000_000,)))
-    with pytest.raises(CrabError, match=r"crab-mini takes 0.9 GB of memory to answer, and 0.5 GB are free"):
+    sentence = r"crab-mini takes 0.9 GB of memory to answer, and 0.5 GB are free: close"
+    with pytest.raises(CrabError, match=sentence):
         Crab.load("crab-mini", device="cpu")
+    with pytest.raises(CrabError, match=sentence):
+        weights.settle(weights.find("crab-mini"), "cpu", "4bit")

@@ -40,6 +40,14 @@ class ILoRAModel(BaseTuner):
             layer.requires_grad_(False)
         self._replace_module(parent, target_name, layer, target)
 
+    def _replace_module(self, parent: nn.Module, child_name: str, new_module: nn.Module, child: nn.Module) -> None:
+        """Put a layer in the place of another and move nothing: `update_layer` has put the adapter beside its layer.
+
+        PEFT's own moves the new layer as a whole, which an adapter without memory yet (`low_cpu_mem_usage`) does not
+        survive around 8-bit weights.
+        """
+        setattr(parent, child_name, new_module)
+
 
 # `peft.utils.register_peft_method` takes only names of PEFT's own enum; these are the tables it fills.
 PEFT_TYPE_TO_CONFIG_MAPPING[PEFT_TYPE] = ILoRAConfig

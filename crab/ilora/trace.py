@@ -41,7 +41,7 @@ class Recorder:
             return {}
         rows = [gate.flatten(0, -2) for calls in called.values() for gate in calls]
         # One transfer for all sites: a wait for the device at each of several hundred would cost more than the model.
-        stacked = torch.cat(rows).detach().float().cpu().numpy()
+        stacked = joined(rows).detach().float().cpu().numpy()
         taken, start = {}, 0
         for site, calls in called.items():
             end = start + sum(gate.numel() for gate in calls) // stacked.shape[1]
@@ -49,6 +49,12 @@ class Recorder:
             start = end
             calls.clear()
         return taken
+
+
+def joined(rows: Sequence[Tensor]) -> Tensor:
+    """All rows as one tensor on the device of the first; a model may be spread over several."""
+    device = rows[0].device
+    return torch.cat([row.to(device, non_blocking=True) for row in rows])
 
 
 @contextmanager

@@ -6,14 +6,27 @@ beforehand; `plan` tells from the configuration alone what memory answering and 
 
 from crab.weights.hub import Found, fetch, find, find_segmenter
 from crab.weights.names import CHECKPOINTS, Checkpoint, Place, meant
-from crab.weights.plan import Plan, config_folder, configuration, is_small, plan, settle, table, to_json
+from crab.weights.plan import (
+    UNQUANTIZED,
+    Plan,
+    Quantize,
+    config_folder,
+    configuration,
+    is_small,
+    plan,
+    settle,
+    table,
+    to_json,
+)
 
 __all__ = [
     "CHECKPOINTS",
+    "UNQUANTIZED",
     "Checkpoint",
     "Found",
     "Place",
     "Plan",
+    "Quantize",
     "config_folder",
     "configuration",
     "fetch",

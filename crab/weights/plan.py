@@ -3,15 +3,21 @@
 Weights, adapter, gradients, optimiser and key-value cache are counted exactly. Activations are an upper estimate of
 what is alive at once in the widest layer, and `PROGRAM` was measured; `tests/bench_plan.py` holds both against loads
 and training steps. Pages of a weights file that is being converted are told apart: the system takes them back.
+
+A model is planned in each setting that it can answer in: float32 (on a CPU only), bfloat16, and with the language
+model's layers quantised to 8 or 4 bits as bitsandbytes keeps them.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import os
+import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
+from typing import Literal
 
 from crab import CrabError
 from crab.weights import names
@@ -38,12 +44,20 @@ PROGRAM = {"cpu": 0.85e9, "cuda": 0.6e9}  # Python with its libraries; a card's 
 SMALL = 10**8  # bytes of weights that need no planning
 FRAMES, SECONDS, TEXT, WRITTEN = 10, 10, 80, 100  # a usual question: frames, seconds of sound, tokens of text, answer
 
+Quantize = Literal["4bit", "8bit"]
+
+# Quantised are the linear layers of the language model's blocks, three quarters of the released model. The encoders
+# stay whole, whose errors all layers after them inherit, for the two gigabytes that they would save; so do embeddings
+# and head, which choose one of 150,000 words by the last digits of its score.
+UNQUANTIZED = ("model.audio_tower", "model.visual", "lm_head")
+BLOCK = 64  # weights of a layer that share one scale in 4 bits
+
 
 @dataclass(frozen=True)
 class Need:
     """Bytes on a device, at the widest moment."""
 
-    dtype: str  # how the weights are kept: "float32" | "bfloat16"
+    dtype: str  # how weights are kept that are not quantised: "float32" | "bfloat16"
     weights: int
     adapter: int
     cache: int  # keys and values of prompt and answer
@@ -52,13 +66,26 @@ class Need:
     gradients: int = 0
     optimizer: int = 0
     loading: int = 0  # resident on the CPU while weights are read, with pages of the file, which may be taken back
+    quantize: Quantize | None = None
+    placement: dict[str, str] = field(default_factory=dict)  # module -> device, "" is all of it; {} if there is no room
+
+    @property
+    def setting(self) -> str:
+        """What people call it: "float32" | "bfloat16" | "8bit" | "4bit"."""
+        return self.quantize or self.dtype
 
     @property
     def total(self) -> int:
-        return sum(value for name, value in asdict(self).items() if name not in ("dtype", "loading"))
+        return sum(getattr(self, name) for name in PARTS)
+
+    @property
+    def devices(self) -> int:
+        """How many of the machine's devices it takes; 0 if they have too little."""
+        return len(set(self.placement.values()))
 
 
-ROWS = (*(field.name for field in fields(Need) if field.name not in ("dtype", "loading")), "total", "loading")
+PARTS = tuple(f.name for f in fields(Need) if f.name not in ("dtype", "loading", "quantize", "placement"))
+ROWS = (*PARTS, "total", "loading")
 
 
 @dataclass(frozen=True)
@@ -66,9 +93,14 @@ class Machine:
     device: str  # "cpu" | "cuda"
     memory: tuple[int, ...]  # bytes, of every device
 
-    def fits(self, need: Need) -> bool:
-        """Whether there is room on one device: `Crab.load` puts a model on one."""
-        return need.total <= max(self.memory)
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The devices as PyTorch calls them."""
+        return ("cpu",) if self.device == "cpu" else tuple(f"{self.device}:{i}" for i in range(len(self.memory)))
+
+    def place(self, need: Need) -> dict[str, str]:
+        """The first device that has room for all of it; {} if none has."""
+        return next(({"": name} for name, size in zip(self.names, self.memory) if need.total <= size), {})
 
 
 @dataclass(frozen=True)
@@ -83,13 +115,13 @@ class Plan:
 
     @property
     def fitting(self) -> tuple[str, ...]:
-        """The dtypes that answer on `machine`, best first."""
-        return tuple(n.dtype for n in self.answering if self.machine.fits(n))
+        """The settings that answer on `machine`, best first."""
+        return tuple(n.setting for n in self.answering if n.placement)
 
     @property
     def trainable(self) -> tuple[str, ...]:
         """The dtypes of the base that an adapter can be trained on."""
-        return tuple(n.dtype for n in self.training if self.machine.fits(n))
+        return tuple(n.dtype for n in self.training if n.placement)
 
 
 def configuration(model: str | Path):
@@ -125,27 +157,41 @@ def is_small(folder: str) -> bool:
     return sum(path.stat().st_size for path in files) < SMALL
 
 
-def settle(found: Found, device: str, *, say: Say = tell) -> str:
-    """The dtype to load a model in: bfloat16 on an accelerator, on the CPU float32 where there is room for it.
+def settle(
+    found: Found, device: str, quantize: Quantize | None = None, *, say: Say = tell
+) -> tuple[str, dict[str, str]]:
+    """The dtype to load a model in, and which of its modules go to which device ("" is all of it).
 
-    `say` is told where there is not. Raises CrabError where there is too little memory in either.
+    bfloat16 on an accelerator, on the CPU float32 where there is room for it and nothing is quantised. `device` "cuda"
+    is any GPU of this machine, or several where none has room for the whole; "cuda:1" is that one, asked or not.
+    `say` is told of what was not wished for. Raises CrabError where there is too little memory.
     """
-    if device != "cpu":
-        return "bfloat16"
-    if is_small(found.base):
-        return "float32"
-    made = plan(found.base, found.adapter, device="cpu")
-    [free] = made.machine.memory
-    wide, narrow = (need.total for need in made.answering[:2])
-    if "float32" in made.fitting:
-        return "float32"
-    if "bfloat16" not in made.fitting:
-        raise CrabError(
-            f"{found.name} takes {narrow / 1e9:.1f} GB of memory to answer, and {free / 1e9:.1f} GB are free: close "
-            "what else is running, or take a larger machine; `python -m crab plan` tells what fits."
+    if is_small(found.base) or device not in ("cpu", "cuda"):
+        return ("float32" if device == "cpu" else "bfloat16"), {"": device}
+    made = plan(found.base, found.adapter, device=device)
+    wanted = [need for need in made.answering if need.quantize == quantize]
+    best = wanted[0]
+    need = next((need for need in wanted if need.placement), None)
+    free = " + ".join(f"{size / 1e9:.1f}" for size in made.machine.memory)
+    where = "of memory" if device == "cpu" else "of a GPU's memory"
+    if need is None:
+        others = [setting for setting in made.fitting if setting in ("8bit", "4bit")]
+        instead = (
+            f"it fits quantised: add --quantize {others[0]}, or set CRAB_QUANTIZE={others[0]}"
+            if others
+            else "close what else is running, or take a larger machine"
         )
-    say(f"{found.name} computes in bfloat16: float32 would take {wide / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free.")
-    return "bfloat16"
+        raise CrabError(
+            f"{found.name} takes {wanted[-1].total / 1e9:.1f} GB {where} to answer, and {free} GB are free: {instead}; "
+            "`python -m crab plan` tells what fits."
+        )
+    if need is not best:
+        say(f"{found.name} computes in {need.dtype}: {best.dtype} would take {best.total / 1e9:.1f} GB, and {free} GB "
+            "are free.")  # fmt: skip
+    if need.devices > 1:
+        say(f"{found.name} is spread over {need.devices} GPUs: it takes {need.total / 1e9:.1f} GB, and {free} GB are "
+            "free.")  # fmt: skip
+    return need.dtype, need.placement
 
 
 def plan(
@@ -167,17 +213,19 @@ def plan(
         thinker = Qwen2_5OmniThinkerForConditionalGeneration(config)
     machine = Machine("cuda", tuple(map(int, gpus))) if gpus else machine_here(device)
     shape = _adapter_shape(names.meant(model, adapter))
-    added = _added(thinker, *shape) if shape else 0
     prompt = _usual_prompt(config, _frame_size(names.meant(model).base))
     whole = ("float32", "bfloat16") if machine.device == "cpu" else ("bfloat16",)
+    # What needs quantising to fit is not computed in float32 beside it.
+    settings = [(dtype, None) for dtype in whole] + [("bfloat16", "8bit"), ("bfloat16", "4bit")]
+    training = [_training(thinker, dtype, prompt, machine.device) for dtype in whole if train]
     return Plan(
         model=str(model),
         parameters=sum(p.numel() for p in thinker.parameters()),
-        adapter_parameters=added,
+        adapter_parameters=_added(thinker, *shape) if shape else 0,
         prompt=prompt.text,
         machine=machine,
-        answering=tuple(_answering(thinker, dtype, prompt, shape, added, machine.device) for dtype in whole),
-        training=tuple(_training(thinker, dtype, prompt, machine.device) for dtype in whole if train),
+        answering=tuple(_answering(thinker, dtype, quantize, prompt, shape, machine) for dtype, quantize in settings),
+        training=tuple(replace(need, placement=machine.place(need)) for need in training),
     )
 
 
@@ -206,7 +254,10 @@ def to_json(made: Plan) -> dict:
     """The plan as plain data, with totals and what fits."""
     told = asdict(made) | {"fitting": made.fitting, "trainable": made.trainable}
     for kind in ("answering", "training"):
-        told[kind] = [asdict(need) | {"total": need.total} for need in getattr(made, kind)]
+        told[kind] = [
+            asdict(need) | {"setting": need.setting, "total": need.total, "devices": need.devices}
+            for need in getattr(made, kind)
+        ]
     return told
 
 
@@ -217,13 +268,14 @@ def table(made: Plan) -> str:
     for kind in ("answering", "training"):
         needs = getattr(made, kind)
         if needs:
-            lines += ["", f"{kind + ', GB':<14}" + "".join(f"{need.dtype:>10}" for need in needs)]
+            lines += ["", f"{kind + ', GB':<14}" + "".join(f"{need.setting:>10}" for need in needs)]
             for name in ROWS:
                 if any(getattr(need, name) for need in needs):
                     lines.append(f"{name:<14}" + "".join(f"{getattr(need, name) / 1e9:>10.2f}" for need in needs))
     sizes = " + ".join(f"{size / 1e9:.1f} GB" for size in made.machine.memory)
     device = "this machine's memory" if made.machine.device == "cpu" else "on GPUs"
-    answers = f"answers in {', '.join(made.fitting)}" if made.fitting else "too little to answer"
+    fitting = [n.setting + f" (over {n.devices})" * (n.devices > 1) for n in made.answering if n.placement]
+    answers = f"answers in {', '.join(fitting)}" if fitting else "too little to answer"
     lines += ["", f"{sizes} {device}: {answers}"]
     if made.training:
         lines.append(f"trains on a base in {', '.join(made.trainable)}" if made.trainable else "too little to train")
@@ -270,35 +322,93 @@ def _linears(thinker) -> dict[str, tuple[int, int]]:
     """The linear layers inside the towers: name → (in, out)."""
     import torch
 
-    modules = thinker.model.named_modules()
+    modules = thinker.named_modules()
     return {name: (m.in_features, m.out_features) for name, m in modules if isinstance(m, torch.nn.Linear)}
 
 
-def _added(thinker, r: int, heads: int) -> int:
-    """Parameters of an adapter on every site the released one has: R, A, and B of all heads."""
+def _added_to(name: str, n_in: int, n_out: int, r: int, heads: int) -> int:
+    """Parameters of an adapter on one linear layer, if the released one has it there: R, A, and B of all heads."""
     from crab.ilora import TARGET_MODULES
 
-    sites = [size for name, size in _linears(thinker).items() if name.rpartition(".")[2] in TARGET_MODULES]
-    return sum(heads * n_in + r * n_in + heads * r * n_out for n_in, n_out in sites)
+    return heads * n_in + r * n_in + heads * r * n_out if name.rpartition(".")[2] in TARGET_MODULES else 0
 
 
-def _weights(thinker, dtype: str) -> int:
-    return sum(p.numel() for p in thinker.parameters()) * (4 if dtype == "float32" else 2)
+def _added(thinker, r: int, heads: int) -> int:
+    return sum(_added_to(name, *size, r, heads) for name, size in _linears(thinker).items())
 
 
-def _answering(thinker, dtype: str, prompt: _Prompt, shape: tuple[int, int] | None, added: int, device: str) -> Need:
+def _size(dtype: str) -> int:
+    return 4 if dtype == "float32" else 2
+
+
+def _weights(thinker, dtype: str, quantize: Quantize | None = None) -> dict[str, int]:
+    """Bytes of what each module holds itself, without those inside it, by its name."""
+    quantized = {n: size for n, size in _linears(thinker).items() if quantize and not n.startswith(UNQUANTIZED)}
+    held = {name: sum(p.numel() for p in m.parameters(recurse=False)) for name, m in thinker.named_modules()}
+    sizes = {name: _size(dtype) * count for name, count in held.items()}
+    for name, (n_in, n_out) in quantized.items():
+        bias = held[name] - n_in * n_out
+        # Beside the numbers stands one float32 scale a row in 8 bits, and in 4 bits one a block and what they mean.
+        packed = n_in * n_out + 4 * n_out if quantize == "8bit" else _packed(n_in * n_out)
+        sizes[name] = packed + _size(dtype) * bias
+    return sizes
+
+
+def _packed(count: int) -> int:
+    return -(-count // 2) + 4 * -(-count // BLOCK) + 4 * 2**4
+
+
+def _answering(
+    thinker, dtype: str, quantize: Quantize | None, prompt: _Prompt, shape: tuple[int, int] | None, machine: Machine
+) -> Need:
     text = thinker.config.text_config
-    size = 4 if dtype == "float32" else 2  # bytes of a number that is computed
+    size = _size(dtype)  # bytes of a number that is computed
     head = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
-    return Need(
+    weights = _weights(thinker, dtype, quantize)
+    linears = _linears(thinker)
+    adapter = {name: size * _added_to(name, *sides, *shape) for name, sides in linears.items()} if shape else {}
+    # What is quantised is a whole layer again while it computes.
+    opened = size * max(n_in * n_out for n, (n_in, n_out) in linears.items() if not n.startswith(UNQUANTIZED))
+    need = Need(
         dtype=dtype,
-        weights=_weights(thinker, dtype),
-        adapter=added * size,
+        weights=sum(weights.values()),
+        adapter=sum(adapter.values()),
         cache=2 * text.num_hidden_layers * text.num_key_value_heads * head * (prompt.text + WRITTEN) * size,
-        activations=int(size * max(_alive(thinker, prompt, shape)) + 4 * text.vocab_size),
-        program=int(PROGRAM[device]),
-        loading=_loading(thinker, dtype),
+        activations=int(size * max(_alive(thinker, prompt, shape)) + 4 * text.vocab_size) + (opened if quantize else 0),
+        program=int(PROGRAM[machine.device]),
+        loading=_loading(thinker, dtype, quantize),
+        quantize=quantize,
     )
+    placement = machine.place(need)
+    if not placement and len(machine.memory) > 1:
+        held = {name: size + adapter.get(name, 0) for name, size in weights.items()}
+        # Each of them runs the program and has room for the widest layer's numbers, and for all of the cache.
+        more = need.total - sum(held.values())
+        placement = _spread(held, {name: size - more for name, size in zip(machine.names, machine.memory)})
+    return replace(need, placement=placement)
+
+
+def _spread(held: dict[str, int], room: dict[str, int]) -> dict[str, str]:
+    """Encoders and the language model's layers, with what is held by their modules, on one GPU after the other.
+
+    `held`: bytes by module, in the model's order; `room`: bytes by GPU. {} where they do not fit. (Accelerate has this
+    too, but keeps room on the first GPU for layers to come from a disk, and sees no adapter.)
+    """
+    blocks: dict[str, int] = {}
+    for name, size in held.items():
+        block = re.match(r"model\.language_model\.(layers\.\d+|\w+)(?=\.|$)|model\.(?!language_model)\w+|lm_head", name)
+        if block and block[0] != "model.language_model.layers":
+            blocks[block[0]] = blocks.get(block[0], 0) + size
+    placed, devices = {}, iter(room.items())
+    device, left = next(devices)
+    for block, size in blocks.items():
+        while size > left:
+            device, left = next(devices, (None, math.inf))
+        if device is None:
+            return {}
+        left -= size
+        placed[block] = device
+    return placed
 
 
 def _training(thinker, dtype: str, prompt: _Prompt, device: str) -> Need:
@@ -308,7 +418,7 @@ def _training(thinker, dtype: str, prompt: _Prompt, device: str) -> Need:
     shape = ILoRAConfig.r, ILoRAConfig.heads
     added = _added(thinker, *shape)
     config = thinker.config
-    size = 4 if dtype == "float32" else 2
+    size = _size(dtype)
     # Checkpointing keeps what goes into every layer, and computes one layer at a time again, with what its gradients
     # need: about as much as is alive in it, once more for the way back, and the scores of its plain attention.
     kept = size * sum(tokens * width * depth for tokens, width, depth in _towers(config, prompt))
@@ -317,7 +427,7 @@ def _training(thinker, dtype: str, prompt: _Prompt, device: str) -> Need:
     answers = 4 * WRITTEN * config.text_config.vocab_size * 4 * 3  # of four questions: logits, and what a loss needs
     return Need(
         dtype=dtype,
-        weights=_weights(thinker, dtype),
+        weights=sum(_weights(thinker, dtype).values()),
         adapter=4 * added,
         cache=0,
         activations=int(kept + 2 * size * max(_alive(thinker, prompt, shape)) + scores + answers),
@@ -328,9 +438,10 @@ def _training(thinker, dtype: str, prompt: _Prompt, device: str) -> Need:
     )
 
 
-def _loading(thinker, dtype: str) -> int:
-    file = _weights(thinker, "bfloat16")  # as published; kept as it is where nothing is converted
-    return int(PROGRAM["cpu"]) + _weights(thinker, dtype) + (file if dtype != "bfloat16" else 0)
+def _loading(thinker, dtype: str, quantize: Quantize | None = None) -> int:
+    file = sum(_weights(thinker, "bfloat16").values())  # as published; kept as it is where nothing is converted
+    kept = sum(_weights(thinker, dtype, quantize).values())
+    return int(PROGRAM["cpu"]) + kept + (file if dtype != "bfloat16" or quantize else 0)
 
 
 def _towers(config, prompt: _Prompt) -> list[tuple[int, int, int]]:
