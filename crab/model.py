@@ -29,7 +29,7 @@ from transformers import (
     Qwen2_5OmniThinkerConfig,
     Qwen2_5OmniThinkerForConditionalGeneration,
 )
-from transformers.utils import cached_file
+from transformers.utils import cached_file, logging
 
 from crab import CrabError, prompt, weights
 from crab.ilora import adapted_layers, checkpoint, trace
@@ -125,6 +125,9 @@ class Crab:
         config = _config(model)
         with _reading(model, "the processor's files (tokenizer, chat template, preprocessor_config.json)"):
             processor = Qwen2_5OmniProcessor.from_pretrained(model)
+            # What is shown is resized before it comes to the processor (`prompt.squash`), so no cap may shrink it
+            # again: later releases of transformers would, where nothing is said.
+            processor.video_processor.cap_pixels_per_frame = False
         about = _about(model, found.name)
         _check(model, about, processor, config)
         thinker = _thinker(model, config, dtype=dtype)
@@ -408,7 +411,10 @@ def _thinker(
     with _reading(model, "generation_config.json"):
         if cached_file(model, "generation_config.json", _raise_exceptions_for_missing_entries=False):
             GenerationConfig.from_pretrained(model)  # from_pretrained below does without one that it cannot read
-    with _reading(model, _damaged(model) or "its weights, or they are not those of its config.json"):
+    with (
+        _reading(model, _damaged(model) or "its weights, or they are not those of its config.json"),
+        _no_bar() if weights.is_small(model) else nullcontext(),
+    ):  # fmt: skip
         thinker, loaded = Qwen2_5OmniThinkerForConditionalGeneration.from_pretrained(
             model, config=config, dtype=dtype, ignore_mismatched_sizes=True, output_loading_info=True
         )  # fmt: skip
@@ -421,6 +427,19 @@ def _thinker(
     if bad:
         raise _refused(model, f"its tensor {bad} holds NaN or infinity. Fetch or save the weights anew.")
     return thinker
+
+
+@contextmanager
+def _no_bar() -> Iterator[None]:
+    """No progress bar: for weights that are read before anybody could look at one."""
+    if not logging.is_progress_bar_enabled():
+        yield
+        return
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.enable_progress_bar()
 
 
 def _damaged(model: str) -> str | None:
