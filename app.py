@@ -25,7 +25,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import closing, contextmanager, redirect_stdout
 from dataclasses import dataclass, replace
 from filecmp import cmp
@@ -1223,10 +1223,11 @@ def overruling(change: str, heads: str) -> Intervention:
     return Intervention(LEVELS[change], tuple(sorted({int(number) - 1 for number in numbers})))
 
 
-def check_call(given: dict[str, Any], cache: str) -> dict[str, str]:
+def check_call(given: dict[str, Any], tasks: Collection[str], cache: str) -> dict[str, str]:
     """What stands against a program's call, a sentence by parameter. Quick, for before anything is queued.
 
-    `given` is what was sent, by parameter; of files only those in Gradio's own folder, `cache`, are looked at.
+    `given` is what was sent, by parameter; of files only those in Gradio's own folder, `cache`, are looked at. `tasks`
+    are those that the call takes.
     """
     wrong = {name: told for name, told in NEEDED.items() if name in given and not given[name]}
     if wrong.keys() == {"first", "other"}:  # then the example's are taken
@@ -1235,8 +1236,9 @@ def check_call(given: dict[str, Any], cache: str) -> dict[str, str]:
     if told := told_by(lambda: task_named(given["task"])):
         return wrong | {"task": told}
     task = task_named(given["task"])
-    if task.grammar == "match" and "other" not in given:
-        wrong["task"] = f"{task.name} compares two clips: call ask_pair."
+    if given["task"] not in tasks:
+        told = "it compares two clips, call ask_pair" if task.grammar == "match" else f"choose one of {', '.join(tasks)}"
+        return wrong | {"task": f"{given['task']} cannot be asked here: {told}."}
     if "question" in given and (told := told_by(lambda: check_question(task, given["question"]))):
         wrong["question"] = told
     if "change" in given and (told := told_by(lambda: overruling(given["change"], given["heads"]))):
@@ -1261,14 +1263,16 @@ def programs(model: SimpleNamespace, examples: list[SimpleNamespace]) -> None:
 
     clip, still = (asked[name].files["video"] if name in asked else None for name in ("avqa", "s4"))
     pair = asked["a2v"].files if "a2v" in asked else {}
+    matches, places = FAMILIES["matching"].datasets, ("grounding", *FAMILIES["grounding"].datasets)
+    alone = [name for name in (*FAMILIES, *TASKS) if name not in ("matching", *matches)]
     with gr.Row(visible=False):
         media, scene = file("media", clip), file("media", still)
         picture = file("picture", still and still.with_suffix(".jpg"))
         first, other = file("first", shown=pair.get("video")), file("other", shown=pair.get("other_video"))
         sound = file("sound", shown=pair.get("sound"))
-        task = gr.Dropdown([*FAMILIES, *TASKS], value="question", label="task")
-        match = gr.Dropdown(list(FAMILIES["matching"].datasets), value="a2v", label="task")
-        place = gr.Dropdown([*FAMILIES, *TASKS], value="grounding", label="task")
+        task, still_task = (gr.Dropdown(alone, value=name, label="task") for name in ("question", "grounding"))
+        match = gr.Dropdown(matches, value="a2v", label="task")
+        place = gr.Dropdown(places, value="grounding", label="task")
         question = gr.Textbox(asked["avqa"].question if clip else "", label="question", max_length=LONGEST_QUESTION)
         words = gr.Textbox("", label="question", max_length=LONGEST_QUESTION)
         second = gr.Number(label="second", placeholder="none", precision=0, maximum=Limits.seconds)
@@ -1367,30 +1371,28 @@ def programs(model: SimpleNamespace, examples: list[SimpleNamespace]) -> None:
             A PNG picture
         """
         with sentences():
-            asked = task_named(task)
-            if "image" not in asked.media:
-                raise CrabError(f"{asked.name} asks for no place in a picture: choose one of "
-                                f"{', '.join(FAMILIES['grounding'].datasets)}.")
-            with closing(model.answers(open_clip(media, frame=second), asked, question, None)) as results:
+            with closing(model.answers(open_clip(media, frame=second), task_named(task), question, None)) as results:
                 for result in results:
                     pass
             return pictured(result)
 
-    def call(function: Callable, inputs: list[Any], told: Any, name: str) -> None:
+    def call(function: Callable, name: str, inputs: list[Any], told: Any = outputs) -> None:
+        names = list(signature(function).parameters)
+        tasks = [value for _, value in inputs[names.index("task")].choices]
+
         def check(*values: Any) -> list[dict[str, Any]]:
-            names = list(signature(function).parameters)
             if len(values) < len(names):
                 raise CrabError(f"There is too little in this call: send {', '.join(names)}.")
-            wrong = check_call(dict(zip(names, values)), drawing.GRADIO_CACHE)
+            wrong = check_call(dict(zip(names, values)), tasks, drawing.GRADIO_CACHE)
             return [gr.validate(name not in wrong, wrong.get(name, "")) for name in names]
 
         button.click(function, inputs, told, api_name=name, validator=check, concurrency_id="model")
 
-    call(ask_clip, [media, task, question, second], outputs, "ask")
-    call(ask_picture, [picture, sound, place, words, second], outputs, "ask_picture")
-    call(ask_pair, [first, other, sound, match], outputs, "ask_pair")
-    call(ask_changed, [media, change, heads, task, question, second], outputs, "ask_changed")
-    call(draw_picture, [scene, place, words, second], drawing, "draw")
+    call(ask_clip, "ask", [media, task, question, second])
+    call(ask_picture, "ask_picture", [picture, sound, still_task, words, second])
+    call(ask_pair, "ask_pair", [first, other, sound, match])
+    call(ask_changed, "ask_changed", [media, change, heads, task, question, second])
+    call(draw_picture, "draw", [scene, place, words, second], drawing)
 
 
 def build(crab: Crab, segmenter: Segmenter) -> gr.Blocks:
