@@ -12,7 +12,7 @@ tabs, and for each part of one a function lays out components and hands them bac
     Compose       `composer` (a scene put together by a visitor, so that its truth is known): `composing`
     Atlas         `atlas_sheet` (many tasks' routing, and the visitor's runs among them): `mapping`
 
-`programs` is for gradio_client. `build` joins them.
+`programs` is for gradio_client and agents. `build` joins them.
 """
 
 from __future__ import annotations
@@ -148,7 +148,7 @@ START = """(word) => {
   };
   setTimeout(show, 300, 20);
 }"""
-# The same where Stop has not been pressed meanwhile.
+# In the second tab, where Stop has not been pressed meanwhile.
 GO = """(word) => {
   if (word === 'go' && !document.querySelector('#%s').disabled) document.querySelector('#%s').click();
 }"""
@@ -535,7 +535,8 @@ def answered_before(runs: list[Result], asked: dict[str, Any]) -> int | None:
     their bounds among all visitors, do not know what a `Result` weighs, and keep it as long as a page is open.
     """
     same = (chosen(asked), asked["question"])
-    alike = [n for n, run in enumerate(runs) if run.done and not run.intervention and (run.task, run.question) == same]
+    plain = [n for n, run in enumerate(runs) if run.done and run.intervention is None]
+    alike = [n for n in plain if (runs[n].task, runs[n].question) == same]
     if not alike:
         return None
     try:
@@ -1237,8 +1238,8 @@ def check_call(given: dict[str, Any], tasks: Collection[str], cache: str) -> dic
         return wrong | {"task": told}
     task = task_named(given["task"])
     if given["task"] not in tasks:
-        told = "it compares two clips, call ask_pair" if task.grammar == "match" else f"choose one of {', '.join(tasks)}"
-        return wrong | {"task": f"{given['task']} cannot be asked here: {told}."}
+        instead = "it compares two clips, call ask_pair" if task.grammar == "match" else f"choose {', '.join(tasks)}"
+        return wrong | {"task": f"{given['task']} cannot be asked here: {instead}."}
     if "question" in given and (told := told_by(lambda: check_question(task, given["question"]))):
         wrong["question"] = told
     if "change" in given and (told := told_by(lambda: overruling(given["change"], given["heads"]))):
@@ -1467,7 +1468,7 @@ def build(crab: Crab, segmenter: Segmenter) -> gr.Blocks:
 
 
 def launch(page: gr.Blocks) -> None:
-    """Serves the page from now on, in system type and without hues: those are for what clips show, and heads."""
+    """Serves the page from now on and says where, in system type and without hues: those are for clips and heads."""
     look = gr.themes.Base(neutral_hue="slate", primary_hue="slate", font_mono=["ui-monospace", "monospace"],
                           font=[name.strip("'") for name in theme.FONT.split(", ")])
     with redirect_stdout(io.StringIO()) as said:
@@ -1476,10 +1477,11 @@ def launch(page: gr.Blocks) -> None:
                     prevent_thread_lock=True,  # `main` waits
                     mcp_server=True,
                     run_history=False)  # it would keep clips in the visitor's browser
-    if page.share and not page.share_url:
-        print(said.getvalue())  # why there is no link
+    if page.mcp_error or page.share and not page.share_url:
+        print(said.getvalue())  # why there is nothing for agents, or no link
     address = (page.share_url or page.local_url).rstrip("/")
-    print(f"The page: {address}\nFor agents (MCP): {address}/gradio_api/mcp/", flush=True)
+    agents = f"\nFor agents (MCP): {address}/gradio_api/mcp/" if page.mcp_server else ""
+    print(f"The page: {address}{agents}", flush=True)
 
 
 def load() -> tuple[Crab, Segmenter]:

@@ -81,7 +81,7 @@ def test_what_is_missing_is_said_where_it_is_missing(page, scene_clip):
     expect(page.locator("#words .empty")).to_be_visible()
     page.get_by_label("Matching", exact=True).click()
     page.click("#ask")
-    expect(page.get_by_text("Give the second video")).to_be_visible()
+    expect(page.locator(".validation-error", has_text="Give the second video")).to_be_visible()
 
     page.get_by_label("Question answering").click()
     upload(page, scene_clip)
@@ -89,7 +89,7 @@ def test_what_is_missing_is_said_where_it_is_missing(page, scene_clip):
     page.locator("#question textarea").press("Enter")
     answered(page)
     expect(page.locator("#words .crab-answer")).not_to_be_empty()
-    expect(page.get_by_text("first")).to_have_count(0)
+    expect(page.locator(".validation-error", has_text="first")).to_have_count(0)
 
 
 def test_the_same_question_again_is_answered_at_once_and_a_changed_one_is_not(page, scene_clip, tmp_path):
