@@ -695,7 +695,8 @@ def test_limits(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(("name", "kinds"), [
     ("a.mp4", {"video": "libx264", "audio": "aac"}), ("a.webm", {"video": "libvpx", "audio": "libopus", "rate": 48000}),
-    ("a.avi", {"video": "mjpeg", "pix_fmt": "yuvj420p"}), ("a.wav", {"audio": "pcm_s16le"}), ("a.mp3", {"audio": "libmp3lame"}),
+    ("a.avi", {"video": "mjpeg", "pix_fmt": "yuvj420p"}), ("a.wav", {"audio": "pcm_s16le"}),
+    ("a.mp3", {"audio": "libmp3lame"}),
     ("a.mp4", {"video": "libx264", "pictures": 5, "audio": "aac"}),
 ])  # fmt: skip
 def test_what_is_too_long_is_told_by_its_packets_in_the_words_of_open_clip(tmp_path, monkeypatch, name, kinds):
