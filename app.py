@@ -13,24 +13,26 @@ tabs, and for each part of one a function lays out components and hands them bac
     Compose       `composer` (a scene put together by a visitor, so that its truth is known): `composing`
     Atlas         `atlas_sheet` (many tasks' routing, and the visitor's runs among them): `mapping`
 
-`programs` is for gradio_client. `build` joins them.
+`programs` is for gradio_client and agents. `build` joins them.
 """
 
 from __future__ import annotations
 
 import atexit
+import io
 import json
 import logging
 import os
 import signal
 import sys
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import closing, contextmanager, redirect_stdout
 from dataclasses import dataclass, replace
 from filecmp import cmp
 from functools import partial
 from html import escape
+from inspect import signature
 from pathlib import Path
 from threading import Event
 from types import SimpleNamespace
@@ -39,24 +41,26 @@ from urllib.parse import urlencode
 from uuid import uuid4
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read when gradio is imported: the page calls nobody
+os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")  # its advice is for who writes models, not for who asks them
 
 import spaces  # noqa: E402, F401  before anything that may touch CUDA; does nothing outside a ZeroGPU Space
 import gradio as gr  # noqa: E402
+from PIL import Image  # noqa: E402
 
 from crab import CrabError, trace  # noqa: E402
 from crab.ask import Result, ask, shown, to_json  # noqa: E402
 from crab.ilora import Intervention  # noqa: E402
-from crab.media import Clip, Limits, open_clip, process  # noqa: E402
+from crab.media import Clip, Limits, check_length, open_clip, process  # noqa: E402
 from crab.model import Crab  # noqa: E402
 from crab.page import zerogpu  # noqa: E402
-from crab.prompt import LONGEST_QUESTION, check_question, is_of  # noqa: E402
+from crab.prompt import LONGEST_QUESTION, check_question, check_words, is_of  # noqa: E402
 from crab.routing import atlas as atlases, claims, effects, separation  # noqa: E402
 from crab.scenes import compose, render  # noqa: E402
 from crab.scenes.script import BACKDROPS, DURATION, Scene  # noqa: E402
 from crab.segment import Segmenter, load_segmenter  # noqa: E402
-from crab.tasks import FAMILIES, TASKS, Task  # noqa: E402
+from crab.tasks import FAMILIES, TASKS, Task, instruction  # noqa: E402
 from crab.weights import meant  # noqa: E402
-from visualize import compare, difference, evidence, export, masks, standalone, text, theme, timeline  # noqa: E402
+from visualize import compare, difference, evidence, masks, standalone, text, theme, timeline  # noqa: E402
 from visualize import transfer as charts  # noqa: E402
 from visualize.live import live  # noqa: E402
 
@@ -72,7 +76,7 @@ KEPT, KEPT_BYTES = 8, 200_000_000  # runs of a visitor that can be compared, and
 OPEN, LEFT = 6 * 3600, 600  # seconds after which they are let go: since they were made, and since the visitor left
 VISITORS = 500  # whose pages are remembered; who comes next takes the place of who was longest away
 WAITING_MOST = 20  # asks; who comes next is told to try again
-LONGEST = {"second": 9, "stretch": 60}  # characters that may be typed; for a question crab.prompt says
+LONGEST = {"second": 9, "stretch": 60, "heads": 60}  # characters that may be typed; for a question crab.prompt says
 
 # The form's inputs. "question_as" is the dataset that a question is worded as, and so on for every family.
 CHOICES = ("source", "family", *(f"{family}_as" for family in FAMILIES))
@@ -86,6 +90,23 @@ SHOWN = {
     "a2v": ({"video", "other_video", "sound"}, "Sound to match"),
     "v2a": ({"video", "other_sound", "sound"}, "First sound (empty: the video's own)"),
 }
+# What to say at an input that is empty. A sound is only missed where nothing else is given: a video has its own.
+MISSING = {
+    "video": "Give a video first: drop a file here, or record one.",
+    "other_video": "Give the second video: the question compares two.",
+    "picture": "Give a picture first: drop a file here.",
+    "sound": "Give a sound first: drop a file here, or record one.",
+    "other_sound": "Give the second sound: the question compares two.",
+    "file": "Give a video, a sound or a picture first: drop a file here.",
+}
+# The same for programs, by the parameter that is null.
+NEEDED = {
+    "media": "Give a clip: a video, a sound or a picture file.",
+    "picture": "Give a picture file.",
+    "first": "Give the first clip: the question compares two.",
+    "other": "Give the second clip: the question compares two.",
+}
+LEVELS = {"mute": "mute", "force": "force", "level": "uniform"}  # what programs call an intervention
 # What to type, by Task.needs: label and example.
 WORDS = {
     "": ("Your question", ""),
@@ -119,7 +140,18 @@ FREE = """async () => {
     : [{__type__: 'update', interactive: true}, {__type__: 'update', interactive: false}];
 }"""
 FREE_ONE = "() => ({__type__: 'update', interactive: true})"
-# A button out of sight is pressed, where there is nothing against it and Stop has not been pressed meanwhile.
+# A button out of sight is pressed, where there is nothing against it and no other question is under way.
+START = """(word) => {
+  if (!word || document.querySelector('#ask').disabled) return;
+  document.querySelector(word === 'go' ? '#go' : '#known').click();
+  const show = tries => {
+    const told = document.querySelector('.validation-error');
+    if (told) told.scrollIntoView({block: 'nearest'});
+    else if (tries) setTimeout(show, 100, tries - 1);
+  };
+  setTimeout(show, 300, 20);
+}"""
+# In the second tab, where Stop has not been pressed meanwhile.
 GO = """(word) => {
   if (word === 'go' && !document.querySelector('#%s').disabled) document.querySelector('#%s').click();
 }"""
@@ -205,11 +237,41 @@ def shortened(typed: str) -> str:
     return (typed if len(typed) <= 40 else f"{typed[:40]}…").encode(errors="replace").decode()
 
 
-def check_typed(values: dict[str, Any]) -> None:
-    """Raises CrabError where what was typed on the form cannot be asked. Quick, and before anything is queued."""
-    check_question(chosen(values), values["question"])
-    if values["family"] == "grounding":
-        whole_second(values["second"])
+def lacking(values: dict[str, Any], cache: str) -> dict[str, str]:
+    """What stands against asking the form, a sentence by field. Quick, for before anything is queued.
+
+    Files are as a browser sends them, and none is decoded. Only those in Gradio's own folder, `cache`, are looked at;
+    what is elsewhere is refused where it is read.
+    """
+    task, kind = chosen(values), given_as(values)
+    needed, _ = SHOWN[kind]
+    wrong = {name: MISSING[name] for name in needed if not values[name] and (name != "sound" or kind == "sound")}
+    wrong |= {name: told for name in needed if (told := told_of_length(values[name], cache))}
+    if told := told_by(lambda: instruction(task, values["question"])):
+        wrong["question"] = told
+    if values["family"] == "grounding" and (told := told_by(lambda: whole_second(values["second"]))):
+        wrong["second"] = told
+    return wrong
+
+
+def told_of_length(sent: Any, cache: str) -> str | None:
+    """The sentence where a file is plainly too long, as it is sent to an input; None for everything else."""
+    try:
+        path = Path(sent["path"]).resolve()
+        if not path.is_relative_to(Path(cache).resolve()) or not path.is_file():
+            return None
+    except (KeyError, TypeError, ValueError, OSError):  # nothing, or no file of ours
+        return None
+    return told_by(lambda: check_length(path))
+
+
+def told_by(check: Callable[[], Any]) -> str | None:
+    """The sentence of the CrabError that `check` raises, if it does."""
+    try:
+        check()
+    except CrabError as error:
+        return str(error)
+    return None
 
 
 def check_room(page: gr.Blocks) -> None:
@@ -276,6 +338,8 @@ def taken(result: Result, format: str, cache: str) -> str:
         path.write_text(standalone.page(result.routing, title=title, facts=facts, seen=standalone.Seen(*shown(result))),
                         encoding="utf-8")
     else:
+        from visualize import export  # with Matplotlib, which the page does not wait for when it starts
+
         export.write(result.routing, path, title=title)
     return str(path)
 
@@ -306,7 +370,8 @@ def form() -> SimpleNamespace:
     with gr.Row(elem_classes="actions"):
         f.ask = gr.Button("Ask", variant="primary", scale=3, elem_id="ask")
         f.stop = gr.Button("Stop", scale=1, min_width=90, interactive=False, elem_id="stop")
-        f.go = gr.Button(visible="hidden", elem_id="go")  # see GO
+        f.go = gr.Button(visible="hidden", elem_id="go")  # see START
+        f.known = gr.Button(visible="hidden", elem_id="known")
     f.dark = gr.Checkbox(visible=False)  # told by the browser; last, see WITH_DARK
     return f
 
@@ -377,12 +442,13 @@ def cleared(s: SimpleNamespace) -> dict[Any, Any]:
     return {part: gr.update(visible=False) for part in hidden} | {s.result: None, s.words: WAITING}
 
 
-def facts(result: Result) -> str:
-    """What to know about an answer, who gave it and how long it took."""
+def facts(result: Result, *, again: bool = False) -> str:
+    """What to know about an answer, who gave it and how long it took; `again`: it is one from before."""
     first = "" if result.seconds.first_text is None else f"first words after {result.seconds.first_text:.1f} s · "
     notes = "".join(f"<li>{escape(note)}</li>" for note in result.notes)
-    stopped = "" if result.done else "stopped · "
-    return (f"<ul class='notes'>{notes}</ul><p class='quiet'>{stopped}{escape(result.model)} · {first}"
+    how = "" if result.done else "stopped · "
+    how += "answered before · " if again else ""
+    return (f"<ul class='notes'>{notes}</ul><p class='quiet'>{how}{escape(result.model)} · {first}"
             f"{result.seconds.total:.1f} s in all · {len(result.token_ids)} tokens</p>")
 
 
@@ -395,10 +461,15 @@ def growing(s: SimpleNamespace, result: Result, before: Result | None, dark: boo
     if answer.events != (before.answer.events if before else ()):
         updates |= bars(s, result, dark)
     if result.frame is not None and (before is None or marks(before) != marks(result)):
-        picture = masks.overlay(result.frame, result.masks, answer.boxes, answer.points, colours=colours,
-                                of=result.size)
-        updates |= {s.where: gr.update(visible=True), s.picture: picture}
+        updates |= {s.where: gr.update(visible=True), s.picture: pictured(result)}
     return updates
+
+
+def pictured(result: Result) -> Image.Image:
+    """The picture asked about with masks, boxes and points on it, in the colours of the answer's words."""
+    answer = result.answer
+    return masks.overlay(result.frame, result.masks, answer.boxes, answer.points, of=result.size,
+                         colours=theme.answer_colours(answer))
 
 
 def bars(s: SimpleNamespace, result: Result, dark: bool) -> dict[Any, Any]:
@@ -444,6 +515,49 @@ def kept(s: SimpleNamespace, runs: list[Result], latest: Result) -> dict[Any, An
     return {s.runs: runs, s.source: gr.update(choices=[named(run, i) for i, run in enumerate(runs)], value=None)}
 
 
+def answered_before(runs: list[Result], asked: dict[str, Any]) -> int | None:
+    """Which of a visitor's runs is the whole answer to what is on the form, by what is in its files; None if none is.
+
+    Runs with the routing changed are not: they answer another question. Gradio's own cache would not do: `gr.cache`
+    copies every yield, which here is a `Result` with all router weights so far for each token; it and `gr.Cache` share
+    their bounds among all visitors, do not know what a `Result` weighs, and keep it as long as a page is open.
+    """
+    same = (chosen(asked), asked["question"])
+    plain = [n for n, run in enumerate(runs) if run.done and run.intervention is None]
+    alike = [n for n in plain if (runs[n].task, runs[n].question) == same]
+    if not alike:
+        return None
+    try:
+        clip, other = opened(asked)
+    except CrabError:  # which is told where it is asked
+        return None
+    return next((n for n in alike if same_clip(runs[n].clip, clip) and same_clip(runs[n].other, other)), None)
+
+
+def same_clip(one: Clip | None, other: Clip | None) -> bool:
+    """Whether two clips are one by what is in their files: whoever uploads a file again has the same clip."""
+    if one is None or other is None:
+        return one is other
+    kinds = ("video", "image", "audio")
+    nameless = dict.fromkeys(kinds) | {"name": ""}
+    return replace(one, **nameless) == replace(other, **nameless) and all(
+        same_file(getattr(one, kind), getattr(other, kind)) for kind in kinds)
+
+
+def same_file(one: Path | None, other: Path | None) -> bool:
+    if one is None or other is None:
+        return one is other
+    try:
+        return cmp(one, other, shallow=False)
+    except OSError:  # it has been let go
+        return False
+
+
+def one_of(runs: list[Result], number: int) -> Result:
+    """A run by its number, from 0. Raises CrabError where it has been let go."""
+    return still_here(runs[number] if 0 <= number < len(runs) else None)
+
+
 def still_here(result: Result | None) -> Result:
     """Raises CrabError where a result has been let go."""
     if result is None:
@@ -455,7 +569,6 @@ def asking(page: gr.Blocks, f: SimpleNamespace, s: SimpleNamespace, shelf: gr.Da
            model: SimpleNamespace) -> None:
     """Wires asking a clip, and what to do with the answer."""
     inputs, fields, sheet = [getattr(f, name) for name in INPUTS], list(vars(f).values()), list(vars(s).values())
-    typed = (*CHOICES, "question", "second")
 
     def on_ask(runs: list[Result], *values: Any) -> Iterator[dict[Any, Any]]:
         asked = dict(zip(INPUTS, values))
@@ -463,28 +576,51 @@ def asking(page: gr.Blocks, f: SimpleNamespace, s: SimpleNamespace, shelf: gr.Da
         yield cleared(s) | turn(f, busy=True)
         try:
             with sentences():
-                check_typed(asked)
+                check_question(chosen(asked), asked["question"])
                 clip, other = opened(asked)
                 with closing(model.answers(clip, chosen(asked), asked["question"], other)) as results:
                     for latest in results:
                         if not latest.done:
                             yield growing(s, latest, result, asked["dark"])
                         result = latest
-                link = linked(examples, asked)
-                yield finished(s, result, asked["dark"]) | turn(f, busy=False) | kept(s, runs, result) | {
-                    s.link: link, s.copy: gr.update(visible=bool(link))}
+                yield finished(s, result, asked["dark"]) | turn(f, busy=False) | kept(s, runs, result) | followed(asked)
         except gr.Error as error:
             yield {s.words: told_here(error), s.link: "", s.copy: gr.update(visible=False)} | turn(f, busy=False)
 
-    def on_press(*values: Any) -> dict[Any, Any]:
-        """Whether to wait in the queue at all."""
+    def followed(asked: dict[str, Any]) -> dict[Any, Any]:
+        link = linked(examples, asked)
+        return {s.link: link, s.copy: gr.update(visible=bool(link))}
+
+    def on_press(runs: list[Result], *values: Any) -> dict[Any, Any]:
+        """Whether to wait in the queue at all; what has been answered already does not."""
+        asked = dict(zip(INPUTS, values))
         try:
             with sentences():
-                check_typed(dict(zip(typed, values)))
-                check_room(page)
+                check_words(asked["question"])
+                known = answered_before(runs, asked)
+                if known is None:
+                    check_room(page)
         except gr.Error as error:
-            return {f.go: "", s.words: told_here(error)} | turn(f, busy=False)
-        return {f.go: "go"}
+            return {f.go: "", s.words: told_here(error)}
+        return {f.go: "go" if known is None else str(known)}
+
+    def on_check(*values: Any) -> list[dict[str, Any]]:
+        """What is missing, said where it is missing. Before the queue, and before files are moved."""
+        try:
+            wrong = lacking(dict(zip(INPUTS, values)), f.video.GRADIO_CACHE)
+        except (KeyError, TypeError, AttributeError):  # not from our form: preprocessing says so
+            wrong = {}
+        return [gr.validate(name not in wrong, wrong.get(name, "")) for name in INPUTS]
+
+    def on_known(runs: list[Result], number: str, *values: Any) -> dict[Any, Any]:
+        asked = dict(zip(INPUTS, values))
+        try:
+            with sentences():
+                run = one_of(runs, int(number) if number.isdecimal() else -1)
+                return cleared(s) | finished(s, run, asked["dark"]) | followed(asked) | {
+                    s.facts: gr.update(value=facts(run, again=True), visible=True)}
+        except gr.Error as error:
+            return {s.words: told_here(error)}
 
     def on_stop(result: Result | None, runs: list[Result], dark: bool) -> dict[Any, Any]:
         if result is None:
@@ -512,20 +648,25 @@ def asking(page: gr.Blocks, f: SimpleNamespace, s: SimpleNamespace, shelf: gr.Da
     turns = {"fn": None, "outputs": [f.ask, f.stop], "api_visibility": "private"}
     at_once = {"queue": False, "api_visibility": "private", "show_progress": "hidden"}
     explore = {"fn": on_explore, "inputs": [s.result, f.dark], "outputs": [s.which, s.explorer], **at_once}
-    triggers, choices = [f.ask.click, f.question.submit], [getattr(f, name) for name in CHOICES]
-    gr.on(triggers, js=BUSY, **turns)
-    pressed = gr.on(triggers, on_press, [getattr(f, name) for name in typed], [f.go, s.words, f.ask, f.stop], **at_once)
-    pressed.success(None, f.go, None, js=GO % ("stop", "go"), api_visibility="private")
+    linking = {"fn": None, "inputs": s.link, "outputs": None, "js": NAME_LINK, "api_visibility": "private"}
+    choices = [getattr(f, name) for name in CHOICES]
+    pressed = gr.on([f.ask.click, f.question.submit], on_press, [s.runs, *inputs], [f.go, s.words], **at_once)
+    pressed.success(None, f.go, None, js=START, api_visibility="private")
     pressed.success(None, js=SHOW % "#words", api_visibility="private")
-    pressed.failure(js=FREE, **turns)
+    f.known.click(on_known, [s.runs, f.go, *inputs], sheet, js=WITH_DARK, **at_once).success(
+        **linking).then(js=WITH_DARK, **explore)
+    # An event of its own, since Gradio calls no other when it refuses: so buttons take their turns only after it.
+    checked = f.go.click(lambda *_: None, inputs, None, validator=on_check, concurrency_limit=None,
+                         api_visibility="private", show_progress="hidden")
+    checked.success(js=BUSY, **turns)
     # "multiple": a stopped answer ends with its last step only, and whoever asks again meanwhile waits in the queue.
-    running = f.go.click(on_ask, [s.runs, *inputs], [*sheet, f.ask, f.stop], js=WITH_DARK, concurrency_id="model",
-                         trigger_mode="multiple", api_visibility="private", show_progress="minimal",
-                         show_progress_on=s.words)
+    running = checked.success(on_ask, [s.runs, *inputs], [*sheet, f.ask, f.stop], js=WITH_DARK, concurrency_id="model",
+                              trigger_mode="multiple", api_visibility="private", show_progress="minimal",
+                              show_progress_on=s.words)
     running.failure(js=FREE, **turns)
     running.then(None, js=OVER, api_visibility="private")
     running.success(None, js=SHOW % "#words", api_visibility="private")
-    running.success(None, s.link, None, js=NAME_LINK, api_visibility="private").then(js=WITH_DARK, **explore)
+    running.success(**linking).then(js=WITH_DARK, **explore)
     f.stop.click(js=STOPPING, **turns)
     stopped = f.stop.click(on_stop, [s.result, s.runs, f.dark], [*sheet, f.ask, f.stop], cancels=[running],
                            js=WITH_DARK, **at_once | {"queue": True})  # after the last word
@@ -701,9 +842,6 @@ def working(f: SimpleNamespace, s: SimpleNamespace, model: SimpleNamespace) -> N
     def on_view(runs: list[Result], one: int, two: int, tower: str, by: str, dark: bool) -> dict[Any, Any]:
         with sentences():
             return drawn(one_of(runs, one), one_of(runs, two), tower, by, dark)
-
-    def one_of(runs: list[Result], number: int) -> Result:
-        return still_here(runs[number] if number < len(runs) else None)
 
     at_once = {"queue": False, "api_visibility": "private", "show_progress": "hidden"}
     s.what.input(on_what, s.what, [s.heads, s.source], **at_once)
@@ -1072,56 +1210,190 @@ def composing(page: gr.Blocks, c: SimpleNamespace, tab: gr.Tab, model: SimpleNam
     tab.select(**redraw)
 
 
-def programs(model: SimpleNamespace) -> None:
-    """The same asked by gradio_client: files in; text as it grows out, and at its end JSON and router weights."""
+def overruling(change: str, heads: str) -> Intervention:
+    """What a program asks for: `change` as `LEVELS` has it, `heads` as people count them, "1" or "1, 3"."""
+    if not isinstance(change, str) or change not in LEVELS:
+        raise CrabError(f"There is no change {shortened(str(change))}: choose one of {', '.join(LEVELS)}.")
+    if change == "level":
+        return Intervention(LEVELS[change])
+    numbers = heads.replace(",", " ").split() if isinstance(heads, str) else []
+    if not numbers or not all(number.isdecimal() and int(number) for number in numbers):
+        raise CrabError(f"“{shortened(str(heads))}” names no head: give numbers from 1 on, such as 1, 3.")
+    if change == "force" and len(numbers) > 1:
+        raise CrabError("Only one head can be forced: give one number.")
+    return Intervention(LEVELS[change], tuple(sorted({int(number) - 1 for number in numbers})))
+
+
+def check_call(given: dict[str, Any], tasks: Collection[str], cache: str) -> dict[str, str]:
+    """What stands against a program's call, a sentence by parameter. Quick, for before anything is queued.
+
+    `given` is what was sent, by parameter; of files only those in Gradio's own folder, `cache`, are looked at. `tasks`
+    are those that the call takes.
+    """
+    wrong = {name: told for name, told in NEEDED.items() if name in given and not given[name]}
+    if wrong.keys() == {"first", "other"}:  # then the example's are taken
+        wrong = {}
+    wrong |= {name: told for name, sent in given.items() if (told := told_of_length(sent, cache))}
+    if told := told_by(lambda: task_named(given["task"])):
+        return wrong | {"task": told}
+    task = task_named(given["task"])
+    if given["task"] not in tasks:
+        instead = "it compares two clips, call ask_pair" if task.grammar == "match" else f"choose {', '.join(tasks)}"
+        return wrong | {"task": f"{given['task']} cannot be asked here: {instead}."}
+    if "question" in given and (told := told_by(lambda: check_question(task, given["question"]))):
+        wrong["question"] = told
+    if "change" in given and (told := told_by(lambda: overruling(given["change"], given["heads"]))):
+        wrong["heads"] = told
+    return wrong
+
+
+def programs(model: SimpleNamespace, examples: list[SimpleNamespace]) -> None:
+    """The same for gradio_client and for agents (MCP), whose tools Gradio makes of these functions' docstrings.
+
+    Files in; text as it grows out, and at its end JSON and router weights. What is left out has a value that works.
+    """
+    asked = {example.task.name: example for example in examples}
+
+    def file(label: str, given: Path | None = None, shown: Path | None = None) -> gr.File:
+        """An input: `given` is sent where it is left out, `shown` is what the API's page says to send."""
+        made = gr.File(str(given) if given and given.exists() else None, label=label)
+        if shown := shown or given:
+            here = str(shown.relative_to(ASSETS.parent))
+            made.example_payload = lambda: {"path": here, "url": here, "meta": {"_type": "gradio.FileData"}}
+        return made
+
+    clip, still = (asked[name].files["video"] if name in asked else None for name in ("avqa", "s4"))
+    pair = asked["a2v"].files if "a2v" in asked else {}
+    matches, places = FAMILIES["matching"].datasets, ("grounding", *FAMILIES["grounding"].datasets)
+    alone = [name for name in (*FAMILIES, *TASKS) if name not in ("matching", *matches)]
     with gr.Row(visible=False):
-        media, sound, other = gr.File(label="media"), gr.File(label="sound"), gr.File(label="other")
-        task = gr.Dropdown([*FAMILIES, *TASKS], value="question", label="task")
-        match = gr.Dropdown(list(FAMILIES["matching"].datasets), value="a2v", label="task")
-        place = gr.Dropdown([*FAMILIES, *TASKS], value="grounding", label="task")
-        question = gr.Textbox("", label="question", max_length=LONGEST_QUESTION)
+        media, scene = file("media", clip), file("media", still)
+        picture = file("picture", still and still.with_suffix(".jpg"))
+        first, other = file("first", shown=pair.get("video")), file("other", shown=pair.get("other_video"))
+        sound = file("sound", shown=pair.get("sound"))
+        task, still_task = (gr.Dropdown(alone, value=name, label="task") for name in ("question", "grounding"))
+        match = gr.Dropdown(matches, value="a2v", label="task")
+        place = gr.Dropdown(places, value="grounding", label="task")
+        question = gr.Textbox(asked["avqa"].question if clip else "", label="question", max_length=LONGEST_QUESTION)
+        words = gr.Textbox("", label="question", max_length=LONGEST_QUESTION)
         second = gr.Number(label="second", placeholder="none", precision=0, maximum=Limits.seconds)
+        change = gr.Dropdown(list(LEVELS), value="mute", label="change")
+        heads = gr.Textbox("1", label="heads", max_length=LONGEST["heads"])
         outputs = [gr.Textbox(label="text"), gr.JSON(label="result"), gr.File(label="routing")]
+        drawing = gr.Image(label="picture", format="png")
         button = gr.Button()
 
-    def told(name: str, words: str, clip: Clip, beside: Clip | None = None) -> Iterator[tuple[Any, ...]]:
-        with closing(model.answers(clip, task_named(name), words, beside)) as results:
+    def told(name: str, words: str, clip: Clip, beside: Clip | None = None,
+             changed: Intervention | None = None) -> Iterator[tuple[Any, ...]]:
+        with closing(model.answers(clip, task_named(name), words, beside, changed)) as results:
             for result in results:
                 yield result.text, None, None
         yield result.text, to_json(result), saved(result, outputs[2].GRADIO_CACHE)[1]
 
     def ask_clip(media: str, task: str = "question", question: str = "", second: int | None = None):
-        """Ask a video, a sound or a picture; `task` is a family or a dataset, `second` where to look for grounding."""
+        """Ask a video, a sound or a picture what it shows and what it sounds like.
+
+        Parameters:
+            media: The clip: a video, sound or picture file of five minutes at most. Left out: an example of 10 seconds.
+            task: localisation, question, captioning, action, emotion, grounding, or one dataset's wording of these.
+            question: The question in words, where the task needs one; "question | option; option" for avqa_thu.
+            second: For grounding, the second of the clip to look at, from 0; null for its middle.
+
+        Returns:
+            text, the answer in words
+            result, JSON with events (seconds), boxes, points and masks (pixels), notes and token ids
+            routing, a .npz file of all router weights
+        """
         with sentences():
             yield from told(task, question, open_clip(media, frame=second))
 
-    def ask_picture(picture: str, sound: str, task: str = "grounding", question: str = "", second: int | None = None):
-        """Ask a picture with its sound; `second` is the second of the sound that the picture belongs to."""
+    def ask_picture(picture: str, sound: str | None = None, task: str = "grounding", question: str = "",
+                    second: int | None = None):
+        """Ask a still picture together with a sound, by default which thing in it makes the sound, and where it is.
+
+        Parameters:
+            picture: The picture file. Left out: an example, a drawn scene.
+            sound: A file whose sound belongs to the picture, also a video's; null for silence.
+            task: A family or a dataset, as for ask_clip.
+            question: The question, or for ref_avs the thing to look for, where the task needs words.
+            second: The second of the sound that the picture belongs to, from 0; null for its start.
+
+        Returns:
+            text, result and routing as of ask_clip
+        """
         with sentences():
             yield from told(task, question, open_clip(image=picture, audio=sound, frame=second))
 
-    def ask_pair(first: str, other: str, sound: str | None = None, task: str = "a2v"):
-        """Ask which of two goes with the other: a2v, which video the sound; v2a, which of two sounds the video."""
+    def ask_pair(first: str | None = None, other: str | None = None, sound: str | None = None, task: str = "a2v"):
+        """Ask which of two goes with the other: which of two videos with a sound, or which of two sounds with a video.
+
+        Parameters:
+            first: The first clip, which for v2a brings the video. Left out together with `other`: an example pair.
+            other: The second clip: for a2v the other video, for v2a the other sound.
+            sound: For a2v the sound to match, for v2a the first sound; null for the first clip's own.
+            task: a2v, which of two videos matches the sound; v2a, which of two sounds matches the video.
+
+        Returns:
+            text, result and routing as of ask_clip
+        """
         with sentences():
+            if not first and not other and pair:
+                first, other, sound = (str(pair[name]) for name in ("video", "other_video", "sound"))
             yield from told(task, "", open_clip(first, audio=sound), open_clip(other))
 
-    def typed(*values: Any) -> list[Any]:
-        """Before anything is queued: whether the words, the last but one that are sent, can be asked."""
-        if len(values) < 4:
-            raise CrabError("There is too little in this call: send the files, a task, a question and a second.")
-        *_, task, question, _ = values
-        verdicts = [gr.validate(True, "") for _ in values]
-        try:
-            check_question(task_named(task), question)
-        except CrabError as error:
-            verdicts[-2] = gr.validate(False, str(error))
-        return verdicts
+    def ask_changed(media: str, change: str = "mute", heads: str = "1", task: str = "question", question: str = "",
+                    second: int | None = None):
+        """Ask a clip with the routers overruled everywhere, to see what the answer of ask_clip owes to the heads.
 
-    told_in = {"outputs": outputs, "concurrency_id": "model"}
-    button.click(ask_clip, [media, task, question, second], api_name="ask", validator=typed, **told_in)
-    button.click(ask_picture, [media, sound, place, question, second], api_name="ask_picture", validator=typed,
-                 **told_in)
-    button.click(ask_pair, [media, other, sound, match], api_name="ask_pair", **told_in)
+        Parameters:
+            media: The clip, as for ask_clip.
+            change: mute (the heads add nothing), force (one head has every token) or level (all heads alike).
+            heads: Which heads, numbers from 1: one or more to mute ("1, 3"), one to force; not used to level.
+            task: A family or a dataset, as for ask_clip.
+            question: The question in words, where the task needs one.
+            second: For grounding, the second of the clip to look at, from 0; null for its middle.
+
+        Returns:
+            text, result and routing as of ask_clip; the first of the notes says what was changed
+        """
+        with sentences():
+            yield from told(task, question, open_clip(media, frame=second), None, overruling(change, heads))
+
+    def draw_picture(media: str, task: str = "grounding", question: str = "", second: int | None = None) -> Image.Image:
+        """Ask where something is in a clip's picture, and get that picture with masks, boxes and points drawn on it.
+
+        Parameters:
+            media: The clip, as for ask_clip.
+            task: grounding or one of its datasets: s4, ms3, ref_avs, arig.
+            question: For ref_avs, the thing to look for in words.
+            second: The second of the clip to look at, from 0; null for its middle.
+
+        Returns:
+            A PNG picture
+        """
+        with sentences():
+            with closing(model.answers(open_clip(media, frame=second), task_named(task), question, None)) as results:
+                for result in results:
+                    pass
+            return pictured(result)
+
+    def call(function: Callable, name: str, inputs: list[Any], told: Any = outputs) -> None:
+        names = list(signature(function).parameters)
+        tasks = [value for _, value in inputs[names.index("task")].choices]
+
+        def check(*values: Any) -> list[dict[str, Any]]:
+            if len(values) < len(names):
+                raise CrabError(f"There is too little in this call: send {', '.join(names)}.")
+            wrong = check_call(dict(zip(names, values)), tasks, drawing.GRADIO_CACHE)
+            return [gr.validate(name not in wrong, wrong.get(name, "")) for name in names]
+
+        button.click(function, inputs, told, api_name=name, validator=check, concurrency_id="model")
+
+    call(ask_clip, "ask", [media, task, question, second])
+    call(ask_picture, "ask_picture", [picture, sound, still_task, words, second])
+    call(ask_pair, "ask_pair", [first, other, sound, match])
+    call(ask_changed, "ask_changed", [media, change, heads, task, question, second])
+    call(draw_picture, "draw", [scene, place, words, second], drawing)
 
 
 def build(crab: Crab, segmenter: Segmenter) -> gr.Blocks:
@@ -1170,7 +1442,7 @@ def build(crab: Crab, segmenter: Segmenter) -> gr.Blocks:
                 c = composer(note)
             with gr.Tab("Atlas", id="atlas") as atlas_tab:
                 a = atlas_sheet(found)
-        programs(model)
+        programs(model, examples)
         asking(page, f, s, shelf, examples, model)
         working(f, s, model)
         composing(page, c, composing_tab, model)
@@ -1187,13 +1459,20 @@ def build(crab: Crab, segmenter: Segmenter) -> gr.Blocks:
 
 
 def launch(page: gr.Blocks) -> None:
-    """Serves the page from now on, in system type and without hues: those are for what clips show, and heads."""
+    """Serves the page from now on and says where, in system type and without hues: those are for clips and heads."""
     look = gr.themes.Base(neutral_hue="slate", primary_hue="slate", font_mono=["ui-monospace", "monospace"],
                           font=[name.strip("'") for name in theme.FONT.split(", ")])
-    page.launch(theme=look, css_paths=ASSETS / "style.css", footer_links=["api", "settings"],
-                js=LINKED.read_text(encoding="utf-8"), max_file_size=Limits.bytes, state_session_capacity=VISITORS,
-                prevent_thread_lock=True,  # `main` waits
-                run_history=False)  # it would keep clips in the visitor's browser
+    with redirect_stdout(io.StringIO()) as said:
+        page.launch(theme=look, css_paths=ASSETS / "style.css", footer_links=["api", "settings"],
+                    js=LINKED.read_text(encoding="utf-8"), max_file_size=Limits.bytes, state_session_capacity=VISITORS,
+                    prevent_thread_lock=True,  # `main` waits
+                    mcp_server=True,
+                    run_history=False)  # it would keep clips in the visitor's browser
+    if page.mcp_error or page.share and not page.share_url:
+        print(said.getvalue())  # why there is nothing for agents, or no link
+    address = (page.share_url or page.local_url).rstrip("/")
+    agents = f"\nFor agents (MCP): {address}/gradio_api/mcp/" if page.mcp_server else ""
+    print(f"The page: {address}{agents}", flush=True)
 
 
 def load() -> tuple[Crab, Segmenter]:

@@ -33,7 +33,7 @@ from transformers import (
     Qwen2_5OmniThinkerConfig,
     Qwen2_5OmniThinkerForConditionalGeneration,
 )
-from transformers.utils import cached_file
+from transformers.utils import cached_file, logging
 
 from crab import CrabError, prompt, weights
 from crab.ilora import adapted_layers, checkpoint, trace
@@ -86,8 +86,8 @@ def grown(
     if not new:
         return routing
     routing = dict(routing or {})
-    for tower, trace in new.items():
-        routing[tower] = routing[tower].append(trace) if tower in routing else trace
+    for tower, later in new.items():
+        routing[tower] = routing[tower].append(later) if tower in routing else later
     return routing
 
 
@@ -164,6 +164,9 @@ class Crab:
         config = _config(model)
         with _reading(model, "the processor's files (tokenizer, chat template, preprocessor_config.json)"):
             processor = Qwen2_5OmniProcessor.from_pretrained(model)
+            # What is shown is resized before it comes to the processor (`prompt.squash`), so no cap may shrink it
+            # again: later releases of transformers would, where nothing is said.
+            processor.video_processor.cap_pixels_per_frame = False
         about = _about(model, found.name)
         _check(model, about, processor, config)
         # 8-bit weights are not to be moved, and several devices are not one: these are loaded where they stay.
@@ -506,7 +509,10 @@ def _thinker(
     with _reading(model, "generation_config.json"):
         if cached_file(model, "generation_config.json", _raise_exceptions_for_missing_entries=False):
             GenerationConfig.from_pretrained(model)  # from_pretrained below does without one that it cannot read
-    with _reading(model, _damaged(model) or "its weights, or they are not those of its config.json"):
+    with (
+        _reading(model, _damaged(model) or "its weights, or they are not those of its config.json"),
+        _no_bar() if weights.is_small(model) else nullcontext(),
+    ):  # fmt: skip
         thinker, loaded = Qwen2_5OmniThinkerForConditionalGeneration.from_pretrained(
             model, config=config, dtype=dtype, ignore_mismatched_sizes=True, output_loading_info=True, **options
         )  # fmt: skip
@@ -519,6 +525,19 @@ def _thinker(
     if bad:
         raise _refused(model, f"its tensor {bad} holds NaN or infinity. Fetch or save the weights anew.")
     return thinker
+
+
+@contextmanager
+def _no_bar() -> Iterator[None]:
+    """No progress bar: for weights that are read before anybody could look at one."""
+    if not logging.is_progress_bar_enabled():
+        yield
+        return
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.enable_progress_bar()
 
 
 def _damaged(model: str) -> str | None:

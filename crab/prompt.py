@@ -102,7 +102,13 @@ class Prompt:
 
 
 def check_question(task: Task, question: str) -> None:
-    """Raise CrabError, with a sentence, where `question` cannot be asked with `task`. Quick: nothing is decoded.
+    """Raise CrabError, with a sentence, where `question` cannot be asked with `task`. Quick: nothing is decoded."""
+    check_words(question)
+    tasks.instruction(task, question)
+
+
+def check_words(question: str) -> None:
+    """Raise CrabError where `question` can be asked with no task: it is no text, or too much.
 
     What is typed is checked for a task that needs no words too: it travels along with the answer.
     """
@@ -114,7 +120,6 @@ def check_question(task: Task, question: str) -> None:
     if any(c == "\0" or "\ud800" <= c <= "\udfff" for c in question):
         raise CrabError("The question holds something that is no character, half of one or a zero byte: please type "
                         "it anew.")  # fmt: skip
-    tasks.instruction(task, question)
 
 
 # --- what a task needs from a clip ----------------------------------------------------------------------------------

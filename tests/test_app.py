@@ -5,8 +5,10 @@ from __future__ import annotations
 import dataclasses
 import time
 import wave
+from pathlib import Path
 from types import SimpleNamespace
 
+import av
 import gradio as gr
 import httpx
 import numpy as np
@@ -19,6 +21,7 @@ import app
 from crab import CrabError
 from crab.answer import parse
 from crab.ask import LOOKED_AT
+from crab.media import frame_at, open_clip
 from crab.scenes import compose, render, script
 from crab.segment import GrabCut
 from crab.tasks import FAMILIES, TASKS
@@ -126,10 +129,151 @@ def test_a_task_that_there_is_not_is_said(name):
     assert len(str(refused.value)) < 400
 
 
-def test_programs_see_three_documented_ways_to_ask_and_nothing_else(client):
+def test_programs_see_five_documented_ways_to_ask_and_nothing_else(client):
     endpoints = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
-    assert set(endpoints) == {"/ask", "/ask_picture", "/ask_pair"}
-    assert all(endpoint["description"].startswith("Ask") for endpoint in endpoints.values())
+    assert set(endpoints) == {"/ask", "/ask_picture", "/ask_pair", "/ask_changed", "/draw"}
+    for endpoint in endpoints.values():
+        assert endpoint["description"].startswith("Ask")
+        files = [given["example_input"]["path"] for given in endpoint["parameters"] if given["component"] == "File"]
+        assert files and all((app.ASSETS.parent / file).is_file() for file in files)
+
+
+@pytest.mark.parametrize("name", ["ask", "ask_picture", "ask_pair", "ask_changed", "draw"])
+def test_a_call_without_arguments_is_answered(client, name):
+    assert client.predict(api_name=f"/{name}")
+
+
+def test_heads_are_muted_for_programs_in_that_answer_only(client, clip):
+    asked = {"media": clip, "task": "captioning", "api_name": "/ask_changed"}
+    text, result, weights = client.predict(change="mute", heads="1, 3", **asked)
+    assert text and result["notes"][0] == "Not the routers' own choice: heads 1, 3 muted."
+    muted = load_npz(weights)["language"].weights
+    assert not muted[..., [0, 2]].any() and muted[..., 1].any()
+
+    level = load_npz(client.predict(change="level", **asked)[2])["language"].weights
+    np.testing.assert_allclose(level.astype(np.float32), 1 / 3, atol=1e-3)
+    _, plain, weights = client.predict(clip, "captioning", api_name="/ask")
+    assert not plain["notes"]
+    np.testing.assert_allclose(load_npz(weights)["language"].weights.astype(np.float32).sum(-1), 1, atol=2e-3)
+
+
+def test_a_picture_is_drawn_for_programs_with_what_the_answer_names_on_it(client, clip, scene_clip):
+    [box] = client.predict(clip, "arig", "", 2, api_name="/ask")[1]["boxes"]
+    drawn = np.asarray(Image.open(client.predict(clip, "arig", "", 2, api_name="/draw")).convert("RGB")).astype(int)
+    plain = np.asarray(Image.fromarray(frame_at(open_clip(scene_clip), 2)).resize(drawn.shape[1::-1])).astype(int)
+    changed = np.abs(drawn - plain).max(axis=2) > 100
+    scale = drawn.shape[1] / 160
+    x1, y1, x2, y2 = (scale * side for side in box["box"])
+    assert changed[:, max(0, round(x1) - 3) : round(x1) + 4].any() and changed.mean() < 0.5
+
+
+@pytest.mark.parametrize(("name", "given", "told"), [
+    ("ask", {"media": None, "task": "captioning"}, "media: Give a clip"),
+    ("ask", {"question": " "}, "question: Type a question"),
+    ("ask", {"task": "avqa_thu", "question": "What barks?"}, "question: Give the question, a bar and at least two opt"),
+    ("ask", {"task": "v2a"}, "task: v2a cannot be asked here: it compares two clips, call ask_pair"),
+    ("ask_picture", {"picture": None}, "picture: Give a picture"),
+    ("ask_pair", {"first": "clip"}, "other: Give the second clip"),
+    ("ask_pair", {"other": "clip"}, "first: Give the first clip"),
+    ("ask_changed", {"heads": "first"}, "heads: “first” names no head"),
+    ("ask_changed", {"change": "force", "heads": "1 2"}, "heads: Only one head"),
+    ("ask_changed", {"media": None}, "media: Give a clip"),
+    ("draw", {"task": "avqa"}, "task: avqa cannot be asked here: choose grounding, s4, ms3, ref_avs, arig"),
+    ("draw", {"media": None}, "media: Give a clip"),
+    ("ask", {"media": "long"}, "media: long.mp4 is longer than 300 s"),
+    ("ask_pair", {"first": "clip", "other": "long"}, "other: long.mp4 is longer than 300 s"),
+])  # fmt: skip
+def test_what_a_program_lacks_is_named_before_anything_is_queued(page, client, clip, long, name, given, told):
+    files = {"clip": clip, "long": handle_file(str(long))}
+    queued = page._queue.events_recorded
+    with pytest.raises(ValueError, match=f"1 parameter.s. failed validation:\n- {told}"):
+        client.predict(**{key: files.get(value, value) for key, value in given.items()}, api_name=f"/{name}")
+    assert page._queue.events_recorded == queued
+
+
+@pytest.fixture(scope="module")
+def long(tmp_path_factory):
+    """Six minutes of black."""
+    path = tmp_path_factory.mktemp("long") / "long.mp4"
+    with av.open(str(path), "w") as out:
+        video = out.add_stream("libx264", rate=1)
+        video.width, video.height, video.pix_fmt = 32, 32, "yuv420p"
+        for _ in range(360):
+            out.mux(video.encode(av.VideoFrame.from_ndarray(np.zeros((32, 32, 3), np.uint8), format="rgb24")))
+        out.mux(video.encode())
+    return path
+
+
+@pytest.mark.parametrize(("asked", "lacks"), [
+    ({}, {"video", "question"}),
+    ({"video": True}, {"question"}),
+    ({"video": True, "question": "What?"}, set()),
+    ({"source": "sound", "video": True, "question": "What?"}, {"sound"}),
+    ({"source": "picture", "sound": True, "question": "What?"}, {"picture"}),
+    ({"source": "picture", "picture": True, "question": "What?"}, set()),
+    ({"source": "file", "question": "What?"}, {"file"}),
+    ({"video": True, "question": "What barks?", "question_as": "avqa_thu"}, {"question"}),
+    ({"video": True, "question": "What barks? | a dog; a seal", "question_as": "avqa_thu"}, set()),
+    ({"video": True, "family": "captioning"}, set()),
+    ({"video": True, "family": "grounding", "second": "soon"}, {"second"}),
+    ({"video": True, "family": "grounding", "grounding_as": "ref_avs"}, {"question"}),
+    ({"video": True, "family": "matching"}, {"other_video"}),
+    ({"source": "sound", "family": "matching", "matching_as": "v2a"}, {"video", "other_sound"}),
+    ({"video": True, "other_video": True, "family": "matching", "second": "soon"}, set()),
+])  # fmt: skip
+def test_the_form_says_what_it_lacks_where_it_lacks_it(tmp_path, asked, lacks):
+    form = {name: None for name in app.INPUTS} | {f"{name}_as": family.default for name, family in FAMILIES.items()}
+    form |= {"source": "video", "family": "question", "question": "", "second": ""} | asked
+    told = app.lacking(form, str(tmp_path))
+    assert told.keys() == lacks and all(told.values())
+
+
+def test_only_files_in_gradios_folder_are_looked_at_before_the_queue(tmp_path, long):
+    for path in (long, Path("/etc/hostname"), "\0", "a" * 5000, "http://127.0.0.1:1/a.mp4", 5):
+        assert app.told_of_length({"path": path if isinstance(path, int) else str(path)}, str(tmp_path)) is None
+    assert "longer than 300 s" in app.told_of_length({"path": str(long)}, str(long.parent))
+
+
+def test_every_state_of_a_visitor_is_let_go_in_time(page):
+    states = [block for block in page.blocks.values() if isinstance(block, gr.State)]
+    assert len(states) == 4 and all(state.time_to_live == app.OPEN for state in states)
+
+
+@pytest.fixture
+def runs(scene_clip):
+    """A form, and the run that answered it."""
+    form = {name: None for name in app.INPUTS} | {f"{name}_as": family.default for name, family in FAMILIES.items()}
+    form |= {"source": "video", "family": "question", "question": "What?", "second": "", "video": str(scene_clip)}
+    return form, [app.Result(app.open_clip(scene_clip), TASKS["avqa"], "What?", "", "", done=True)]
+
+
+def test_the_same_clip_and_question_have_been_answered_before(runs, scene_clip, tmp_path):
+    form, runs = runs
+    again = tmp_path / "again.mp4"
+    again.write_bytes(scene_clip.read_bytes())
+    assert app.answered_before(runs, form) == 0
+    assert app.answered_before(runs, form | {"video": str(again)}) == 0
+    assert app.answered_before(runs, form | {"source": "file", "file": str(again)}) == 0
+
+
+def test_what_differs_in_anything_has_not(runs, scene_clip, tmp_path):
+    form, [run] = runs
+    other = tmp_path / scene_clip.name  # the same name, length and size of picture
+    render.write_clip(script.write(6), other, size=(160, 120))
+    for change in ({"video": str(other)}, {"question": "Where?"}, {"question_as": "avqa_thu"}, {"video": None}):
+        assert app.answered_before([run], form | change) is None
+    for change in ({"intervention": app.Intervention("mute", (0,))}, {"done": False}, {"other": run.clip}):
+        assert app.answered_before([dataclasses.replace(run, **change)], form) is None
+    at = {"family": "grounding", "grounding_as": "s4", "second": "2"}
+    seen = dataclasses.replace(run, task=TASKS["s4"], clip=dataclasses.replace(run.clip, frame=2))
+    assert app.answered_before([seen], form | at) == 0
+    assert app.answered_before([seen], form | at | {"second": "3"}) is None
+
+
+def test_a_clip_that_was_let_go_is_asked_again(runs, tmp_path):
+    form, [run] = runs
+    gone = dataclasses.replace(run, clip=dataclasses.replace(run.clip, video=tmp_path / "gone.mp4"))
+    assert app.answered_before([gone], form) is None
 
 
 @pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)

@@ -9,7 +9,7 @@ from test_trace import towers
 
 from crab.__main__ import main
 from crab import trace
-from visualize import export, trace as read
+from visualize import export
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from crab import CrabError, media
-from crab.media import SAMPLE_RATE, Limits, MediaError, frame_at, frames, open_clip, sound, video
+from crab.media import SAMPLE_RATE, Limits, MediaError, check_length, frame_at, frames, open_clip, opening, sound, video
 
 GOLDEN = Path(__file__).parent / "golden" / "media"
 CLIPS = Path(__file__).parents[2] / "shared" / "clips"
@@ -691,6 +691,37 @@ def test_limits(tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(Limits, "bytes", 100)
         assert "cut it shorter or save it smaller" in refused(video)
+
+
+@pytest.mark.parametrize(("name", "kinds"), [
+    ("a.mp4", {"video": "libx264", "audio": "aac"}), ("a.webm", {"video": "libvpx", "audio": "libopus", "rate": 48000}),
+    ("a.avi", {"video": "mjpeg", "pix_fmt": "yuvj420p"}), ("a.wav", {"audio": "pcm_s16le"}),
+    ("a.mp3", {"audio": "libmp3lame"}),
+    ("a.mp4", {"video": "libx264", "pictures": 5, "audio": "aac"}),
+])  # fmt: skip
+def test_what_is_too_long_is_told_by_its_packets_in_the_words_of_open_clip(tmp_path, monkeypatch, name, kinds):
+    path = write(tmp_path / name, samples=tone(2, rate=kinds.get("rate", 44100)), **kinds)
+    monkeypatch.setattr(Limits, "seconds", 1)
+    sentence = refused(path)
+    for module in (media.audio, video):
+        monkeypatch.setattr(module, "decoded", None)  # nothing may be
+    with pytest.raises(MediaError) as told:
+        opening.check_length(path)
+    assert str(told.value) == sentence == f"{name} is longer than 1 s: cut it shorter."
+    with pytest.raises(MediaError, match="longer than 1 s"):
+        check_length(path)
+    monkeypatch.setattr(Limits, "seconds", 2)
+    check_length(path)
+
+
+def test_of_what_packets_do_not_tell_nothing_is_said(tmp_path, monkeypatch):
+    stream = write(tmp_path / "a.ts", video="libx264")
+    (tmp_path / "text.mp4").write_text("This is not a video.\n" * 100)
+    Image.fromarray(CORNERS).save(tmp_path / "a.jpg")
+    monkeypatch.setattr(Limits, "seconds", 1)
+    for path in (stream, tmp_path / "text.mp4", tmp_path / "a.jpg"):
+        check_length(path)
+    assert "longer than 1 s" in refused(stream)
 
 
 def test_sound_is_never_longer_than_the_limit(tmp_path, monkeypatch):

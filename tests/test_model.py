@@ -15,7 +15,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from scipy.io import wavfile
 
-from crab import CrabError, avuie, media
+from crab import CrabError, avuie, media, weights
 from crab.ilora import Intervention, adapted_layers
 from crab.model import Crab, round_positions, site_of, skeleton
 from crab.tasks import TASKS
@@ -23,6 +23,20 @@ from crab.trace import Site
 
 MINI = Path(__file__).parent.parent / "assets" / "crab-mini"
 DATASETS = ["ave", "avqa", "meld", "a2v", "v2a", "s4", "ref_avs"]
+
+
+def test_no_release_of_transformers_decides_what_is_seen_of_a_frame(mini, tiny):
+    """Where nothing is said, it warns that it will (`cap_pixels_per_frame`)."""
+    assert mini.processor.video_processor.cap_pixels_per_frame is False
+    assert tiny.processor.video_processor.cap_pixels_per_frame is False
+
+
+def test_small_weights_are_read_without_a_bar_and_large_ones_with_it(monkeypatch, capsys):
+    for small in (True, False):
+        monkeypatch.setattr(weights, "is_small", lambda folder: small)
+        Crab.load(MINI, device="cpu")
+        assert ("Loading weights" in capsys.readouterr().err) != small
+
 
 
 @pytest.mark.parametrize("dataset", DATASETS)

@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from pathlib import Path
 
 import pytest
 
@@ -23,9 +24,34 @@ def test_every_crab_command_runs(readme, capsys):
 
 
 def test_the_notebook_code_runs(readme, capsys):
-    [code] = re.findall(r"```python\n(.+?)```", readme, re.DOTALL)
-    exec(compile(code, "README.md", "exec"), {})
+    run(code(readme, "crab.model"))
     assert "3)" in capsys.readouterr().out  # the shape of the router weights
+
+
+def test_a_program_asks_the_page(readme, address):
+    made = run(code(readme, "gradio_client"), address)
+    assert made["text"] and made["muted"] and "answer" in made["choice"]
+    assert made["result"]["task"] == "avqa" and Path(made["picture"]).read_bytes().startswith(b"\x89PNG")
+
+
+def test_an_agent_asks_the_page(readme, address, capsys):
+    run(code(readme, "mcp"), address)
+    lines = capsys.readouterr().out.splitlines()
+    kinds = {"ask_clip": "text", "ask_pair": "text", "ask_changed": "text", "draw_picture": "image"}
+    assert [line.split()[:3] for line in lines] == [[tool, "answers:", kind] for tool, kind in kinds.items()]
+
+
+def code(readme: str, module: str) -> str:
+    """The one block of Python that imports `module`."""
+    [block] = (block for block in re.findall(r"```python\n(.+?)```", readme, re.DOTALL) if f"from {module} " in block)
+    return block
+
+
+def run(code: str, address: str = "") -> dict:
+    """What a block leaves behind; where it speaks of the page, that is at `address`."""
+    made = {"__name__": "readme"}
+    exec(compile(code.replace("http://127.0.0.1:7860", address), "README.md", "exec"), made)
+    return made
 
 
 def test_the_files_it_links_to_exist(readme, request):
@@ -37,7 +63,7 @@ def test_the_space_front_matter_names_the_app_and_a_gradio_that_requirements_adm
     front = dict(re.findall(r"^(\w+): (.+)$", readme.split("---")[1], re.MULTILINE))
     assert (request.config.rootpath / front["app_file"]).exists()
     assert front["sdk"] == "gradio" and len(front["short_description"]) <= 60
-    requirement = re.search(r"^gradio>=(\d+)\.(\d+),<(\d+)$", (request.config.rootpath / "requirements.txt").read_text(), re.MULTILINE)
+    requirement = re.search(r"^gradio\[mcp\]>=(\d+)\.(\d+),<(\d+)$", (request.config.rootpath / "requirements.txt").read_text(), re.MULTILINE)
     low_major, low_minor, high = map(int, requirement.groups())
     version = tuple(map(int, front["sdk_version"].split(".")))
     assert (low_major, low_minor) <= version[:2] and version[0] < high

@@ -19,6 +19,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from conftest import served
+from gradio_client import Client, handle_file
 from huggingface_hub import constants
 from safetensors.torch import load_file, save_file
 
@@ -449,6 +451,16 @@ def test_a_question_is_answered_by_crab_plus_from_the_environment(crab_plus, gol
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["task"] == "ave"
+    assert not crab_plus.files() & set(DECOYS)
+
+
+def test_the_page_starts_with_crab_plus_from_the_hub_and_answers(crab_plus, golden, tmp_path):
+    environment = {"HF_ENDPOINT": crab_plus.address, "HF_HUB_OFFLINE": "0", "HF_HOME": str(tmp_path / "home"),
+                   "CRAB_MODEL": "crab-plus", "CRAB_SEGMENTER": "grabcut"}  # fmt: skip
+    with served(tmp_path / "log.txt", **environment) as (_, address):
+        clip = handle_file(str(golden / "media" / "a.mp4"))
+        *_, result, routing = Client(address, verbose=False).predict(clip, "ave", "", None, api_name="/ask")
+    assert result["model"] == "crab-plus" and result["tokens"]["generated"] > 0 and routing
     assert not crab_plus.files() & set(DECOYS)
 
 

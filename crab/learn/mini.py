@@ -117,7 +117,7 @@ def processor(words: Qwen2Tokenizer) -> Qwen2_5OmniProcessor:
     sizes = {"shortest_edge": 28 * 28, "longest_edge": 12845056}
     return Qwen2_5OmniProcessor(
         image_processor=Qwen2VLImageProcessor(size=sizes),
-        video_processor=Qwen2VLVideoProcessor(size=sizes),
+        video_processor=Qwen2VLVideoProcessor(size=sizes, cap_pixels_per_frame=False),  # frames come as they are meant
         feature_extractor=WhisperFeatureExtractor(
             feature_size=128, sampling_rate=16000, hop_length=160, chunk_length=300, n_fft=400,
             return_attention_mask=True,

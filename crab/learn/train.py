@@ -35,7 +35,7 @@ from torch.utils.data import Dataset, SequentialSampler
 from transformers import Qwen2_5OmniProcessor, Trainer, TrainingArguments
 
 from crab import CrabError, avuie, prompt
-from crab.ilora import ILoRAConfig, checkpoint, record
+from crab.ilora import ILoRAConfig, checkpoint, trace
 from crab.learn import mini, senses
 from crab.learn.evaluate import SCENE_SEEDS
 from crab.learn.items import make_item
@@ -502,7 +502,7 @@ class Loop(Trainer):
         self.model.eval()
         for kind in kinds[self.args.process_index :: self.args.world_size]:
             batch = self._prepare_inputs(data.make(data.processor, kind, list(range(HELD, HELD + self.stage.held))))
-            with torch.no_grad(), self.accelerator.autocast(), record(self.model) as recorder:
+            with torch.no_grad(), self.accelerator.autocast(), trace.record(self.model) as recorder:
                 outputs = self.model(kind=kind, **batch)
             seen += torch.stack([outputs["sums"], outputs["counts"]])
             tally.add(_routing(recorder.take(), (batch["segment"] >= 0).flatten().cpu().numpy()))

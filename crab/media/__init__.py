@@ -24,7 +24,7 @@ import numpy as np
 from crab.media import process
 from crab.media.clip import SAMPLE_RATE, Clip, Limits, MediaError
 
-__all__ = ["SAMPLE_RATE", "Clip", "Limits", "MediaError", "frame_at", "frames", "open_clip", "sound"]
+__all__ = ["SAMPLE_RATE", "Clip", "Limits", "MediaError", "check_length", "frame_at", "frames", "open_clip", "sound"]
 
 
 def open_clip(
@@ -57,6 +57,15 @@ def open_clip(
         raise MediaError("There is no clip yet: give a video, a picture or a sound file.")
     files = (media, image, audio)
     return process.call("open_clip", *files, media=media, image=image, audio=audio, frame=frame, piece=piece)
+
+
+def check_length(media: str | Path) -> None:
+    """Raise MediaError where a file is longer than a clip may be, as its packets tell: nothing is decoded, so it is quick.
+
+    What packets do not tell, or what is wrong with a file otherwise, is for `open_clip` to say. Raises MediaError for a
+    file that is missing, empty or too large, too.
+    """
+    process.call("check_length", Path(media), media=Path(media))
 
 
 def frames(clip: Clip, n: int, *, start: float = 0.0, end: float | None = None) -> tuple[np.ndarray, np.ndarray]:

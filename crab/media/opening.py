@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from contextlib import suppress
 from pathlib import Path
 
 import av
@@ -11,7 +12,7 @@ import numpy as np
 
 from crab.media.audio import heard, sound_lag
 from crab.media.clip import ADVICE, Clip, Limits, MediaError, check_pixels, check_seconds
-from crab.media.container import open_file, video_stream
+from crab.media.container import audio_stream, jumps, open_file, packets, video_stream
 from crab.media.picture import is_film, is_picture, read_picture
 from crab.media.video import counted, every_frame, listed, turn_of, upright
 
@@ -49,6 +50,32 @@ def open_clip(
         last = math.ceil(clip.duration) - 1
         raise MediaError(f"{clip.name} has no second {frame}: it lasts {clip.duration:.1f} s, give 0 to {last}.")
     return dataclasses.replace(clip, frame=frame, piece=piece)
+
+
+def check_length(media: Path) -> None:
+    """See `crab.media.check_length`."""
+    _check_file(media)
+    if is_picture(media) or is_film(media):
+        return
+    with suppress(av.FFmpegError, OSError, ValueError):  # `open_clip` says what is wrong with it
+        with open_file(media) as container:
+            seen, track = video_stream(container) is not None, audio_stream(container)
+            if track is not None and not jumps(container):
+                check_seconds(media, _coded_seconds(container, track))
+        timeline = listed(media) if seen else None
+        if timeline is not None:
+            check_seconds(media, timeline.end)
+
+
+def _coded_seconds(container: av.container.InputContainer, track: av.AudioStream) -> float:
+    """How much sound there is by its packets, or a little more than there may be."""
+    ticks, most = 0, (Limits.seconds + 1) / track.time_base
+    for packet in packets(container, track):
+        if not packet.is_discard:
+            ticks += packet.duration or 0
+        if ticks > most:
+            break
+    return float(ticks * track.time_base)
 
 
 def _look(path: Path) -> Clip:

@@ -213,7 +213,7 @@ def serve(memory: int) -> None:
     warnings.simplefilter("ignore")  # what is odd about a file is for our sentences to say
     from crab.media import audio, opening, video
 
-    functions = (opening.open_clip, video.frames, video.frame_at, audio.sound)
+    functions = (opening.open_clip, opening.check_length, video.frames, video.frame_at, audio.sound)
     named = {function.__name__: function for function in functions}
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a library prints is no answer
@@ -236,7 +236,7 @@ def _answer(pipe: BinaryIO, function: Any, arguments: dict[str, Any]) -> None:
 
         _write(pipe, {"fault": traceback.format_exc()})
     else:
-        if isinstance(made, Clip):
+        if made is None or isinstance(made, Clip):
             _write(pipe, {"value": made})
         else:
             _write(pipe, {}, *(made if isinstance(made, tuple) else (made,)))

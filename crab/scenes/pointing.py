@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import binary_erosion
+import scipy
 
 from . import render
 from .actors import ACTORS, OBJECTS
@@ -40,7 +40,7 @@ def box_and_points(mask: np.ndarray) -> str:
 
 def points_in(mask: np.ndarray) -> list[tuple[int, int]]:
     """Three (x, y) inside a non-empty mask: its middle a quarter, half and three quarters of the way across."""
-    core = binary_erosion(mask, iterations=2)
+    core = scipy.ndimage.binary_erosion(mask, iterations=2)
     core = core if core.any() else mask
     columns = np.flatnonzero(core.any(axis=0))
     points = []

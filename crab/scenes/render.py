@@ -9,8 +9,8 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+import scipy
 from PIL import Image
-from scipy.signal import fftconvolve
 
 from . import sounds
 from .actors import POSES, sprite
@@ -86,7 +86,7 @@ def sound(scene: Scene) -> np.ndarray:
             out[start * rate : end * rate] += piece
     noise = scene.hiss * rng.standard_normal(len(out), dtype=np.float32)
     if scene.reverb:
-        out += scene.reverb * fftconvolve(out, _echoes(rng))[: len(out)].astype(np.float32)
+        out += scene.reverb * scipy.signal.fftconvolve(out, _echoes(rng))[: len(out)].astype(np.float32)
     return np.clip(out + noise, -0.99, 0.99)
 
 

@@ -73,6 +73,55 @@ def test_a_broken_file_gets_a_sentence_and_the_page_goes_on(page, scene_clip, tm
     expect(page.locator("#words .crab-answer")).not_to_be_empty()
 
 
+def test_what_is_missing_is_said_where_it_is_missing(page, scene_clip):
+    page.click("#ask")
+    expect(page.locator("#video .validation-error")).to_contain_text("Give a video first")
+    expect(page.locator("#question")).to_contain_text("Type a question about the clip first")
+    expect(page.locator("#video .validation-error")).to_be_in_viewport()
+    expect(page.locator("#words .empty")).to_be_visible()
+    page.get_by_label("Matching", exact=True).click()
+    page.click("#ask")
+    expect(page.locator(".validation-error", has_text="Give the second video")).to_be_visible()
+
+    page.get_by_label("Question answering").click()
+    upload(page, scene_clip)
+    page.locator("#question textarea").fill("What is heard?")
+    page.locator("#question textarea").press("Enter")
+    answered(page)
+    expect(page.locator("#words .crab-answer")).not_to_be_empty()
+    expect(page.locator(".validation-error", has_text="first")).to_have_count(0)
+
+
+def test_the_same_question_again_is_answered_at_once_and_a_changed_one_is_not(page, scene_clip, tmp_path):
+    upload(page, scene_clip)
+    page.get_by_label("Captioning").click()
+    page.click("#ask")
+    answered(page)
+    said = page.locator("#words").inner_text()
+    page.get_by_label("All heads alike").click()
+    page.click("#again")
+    expect(page.locator("#sides section")).to_have_count(2)
+    page.get_by_label("Where and when").click()
+    page.click("#ask")
+    expect(page.locator("#facts")).to_be_hidden()
+    answered(page)
+    expect(page.locator("#facts")).not_to_contain_text("answered before")
+
+    again = tmp_path / "again.mp4"
+    again.write_bytes(scene_clip.read_bytes())
+    page.locator("#video [aria-label=Clear]").click()
+    upload(page, again)
+    page.get_by_label("Captioning").click()
+    page.route("**/gradio_api/queue/join*", lambda route: pytest.fail("it waits"))
+    page.click("#ask")
+    expect(page.locator("#facts")).to_contain_text("answered before")
+    assert page.locator("#words").inner_text() == said
+    expect(page.locator("#when")).to_be_hidden()
+    expect(page.locator("#which iframe")).to_be_visible()
+    expect(page.locator("#ask")).to_be_enabled()
+    expect(page.locator("#stop")).to_be_disabled()
+
+
 def test_stop_ends_the_answer_and_leaves_what_there_is(page, long_clip):
     upload(page, long_clip)
     page.get_by_label("Where and when").click()

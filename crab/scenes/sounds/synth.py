@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.signal import butter, sosfilt
+import scipy
 
 SAMPLE_RATE = 16000
 SINES = np.sin(2 * np.pi * np.outer(np.arange(1024) / 1024, np.arange(1, 129)))  # (place in the period, harmonic)
@@ -86,7 +86,7 @@ def envelope(length: int, attack: float, release: float) -> np.ndarray:
 
 
 def bandpass(sound: np.ndarray, low: float, high: float) -> np.ndarray:
-    return sosfilt(butter(2, [low, high], "bandpass", fs=SAMPLE_RATE, output="sos"), sound)
+    return scipy.signal.sosfilt(scipy.signal.butter(2, [low, high], "bandpass", fs=SAMPLE_RATE, output="sos"), sound)
 
 
 def pluck(frequency: float, seconds: float, rng: np.random.Generator) -> np.ndarray:

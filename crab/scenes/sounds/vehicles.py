@@ -2,9 +2,14 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.signal import butter, sosfilt
+import scipy
 
 from .synth import SAMPLE_RATE, Voice, periodic, phase
+
+
+def _passed(order: int, cut: float | list[float], sound: np.ndarray, kind: str = "lowpass") -> np.ndarray:
+    """`sound` through a Butterworth filter, `cut` in Hz."""
+    return scipy.signal.sosfilt(scipy.signal.butter(order, cut, kind, fs=SAMPLE_RATE, output="sos"), sound)
 
 
 def _car(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
@@ -13,7 +18,7 @@ def _car(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
     turns = phase(revs, samples)
     fire = np.exp(-6 * (turns % 1)) + 0.6 * np.exp(-7 * ((turns + 0.47) % 1))
     engine = periodic(turns, np.arange(1, 25) ** -0.6)
-    noise = sosfilt(butter(1, 900, fs=SAMPLE_RATE, output="sos"), rng.standard_normal(samples))
+    noise = _passed(1, 900, rng.standard_normal(samples))
     return 0.12 * engine * (0.3 + fire) + 2.2 * noise * fire**2
 
 
@@ -27,7 +32,7 @@ def _train(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
     timbre = np.array([1, rng.uniform(0.3, 0.6), 0.3, 0.12, 0.08])
     whistle = sum(periodic(turns * ratio, timbre) for ratio in chord) / len(chord)
     hiss = rng.standard_normal(samples)
-    steam = sosfilt(butter(1, [700, 3500], "bandpass", fs=SAMPLE_RATE, output="sos"), hiss)
+    steam = _passed(1, [700, 3500], hiss, "bandpass")
     puff = np.exp(-rng.uniform(4, 6) * (2 * t * beats % 1)) * np.where(2 * t * beats % 2 < 1, 1.0, 0.75)
     return blow * (0.7 * whistle + 0.03 * hiss) + 0.5 * steam * (0.06 + puff)
 
@@ -37,12 +42,12 @@ def _motorcycle(samples: int, beats: float, rng: np.random.Generator) -> np.ndar
     place = t * beats % 1
     idle = rng.uniform(56, 84)
     rev = np.where(place < 0.22, place / 0.22, np.exp(-rng.uniform(2.5, 4) * (place - 0.22)))
-    rev = sosfilt(butter(1, 6, fs=SAMPLE_RATE, output="sos"), rev)
+    rev = _passed(1, 6, rev)
     turns = phase(idle * (1 + rng.uniform(1.6, 2.4) * rev), samples)
     limp = rng.uniform(0.3, 0.46)
     fire = np.exp(-5 * (turns % 1)) + rng.uniform(0.4, 0.8) * np.exp(-5 * ((turns + limp) % 1))
     exhaust = periodic(turns, np.arange(1, 37) ** -rng.uniform(0.5, 0.8))
-    crackle = sosfilt(butter(1, 1500, fs=SAMPLE_RATE, output="sos"), rng.standard_normal(samples))
+    crackle = _passed(1, 1500, rng.standard_normal(samples))
     return (0.5 + 0.6 * rev) * (0.3 * exhaust * (0.5 + fire) + 0.25 * crackle * fire)
 
 
@@ -50,8 +55,7 @@ def _helicopter(samples: int, beats: float, rng: np.random.Generator) -> np.ndar
     t = np.arange(samples) / SAMPLE_RATE
     chop = 2 * beats * t % 1  # two blades: one passes every half beat
     slap = np.exp(-rng.uniform(5, 8) * chop) * np.clip(chop / 0.04, 0, 1)
-    low = sosfilt(butter(2, [50, rng.uniform(500, 900)], "bandpass", fs=SAMPLE_RATE, output="sos"),
-        rng.standard_normal(samples))
+    low = _passed(2, [50, rng.uniform(500, 900)], rng.standard_normal(samples), "bandpass")
     thump = np.sin(2 * np.pi * rng.uniform(60, 95) * chop / (2 * beats))
     whine = rng.uniform(1700, 2900)
     turbine = np.sin(2 * np.pi * whine * t) + 0.5 * np.sin(2 * np.pi * 1.51 * whine * t + np.sin(2 * np.pi * 3 * t))
@@ -65,10 +69,10 @@ def _ambulance(samples: int, beats: float, rng: np.random.Generator) -> np.ndarr
     wide = rng.uniform(1.28, 1.42)
     wail = base * (1.0 + 0.55 * (1 - np.cos(2 * np.pi * place)))
     tones = base * np.where(place < 1, wide, 1.0)
-    tones = sosfilt(butter(1, 25, fs=SAMPLE_RATE, output="sos"), tones - base) + base
+    tones = _passed(1, 25, tones - base) + base
     turns = phase(wail if rng.random() < 0.4 else tones, samples)
     horn = periodic(turns, np.array([1, rng.uniform(0.1, 0.3), rng.uniform(0.3, 0.6), 0.1, 0.2]))
-    road = sosfilt(butter(1, 400, fs=SAMPLE_RATE, output="sos"), rng.standard_normal(samples))
+    road = _passed(1, 400, rng.standard_normal(samples))
     return horn + 0.15 * road
 
 
@@ -81,7 +85,7 @@ def _boat(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
     pair = (1.0, 1 + rng.uniform(0.008, 0.02), (1.5, 1.26, 1.0)[rng.integers(3)])
     turns = phase(base * (1 - 0.05 * np.clip((place - 0.7) / 0.12, 0, 1)), samples)
     horn = sum(periodic(turns * ratio, table) for ratio in pair) / 3
-    wash = sosfilt(butter(1, [250, 1800], "bandpass", fs=SAMPLE_RATE, output="sos"), rng.standard_normal(samples))
+    wash = _passed(1, [250, 1800], rng.standard_normal(samples), "bandpass")
     return blow * horn + 0.3 * wash * (0.7 + 0.3 * np.sin(2 * np.pi * 0.45 * t + rng.uniform(0, 6)))
 
 
