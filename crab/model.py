@@ -33,7 +33,8 @@ from transformers import (
     Qwen2_5OmniThinkerConfig,
     Qwen2_5OmniThinkerForConditionalGeneration,
 )
-from transformers.utils import cached_file, logging
+from transformers.utils import cached_file
+from transformers.utils import logging as transformers_logging
 
 from crab import CrabError, prompt, weights
 from crab.ilora import adapted_layers, checkpoint, trace
@@ -530,14 +531,14 @@ def _thinker(
 @contextmanager
 def _no_bar() -> Iterator[None]:
     """No progress bar: for weights that are read before anybody could look at one."""
-    if not logging.is_progress_bar_enabled():
+    if not transformers_logging.is_progress_bar_enabled():
         yield
         return
-    logging.disable_progress_bar()
+    transformers_logging.disable_progress_bar()
     try:
         yield
     finally:
-        logging.enable_progress_bar()
+        transformers_logging.enable_progress_bar()
 
 
 def _damaged(model: str) -> str | None:

@@ -16,7 +16,7 @@ from .actors import ACTIONS
 from .asking import Asked, heard_parts, seen_parts
 from .pointing import Pointed
 from .script import DURATION, Scene
-from .words import NUMBERS, a, event, from_to, label, listed, one_of, side
+from .words import NUMBERS, event, from_to, label, listed, one_of, side
 
 OBJECT_SETS = ("ave", "unav", "avvp", "avqa", "avqa_thu", "avcap", "arig", "s4", "ms3", "ref_avs")
 ACTION_SETS = ("ks", "ucf")
