@@ -47,7 +47,7 @@ import spaces  # noqa: E402, F401  before anything that may touch CUDA; does not
 import gradio as gr  # noqa: E402
 from PIL import Image  # noqa: E402
 
-from crab import CrabError, trace  # noqa: E402
+from crab import CrabError, compose, trace  # noqa: E402
 from crab.ask import Result, ask, shown, to_json  # noqa: E402
 from crab.ilora import Intervention  # noqa: E402
 from crab.media import Clip, Limits, check_length, open_clip, process  # noqa: E402
@@ -55,7 +55,7 @@ from crab.model import Crab  # noqa: E402
 from crab.page import zerogpu  # noqa: E402
 from crab.prompt import LONGEST_QUESTION, check_question, check_words, is_of  # noqa: E402
 from crab.routing import atlas as atlases, claims, effects, separation  # noqa: E402
-from crab.scenes import compose, render  # noqa: E402
+from crab.scenes import render  # noqa: E402
 from crab.scenes.script import BACKDROPS, DURATION, Scene  # noqa: E402
 from crab.segment import Segmenter, load_segmenter  # noqa: E402
 from crab.tasks import FAMILIES, TASKS, Task, instruction  # noqa: E402

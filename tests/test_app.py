@@ -22,7 +22,8 @@ from crab import CrabError
 from crab.answer import parse
 from crab.ask import LOOKED_AT
 from crab.media import frame_at, open_clip
-from crab.scenes import compose, render, script
+from crab import compose
+from crab.scenes import render, script
 from crab.segment import GrabCut
 from crab.tasks import FAMILIES, TASKS
 from crab.trace import load as load_npz

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crab.learn.caption import tokens
+from crab.metrics.caption import tokens
 
 STRUCK_OUT = {"''", "'", "``", "`", ".", "?", "!", ",", ":", "-", "--", "...", ";"}
 
@@ -78,5 +78,5 @@ def test_every_caption_has_its_words_whatever_is_in_it(captions):
     "a" * 100_000, "'" * 20_000, "<a " * 5_000, "1." * 20_000, "a.b@" * 5_000, "-a" * 20_000,
 ])  # fmt: skip
 def test_a_long_caption_takes_no_minutes(caption):
-    code = "import sys; from crab.learn.caption import tokens; tokens([sys.stdin.read()])"
+    code = "import sys; from crab.metrics.caption import tokens; tokens([sys.stdin.read()])"
     subprocess.run([sys.executable, "-c", code], input=caption, text=True, timeout=60, check=True)

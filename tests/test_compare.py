@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from crab.answer import parse
-from crab.scenes.compose import Verdict
+from crab.compose import Verdict
 from crab.tasks import TASKS
 from visualize import compare, theme
 

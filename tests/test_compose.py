@@ -6,9 +6,10 @@ from dataclasses import replace
 import pytest
 
 from crab import CrabError, answer
-from crab.scenes import compose, render
+from crab import compose
+from crab.scenes import render
 from crab.scenes.actors import ACTIONS, ACTORS, EMOTIONS, OBJECTS
-from crab.scenes.compose import Row, stretches
+from crab.compose import Row, stretches
 from crab.tasks import TASKS
 
 DOG = Row("dog", 20, 50, "0-10", "2-6")

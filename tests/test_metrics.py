@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from test_caption import TOGETHER
 
 from crab.answer import Event
-from crab.learn import metrics
-from crab.learn.metrics import (
+from crab import metrics
+from crab.metrics import (
     accuracy,
     accuracy_by_type,
     box_iou,

@@ -22,7 +22,7 @@ from PIL import Image
 from crab import CrabError, avuie, media, segment
 from crab import answer as answers
 from crab.answer import NOTHING, Answer, Box, Event
-from crab.learn.metrics import (
+from crab.metrics import (
     Overlap,
     accuracy,
     accuracy_by_type,

@@ -20,10 +20,9 @@ from crab.answer import Answer, Event
 from crab.ask import Result, ask
 from crab.ilora import adapted_layers
 from crab.ilora.trace import Intervention
-from crab.learn.metrics import accuracy, box_iou, jaccard, temporal_iou
-from crab.routing.atlas import LONGEST, Asked
+from crab.metrics import accuracy, box_iou, jaccard, temporal_iou
 from crab.model import Crab, Scores
-
+from crab.routing.atlas import LONGEST, Asked
 
 # --- two runs -------------------------------------------------------------------------------------------------------
 

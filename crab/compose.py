@@ -14,15 +14,14 @@ import numpy as np
 
 from crab import CrabError, answer
 from crab.answer import Answer
-from crab.learn.metrics import accuracy, box_iou, temporal_iou
+from crab.metrics import accuracy, box_iou, temporal_iou
+from crab.scenes import asking, questions, script
+from crab.scenes.actors import ACTIONS, ACTORS, EMOTIONS, OBJECTS
+from crab.scenes.asking import Asked, seen_parts
+from crab.scenes.questions import Question
+from crab.scenes.script import ASPECT, BACKDROPS, DURATION, Background, Part, Scene, Stretches
+from crab.scenes.words import event, listed, one_of
 from crab.tasks import TASKS
-
-from . import asking, questions, script
-from .actors import ACTIONS, ACTORS, EMOTIONS, OBJECTS
-from .asking import Asked, seen_parts
-from .questions import Question
-from .script import ASPECT, BACKDROPS, DURATION, Background, Part, Scene, Stretches
-from .words import event, listed, one_of
 
 MOST = 4  # actors in a scene
 SMALLEST, LARGEST = 20, 95  # per cent of the picture's height

@@ -17,7 +17,7 @@ from itertools import islice
 import numpy as np
 
 from crab.answer import Event
-from crab.learn.caption import tokens
+from crab.metrics.caption import tokens
 
 Span = tuple[float, float]  # start, end in seconds
 Corners = tuple[float, float, float, float]  # x1, y1, x2, y2
