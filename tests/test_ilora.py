@@ -353,6 +353,9 @@ def test_several_adapters_one_at_a_time():
     assert torch.equal(model(x), first)
     model.set_adapter("second")
     assert torch.equal(model(x), net()(x))
+    with pytest.raises(CrabError, match="one adapter at a time: activate one of default, second"):
+        model.base_model.set_adapter(["default", "second"])
+    assert torch.equal(model(x), net()(x))
     model.delete_adapter("second")
     model.set_adapter("default")
     assert torch.equal(model(x), first)

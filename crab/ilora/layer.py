@@ -35,6 +35,8 @@ from peft import PeftModel
 from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import Tensor, nn
 
+from crab import CrabError
+
 from .config import ILoRAConfig
 
 Gate = Callable[[Tensor], Tensor]  # what the router decided, (..., heads) float32 → what to use instead
@@ -72,6 +74,12 @@ class ILoRALinear(nn.Module, BaseTunerLayer):
         self.dropout[adapter_name] = config.dropout
         self._move_adapter_to_device_of_base_layer(adapter_name)
         self.set_adapter(self.active_adapters, inference_mode=config.inference_mode)
+
+    def set_adapter(self, adapter_names: str | list[str], inference_mode: bool = False) -> None:
+        """Activate an adapter. Raises CrabError for several: what is recorded and overridden is one adapter's routing."""
+        if not isinstance(adapter_names, str) and len(adapter_names) > 1:
+            raise CrabError(f"I-LoRA routes by one adapter at a time: activate one of {', '.join(adapter_names)}.")
+        super().set_adapter(adapter_names, inference_mode=inference_mode)
 
     def load(
         self, adapter_name: str, *, R: Tensor, A: Tensor, heads: Sequence[Tensor], dtype: torch.dtype | None = None
