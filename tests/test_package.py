@@ -4,16 +4,24 @@ import subprocess
 import sys
 
 
-def test_the_package_imports_without_page_or_decoders(request):
+DECODERS = ("media", "segment", "page", "__main__")  # rooms of `crab` that may need a decoder or the page
+
+
+def test_every_other_room_imports_without_page_or_decoders(request):
     """A machine that only trains or measures has none of these."""
+    crab = request.config.rootpath / "crab"
+    names = [
+        ".".join(path.relative_to(crab.parent).with_suffix("").parts).removesuffix(".__init__")
+        for path in sorted(crab.rglob("*.py")) if path.relative_to(crab).with_suffix("").parts[0] not in DECODERS
+    ]  # fmt: skip
+    assert {"crab", "crab.prompt", "crab.learn.train", "crab.routing.survey", "crab.scenes.render"} <= set(names)
     code = (
-        "import sys\n"
+        "import importlib, sys\n"
         "for name in ('gradio', 'av', 'cv2'): sys.modules[name] = None\n"
-        "import crab, crab.media, crab.prompt, crab.ask, crab.learn.train, crab.learn.evaluate\n"
-        "print(crab.CrabError.__name__)"
+        "for name in sys.argv[1:]: importlib.import_module(name)"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=request.config.rootpath, capture_output=True, text=True)
-    assert (done.returncode, done.stdout.strip()) == (0, "CrabError"), done.stderr
+    done = subprocess.run([sys.executable, "-c", code, *names], cwd=crab.parent, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_nothing_in_crab_reaches_for_the_screen(request):
