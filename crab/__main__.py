@@ -178,6 +178,7 @@ def _parser() -> argparse.ArgumentParser:
     claims.add_argument("--count", type=_positive, metavar="N", help="records of every dataset (default: all)")
     claims.add_argument("--out", type=_new_file, metavar="FILE.json", help="write claims and outcomes there")
     _model_arguments(claims)
+    _quantize_argument(claims)
     claims.set_defaults(run=run_claims)
 
     figure = commands.add_parser("figure", help="draw saved router weights: for the screen, for a paper, as a table")

@@ -239,7 +239,8 @@ with gr.Blocks():
 files = [answer, weights, *(app.taken(result, format, folder) for format in ("html", "csv", "svg", "pdf"))]
 assert all(map(os.path.getsize, files))
 app.listed_examples()
-app.launch(SimpleNamespace(launch=lambda **given: given["js"].index("=>")))
+page = {"mcp_error": None, "mcp_server": None, "share": False, "share_url": None, "local_url": "http://127.0.0.1:7860/"}
+app.launch(SimpleNamespace(launch=lambda **given: given["js"].index("=>"), **page))
 """
 
 
