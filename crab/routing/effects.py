@@ -74,8 +74,9 @@ class Comparison:
         if not self.shifts:
             return ()
         mean, most = np.mean([shift.nats for shift in self.shifts]), max(self.shifts, key=lambda shift: abs(shift.nats))
-        return (f"The second run gives the first answer {mean:+.3f} nats a token, most of all "
-                f"{most.nats:+.3f} at {most.text.strip()!r}.",)  # fmt: skip
+        mean, least = (f"{nats:+.3f}".replace("-", "−") for nats in (mean, most.nats))
+        return (f"The second run gives the first answer {mean} nats a token, most of all {least} at "
+                f"{most.text.strip()!r}.",)  # fmt: skip
 
     def __str__(self) -> str:
         edits = (f"{edit.kind}: {edit.before!r} -> {edit.after!r}" for edit in self.words if edit.kind != "equal")
