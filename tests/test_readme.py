@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from crab import trace
 from crab.__main__ import main
 
 
@@ -23,9 +24,13 @@ def test_every_crab_command_runs(readme, capsys):
         assert capsys.readouterr().out.strip()
 
 
-def test_the_notebook_code_runs(readme, capsys):
+def test_the_notebook_code_runs(readme, request, capsys, tmp_path, monkeypatch):
+    (tmp_path / "assets").symlink_to(request.config.rootpath / "assets")
+    monkeypatch.chdir(tmp_path)
     run(code(readme, "crab.model"))
     assert "3)" in capsys.readouterr().out  # the shape of the router weights
+    assert set(trace.load("routing.npz")) == {"language", "audio", "vision"}
+    assert "<html" in (tmp_path / "routing.html").read_text(encoding="utf-8")
 
 
 def test_a_program_asks_the_page(readme, address):
