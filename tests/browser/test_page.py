@@ -156,6 +156,9 @@ def test_a_picture_with_its_sound_is_marked(page, clips):
     page.get_by_label("Picture + sound").click()
     page.set_input_files("input[type=file][accept*=image]", str(clips / "fire_engine" / "frame.jpg"))
     page.set_input_files("input[type=file][accept*=audio]", str(clips / "fire_engine" / "audio.wav"))
+    # Both are there: what still unfolds would move the button from under the pointer.
+    expect(page.get_by_role("button", name="Remove Image")).to_be_visible()
+    expect(page.get_by_role("button", name="Play", exact=True)).to_be_visible()
     page.get_by_label("Segmentation and grounding").click()
     page.get_by_label("At which second?").fill("7")
     page.click("#ask")
