@@ -12,8 +12,10 @@ STYLE = """<style>
 .crab-evidence { overflow-x: auto; margin-top: 20px; }
 .crab-evidence table { border-collapse: collapse; width: 100%; min-width: 600px; font-variant-numeric: tabular-nums; }
 .crab-evidence caption { text-align: left; padding: 0 0 8px; }
-.crab-evidence table :is(th, td) { text-align: left; padding: 7px 14px 7px 0; vertical-align: top; border: 0;
-  border-bottom: 1px solid color-mix(in srgb, currentColor 14%, transparent); background: none; }
+/* The page around draws every table as a grid. */
+.crab-evidence :is(table, thead, tbody, tr) { border: 0 !important; }
+.crab-evidence table :is(th, td) { text-align: left; padding: 7px 14px 7px 0 !important; vertical-align: top;
+  border: 0 !important; border-bottom: 1px solid color-mix(in srgb, currentColor 14%, transparent) !important; }
 .crab-evidence table th { font-weight: 560; }
 .crab-evidence small { display: block; opacity: .75; font-size: 12px; }
 .crab-evidence .clear { font-weight: 650; opacity: 1; }
