@@ -257,9 +257,9 @@ class Crab:
     ) -> Scores:
         """What the model makes of an answer, `written`, and of what follows `at` tokens of it, in one pass."""
         logits = self._logits(prompt, written, intervention, last=len(written) + 1)
-        rows = logits.double().log_softmax(dim=-1)  # (written + 1, vocabulary)
-        said = torch.tensor(list(written), dtype=torch.long, device=rows.device)[:, None]
-        return Scores(rows[:-1].gather(1, said)[:, 0].cpu().numpy(), rows[at].cpu().numpy())
+        rows = logits.cpu().double().log_softmax(dim=-1)  # (written + 1, vocabulary); not every device has float64
+        said = torch.tensor(list(written), dtype=torch.long)[:, None]
+        return Scores(rows[:-1].gather(1, said)[:, 0].numpy(), rows[at].numpy())
 
     @torch.inference_mode()
     def logits(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +54,7 @@ class Outcome:
     high: float
     questions: int
     scenes: int
-    verdict: str = field(default="")
+    verdict: str = ""
 
     def __str__(self) -> str:
         return (f"{self.verdict}: {self.claim.text} Silenced there {self.cost:+.4f}, elsewhere {self.other:+.4f} nats a "
@@ -190,7 +190,10 @@ def _claim(row: Any, number: int, path: str | Path) -> Claim:
 
 def write(outcomes: Sequence[Outcome], path: str | Path) -> None:
     """Write outcomes as `read` reads claims and `read_outcomes` outcomes: a claim's fields, and what came of it."""
-    rows = [asdict(found.claim) | {"outcome": asdict(replace(found, claim=None)) | {"claim": None}} for found in outcomes]
+    rows = []
+    for found in outcomes:
+        outcome = asdict(found)
+        rows.append(outcome.pop("claim") | {"outcome": outcome})
     Path(path).write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
 
 

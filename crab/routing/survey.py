@@ -13,7 +13,7 @@ from torch import Tensor
 from crab import CrabError
 from crab.ask import windows_of
 from crab.ilora import adapted_layers
-from crab.model import Crab, site_of
+from crab.model import Crab, grown, site_of
 from crab.routing.atlas import LONGEST, VIEWS, Asked, Atlas, signature
 from crab.routing.separation import HIDDEN, OWN, RANDOM, TOKENS, controls
 from crab.routing.sites import Tally
@@ -33,7 +33,7 @@ def survey(crab: Crab, asked: Iterable[Asked], *, draws: int = DRAWS, max_new_to
     runs, found, rows, tally = [], [], [], Tally()
     for one in asked:
         sums = _Sums(draws)
-        routing = dict(_routed(crab, one, sums, max_new_tokens))
+        routing = _routed(crab, one, sums, max_new_tokens)
         runs.append(one)
         found.append(signature(routing))
         rows.append(sums.signatures())
@@ -62,8 +62,7 @@ def _routed(crab: Crab, one: Asked, sums: _Sums, max_new_tokens: int) -> dict[st
         sums.tokens = prompt.map.tokens
         with _watched(crab, sums):
             for step in crab.stream(prompt, max_new_tokens=max_new_tokens, trace_routing=True):
-                for tower, trace in step.routing.items():
-                    routing[tower] = routing[tower].append(trace) if tower in routing else trace
+                routing = grown(routing, step.routing)
     return routing
 
 
