@@ -43,8 +43,8 @@ from uuid import uuid4
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read when gradio is imported: the page calls nobody
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")  # its advice is for who writes models, not for who asks them
 
-import spaces  # noqa: E402, F401  before anything that may touch CUDA; does nothing outside a ZeroGPU Space
 import gradio as gr  # noqa: E402
+import spaces  # noqa: E402, F401  before anything that may touch CUDA; does nothing outside a ZeroGPU Space
 from PIL import Image  # noqa: E402
 
 from crab import CrabError, compose, trace  # noqa: E402
@@ -54,7 +54,8 @@ from crab.media import Clip, Limits, check_length, open_clip, process  # noqa: E
 from crab.model import Crab  # noqa: E402
 from crab.page import zerogpu  # noqa: E402
 from crab.prompt import LONGEST_QUESTION, check_question, check_words, is_of  # noqa: E402
-from crab.routing import atlas as atlases, claims, effects, separation  # noqa: E402
+from crab.routing import atlas as atlases  # noqa: E402
+from crab.routing import claims, effects, separation
 from crab.scenes import render  # noqa: E402
 from crab.scenes.script import BACKDROPS, DURATION, Scene  # noqa: E402
 from crab.segment import Segmenter, load_segmenter  # noqa: E402
@@ -750,12 +751,11 @@ def workbench() -> SimpleNamespace:
         w.what = gr.Radio(CHANGES, value="mute", label="What to do", elem_classes="segments")
         w.heads = gr.CheckboxGroup(label="Which heads", elem_classes="segments")
         w.source = gr.Dropdown(label="Whose average", visible=False, type="index")
-        with gr.Accordion("Only in some places (all, where nothing is chosen)", open=False):
-            with gr.Row():
-                w.towers = gr.Dropdown(label="Parts of the model", multiselect=True, min_width=180)
-                w.layers = gr.Dropdown(label="Layers, from 0", multiselect=True, min_width=140)
-                w.modules = gr.Dropdown(label="Modules", multiselect=True, min_width=140)
-                w.kinds = gr.Dropdown(label="Tokens", multiselect=True, min_width=140)
+        with gr.Accordion("Only in some places (all, where nothing is chosen)", open=False), gr.Row():
+            w.towers = gr.Dropdown(label="Parts of the model", multiselect=True, min_width=180)
+            w.layers = gr.Dropdown(label="Layers, from 0", multiselect=True, min_width=140)
+            w.modules = gr.Dropdown(label="Modules", multiselect=True, min_width=140)
+            w.kinds = gr.Dropdown(label="Tokens", multiselect=True, min_width=140)
         w.again = gr.Button("Ask again, changed", variant="primary", elem_id="again")
         w.said = gr.HTML(elem_id="said")
     with gr.Column(visible=False, elem_classes="card", elem_id="pair") as w.pair:
@@ -1373,8 +1373,7 @@ def programs(model: SimpleNamespace, examples: list[SimpleNamespace]) -> None:
         """
         with sentences():
             with closing(model.answers(open_clip(media, frame=second), task_named(task), question, None)) as results:
-                for result in results:
-                    pass
+                [*_, result] = results
             return pictured(result)
 
     def call(function: Callable, name: str, inputs: list[Any], told: Any = outputs) -> None:

@@ -446,7 +446,8 @@ def run_route(args: argparse.Namespace) -> None:
 
 
 def run_atlas(args: argparse.Namespace) -> None:
-    from crab.routing import atlas as atlases, effects, separation, sites
+    from crab.routing import atlas as atlases
+    from crab.routing import effects, separation, sites
     from crab.routing.survey import survey
 
     asked = list(atlases.questions(args.data, count=args.count, split=args.split))
@@ -465,7 +466,8 @@ def run_atlas(args: argparse.Namespace) -> None:
 
 
 def run_claims(args: argparse.Namespace) -> None:
-    from crab.routing import atlas as atlases, claims
+    from crab.routing import atlas as atlases
+    from crab.routing import claims
 
     told = claims.read(args.file)
     asked = list(atlases.questions(args.data, count=args.count, split="train"))

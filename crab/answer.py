@@ -316,9 +316,7 @@ def _events(blocks: list[_Block], start: float, duration: float) -> tuple[tuple[
             else:
                 unread.append(written)
         follows = blocks[i + 1].kind if i + 1 < len(blocks) else ""
-        if not label:
-            unread = [block.body]
-        elif not ranges and not unread and (block.kind == "range" or follows != "range"):
+        if not label or not ranges and not unread and (block.kind == "range" or follows != "range"):
             unread = [block.body]
         else:
             events.update((Event(label, modality, *time), None) for time in times)

@@ -74,8 +74,16 @@ def mini():
 def tiny_sam2(tmp_path_factory) -> Path:
     """A folder laid out like facebook/sam2.1-hiera-large, with a very small SAM 2 of random weights in it."""
     torch = pytest.importorskip("torch")
-    from transformers import (Sam2Config, Sam2HieraDetConfig, Sam2ImageProcessor, Sam2MaskDecoderConfig, Sam2Model,
-                              Sam2Processor, Sam2PromptEncoderConfig, Sam2VisionConfig)
+    from transformers import (
+        Sam2Config,
+        Sam2HieraDetConfig,
+        Sam2ImageProcessor,
+        Sam2MaskDecoderConfig,
+        Sam2Model,
+        Sam2Processor,
+        Sam2PromptEncoderConfig,
+        Sam2VisionConfig,
+    )
 
     torch.manual_seed(0)
     backbone = Sam2HieraDetConfig(hidden_size=8, image_size=[128, 128], blocks_per_stage=[1, 1, 2, 1],

@@ -32,9 +32,9 @@ from crab import CrabError
 from crab.answer import Box
 from crab.ask import ask
 from crab.ilora import Intervention
-from crab.routing import effects
 from crab.media import open_clip
 from crab.page import zerogpu
+from crab.routing import effects
 from crab.tasks import TASKS
 
 PLATFORM = os.environ["SPACES_ZERO_DEVICE_API_URL"]

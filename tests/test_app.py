@@ -18,11 +18,10 @@ from gradio_client.exceptions import AppError
 from PIL import Image
 
 import app
-from crab import CrabError
+from crab import CrabError, compose
 from crab.answer import parse
 from crab.ask import LOOKED_AT
 from crab.media import frame_at, open_clip
-from crab import compose
 from crab.scenes import render, script
 from crab.segment import GrabCut
 from crab.tasks import FAMILIES, TASKS
@@ -223,7 +222,7 @@ def long(tmp_path_factory):
     ({"video": True, "other_video": True, "family": "matching", "second": "soon"}, set()),
 ])  # fmt: skip
 def test_the_form_says_what_it_lacks_where_it_lacks_it(tmp_path, asked, lacks):
-    form = {name: None for name in app.INPUTS} | {f"{name}_as": family.default for name, family in FAMILIES.items()}
+    form = dict.fromkeys(app.INPUTS) | {f"{name}_as": family.default for name, family in FAMILIES.items()}
     form |= {"source": "video", "family": "question", "question": "", "second": ""} | asked
     told = app.lacking(form, str(tmp_path))
     assert told.keys() == lacks and all(told.values())
@@ -243,7 +242,7 @@ def test_every_state_of_a_visitor_is_let_go_in_time(page):
 @pytest.fixture
 def runs(scene_clip):
     """A form, and the run that answered it."""
-    form = {name: None for name in app.INPUTS} | {f"{name}_as": family.default for name, family in FAMILIES.items()}
+    form = dict.fromkeys(app.INPUTS) | {f"{name}_as": family.default for name, family in FAMILIES.items()}
     form |= {"source": "video", "family": "question", "question": "What?", "second": "", "video": str(scene_clip)}
     return form, [app.Result(app.open_clip(scene_clip), TASKS["avqa"], "What?", "", "", done=True)]
 

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter, defaultdict
-from functools import lru_cache
+from functools import cache
 
 import numpy as np
 import pytest
@@ -24,7 +24,7 @@ OPENINGS = {  # how a question begins -> the kinds that ask so
 }
 
 
-@lru_cache(maxsize=None)
+@cache
 def asked(kind):
     """(scene, what it is asked) wherever the kind has a clear answer."""
     found = []

@@ -13,8 +13,8 @@ from crab.__main__ import main
 from crab.ask import Result, ask
 from crab.ilora import Intervention
 from crab.routing import atlas as atlases
-from crab.routing.survey import survey
 from crab.routing.atlas import Atlas
+from crab.routing.survey import survey
 from crab.tasks import TASKS
 from crab.trace import RoutingTrace, Site, Token
 

@@ -5,11 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from crab import CrabError, answer
-from crab import compose
+from crab import CrabError, answer, compose
+from crab.compose import Row, stretches
 from crab.scenes import render
 from crab.scenes.actors import ACTIONS, ACTORS, EMOTIONS, OBJECTS
-from crab.compose import Row, stretches
 from crab.tasks import TASKS
 
 DOG = Row("dog", 20, 50, "0-10", "2-6")

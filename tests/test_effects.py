@@ -14,8 +14,8 @@ from crab.__main__ import main
 from crab.answer import Box, Event
 from crab.ilora import Intervention
 from crab.routing import effects
-from crab.routing.effects import Edit
 from crab.routing.atlas import Asked
+from crab.routing.effects import Edit
 from crab.segment import Mask
 from crab.tasks import TASKS
 

@@ -7,8 +7,8 @@ import sys
 import pytest
 from test_trace import towers
 
-from crab.__main__ import main
 from crab import trace
+from crab.__main__ import main
 from visualize import export
 
 

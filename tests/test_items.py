@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from functools import lru_cache
+from functools import cache
 
 import numpy as np
 import pytest
@@ -36,12 +36,12 @@ FAMILY = {
 }  # fmt: skip
 
 
-@lru_cache(maxsize=None)
+@cache
 def reader():
     return mini.processor(mini.tokenizer(scenes=40))
 
 
-@lru_cache(maxsize=None)
+@cache
 def item(kind, number=11):
     return items.make_item(reader(), kind, number)
 

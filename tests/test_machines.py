@@ -15,7 +15,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from conftest import GOLDEN, ROOT
 
 SOURCES = [*sorted((ROOT / "crab").rglob("*.py")), *sorted((ROOT / "visualize").rglob("*.py")), ROOT / "app.py"]
@@ -58,9 +57,7 @@ def unsaid(tree: ast.AST) -> list[int]:
             packed = before in ("gzip", "bz2", "lzma")
             if "t" in mode if packed else "b" not in mode:
                 lines.append(call.lineno)
-        elif name in TEXT and len(call.args) <= TEXT[name]:
-            lines.append(call.lineno)
-        elif any(getattr(given.get(word), "value", None) is True for word in ("text", "universal_newlines")):
+        elif name in TEXT and len(call.args) <= TEXT[name] or any(getattr(given.get(word), "value", None) is True for word in ("text", "universal_newlines")):
             lines.append(call.lineno)
     return lines
 

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_caption import TOGETHER
 
-from crab.answer import Event
 from crab import metrics
+from crab.answer import Event
 from crab.metrics import (
     accuracy,
     accuracy_by_type,

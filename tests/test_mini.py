@@ -4,6 +4,7 @@ import json
 
 import pytest
 import torch
+from conftest import MINI
 
 from crab import avuie
 from crab.learn import evaluate
@@ -11,7 +12,6 @@ from crab.learn import mini as mini_model
 from crab.model import Crab, site_of
 from crab.scenes import dataset
 from crab.segment import GrabCut
-from conftest import MINI
 
 
 def test_it_fits_a_host_without_large_file_storage():

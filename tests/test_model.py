@@ -60,8 +60,8 @@ def test_every_token_is_routed_as_released(dataset, tiny, golden, golden_prompts
     routing = next(tiny.stream(golden_prompts[dataset], max_new_tokens=1, trace_routing=True)).routing
     expected = {k.split("/")[-1]: v for k, v in np.load(golden / "golden_routes.npz").items() if k.startswith(dataset)}
     assert expected
-    for name, weights in expected.items():
-        assert np.abs(_weights(routing, name) - weights).max() < 2e-4, name  # sound is decoded not quite alike
+    for name, gates in expected.items():
+        assert np.abs(_weights(routing, name) - gates).max() < 2e-4, name  # sound is decoded not quite alike
 
 
 def _weights(routing, published: str) -> np.ndarray:

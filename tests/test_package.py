@@ -5,7 +5,6 @@ import re
 import subprocess
 import sys
 
-
 DECODERS = ("media", "segment", "page", "__main__")  # rooms of `crab` that may need a decoder or the page
 
 
@@ -42,7 +41,7 @@ def test_every_room_stands_in_the_list_of_rooms_and_uses_only_what_is_below_it(r
     assert {room.removeprefix("crab/") for room in told if room.startswith("crab/")} == there
     assert {"app.py", "visualize/", "assets/", "tests/"} <= set(told)
     modules = [room.rstrip("/").removesuffix(".py").replace("/", ".") for room in told]
-    for place, (room, module) in enumerate(zip(told, modules)):
+    for place, (room, _module) in enumerate(zip(told, modules)):
         files = sorted((root / room).rglob("*.py")) if room.endswith("/") else [root / room]
         if room in ("assets/", "tests/"):
             continue

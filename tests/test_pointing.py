@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from functools import lru_cache
+from functools import cache
 
 import numpy as np
 import pytest
@@ -17,13 +17,13 @@ SEEDS = range(120)
 GROUPS = ("instrument", "animal", "vehicle", "person")
 
 
-@lru_cache(maxsize=None)
+@cache
 def shown(seed, time):
     """Name -> (part, mask on the grid) of who shows, from left to right."""
     return {part.actor: (part, mask) for part, mask in render.masks(script.write(seed), time, pointing.GRID)}
 
 
-@lru_cache(maxsize=None)
+@cache
 def pointed(kind):
     """(seed, what is pointed at) for every scene where that is clear."""
     ask = {
@@ -70,7 +70,7 @@ def test_who_is_pointed_at_is_the_one_that_sounds(kind):
 
 
 def test_points_lie_inside_from_left_to_right():
-    for seed, found in (*pointed("s4"), *pointed("ref_avs")):
+    for _seed, found in (*pointed("s4"), *pointed("ref_avs")):
         if found.mask is not None:
             points = pointing.points_in(found.mask)
             assert len(points) == 3 and all(found.mask[y, x] for x, y in points)
@@ -87,7 +87,7 @@ def test_points_lie_even_in_what_is_one_pixel_thin():
 
 
 def test_text_is_read_back_as_the_box_and_the_points():
-    for seed, found in pointed("s4"):
+    for _seed, found in pointed("s4"):
         said = parse(f"Its {pointing.box_and_points(found.mask)}.", TASKS["s4"], size=pointing.GRID)
         [box] = said.boxes
         assert (box.x1, box.y1, box.x2, box.y2) == render.box(found.mask)
@@ -130,7 +130,7 @@ def test_words_fit_what_is_meant_and_nothing_else():
 
 def test_words_of_every_kind_are_used():
     used = Counter()
-    for seed, found in pointed("ref_avs"):
+    for _seed, found in pointed("ref_avs"):
         words = found.words
         for name in sorted(OBJECTS, key=len, reverse=True):
             words = words.replace(f"the {ACTORS[name].label}", "the LABEL").replace(f" {name}", " NAME")

@@ -285,7 +285,7 @@ def test_words_are_tokenized_as_ever(words, tiny, mini):
 def test_a_marker_that_is_typed_is_text(task, processor):
     seen, tokenizer = blank(task), processor.tokenizer
     plain = prompt.assemble(processor, seen, task, typed(task, "who")[0], frame_size=28)
-    special = set(tokenizer.all_special_ids) | set(tokenizer.added_tokens_encoder[m] for m in MARKERS)
+    special = set(tokenizer.all_special_ids) | {tokenizer.added_tokens_encoder[m] for m in MARKERS}
 
     def control(made):
         return [i for i in made.inputs["input_ids"][0].tolist() if i in special]

@@ -14,10 +14,10 @@ import weakref
 import numpy as np
 import pytest
 import torch
+from conftest import GOLDEN, MINI, ROOT
 from peft import get_peft_model
 from safetensors.torch import load_file, save_file
 
-from conftest import GOLDEN, MINI, ROOT
 from crab import CrabError, weights
 from crab.__main__ import main
 from crab.ilora import ILoRAConfig, Intervention, adapted_layers, checkpoint, trace

@@ -3,7 +3,7 @@
 import json
 import re
 from collections import Counter
-from functools import lru_cache
+from functools import cache
 
 import numpy as np
 import pytest
@@ -47,14 +47,14 @@ GRAMMAR = {
 }
 
 
-@lru_cache(maxsize=None)
+@cache
 def asked(ask, seed):
     """The scene (or pair) of a seed and what it is asked."""
     scene = getattr(script, (WRITERS)[ask])(seed)
     return scene, tuple(getattr(questions, ask)(scene, np.random.default_rng(seed)))
 
 
-@lru_cache(maxsize=None)
+@cache
 def of(dataset):
     """(scene or pair, question) of one data set, many times over."""
     ask = next(ask for ask in WRITERS if dataset in SETS[ask])

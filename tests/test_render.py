@@ -1,7 +1,7 @@
 """A scene drawn and heard: the same bytes from one seed, masks of what shows, silence where nobody sounds."""
 
 from dataclasses import replace
-from functools import lru_cache
+from functools import cache
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ TAIL = 0.35  # seconds after which a room is quiet again
 WHOLE = ((0, DURATION),)
 
 
-@lru_cache(maxsize=None)
+@cache
 def scene_of(seed, writer="write"):
     return getattr(script, writer)(seed)
 
@@ -54,8 +54,8 @@ def test_one_seed_is_one_picture_and_one_sound(writer):
     for seed in range(3):
         scene = scene_of(seed, writer)
         first = render.frame(scene, 3.3, SIZE).tobytes(), render.sound(scene).tobytes()
-        for cache in (sprite, backdrops._whole, backdrops.front, render._shadow, render._tempo):
-            cache.cache_clear()
+        for cached in (sprite, backdrops._whole, backdrops.front, render._shadow, render._tempo):
+            cached.cache_clear()
         again = getattr(script, writer)(seed)
         assert first == (render.frame(again, 3.3, SIZE).tobytes(), render.sound(again).tobytes())
         made.update(first)
@@ -150,7 +150,7 @@ def test_masks_leave_out_what_stands_in_front():
         free = replace(scene, background=replace(scene.background, front=""))
         bare, covered = (render.frame(replace(one, parts=()), 4.5, SIZE) for one in (free, scene))
         front = (bare != covered).any(axis=2)
-        before = {part: mask for part, mask in render.masks(free, 4.5, SIZE)}
+        before = dict(render.masks(free, 4.5, SIZE))
         for part, mask in render.masks(scene, 4.5, SIZE):
             assert not (mask & ~before[part]).any()
             assert not (mask & binary_erosion(front)).any()

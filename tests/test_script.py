@@ -1,7 +1,7 @@
 """The scripts: one seed is one scene of a kind, and scenes vary as promised."""
 
 from dataclasses import replace
-from functools import lru_cache
+from functools import cache
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ WRITERS = ("write", "write_action", "write_emotion", "write_picture", "write_sou
 WHOLE = ((0, DURATION),)
 
 
-@lru_cache(maxsize=None)
+@cache
 def scenes(writer, count=400):
     """All scenes of the first seeds; of pairs, both."""
     written = [getattr(script, writer)(seed) for seed in range(count)]

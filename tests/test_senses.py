@@ -1,6 +1,6 @@
 """What the encoders are asked on their own is true of the scene, position by position and cell by cell."""
 
-from functools import lru_cache
+from functools import cache
 
 import numpy as np
 import pytest
@@ -82,7 +82,7 @@ def looked_at(number):
     return (script.write if number % 4 else script.write_picture)(number), tuple(times[step : step + 2])
 
 
-@lru_cache(maxsize=None)
+@cache
 def shows(number):
     """Part -> its masks, (moments, 112, 112), empty where it does not show."""
     scene, times = looked_at(number)

@@ -7,9 +7,9 @@ import json
 import numpy as np
 import pytest
 
-from crab.trace import RoutingTrace, Site, Token
 from crab.routing import sites
 from crab.routing.sites import Usage
+from crab.trace import RoutingTrace, Site, Token
 
 SITES = tuple(Site("language", layer, module) for layer in (0, 1) for module in ("q_proj", "o_proj"))
 WORDS = ["dog", "cat"] * 20

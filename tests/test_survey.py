@@ -8,7 +8,8 @@ from test_atlas import clip, own, run  # noqa: F401  a run of a tiny model
 
 from crab import CrabError
 from crab.ilora import adapted_layers
-from crab.routing import atlas as atlases, survey
+from crab.routing import atlas as atlases
+from crab.routing import survey
 from crab.routing.atlas import Asked
 from crab.tasks import TASKS
 

@@ -4,7 +4,6 @@ import json
 
 import numpy as np
 import pytest
-
 from test_live import random_trace
 
 from crab import CrabError, trace

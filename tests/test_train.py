@@ -12,9 +12,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from conftest import GOLDEN, ROOT
 from safetensors.torch import load_file, save_file
 
-from conftest import GOLDEN, ROOT
 from crab import CrabError, avuie
 from crab.__main__ import main
 from crab.ilora import ILoRAConfig, adapted_layers

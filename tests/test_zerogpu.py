@@ -24,9 +24,9 @@ from crab.answer import Box
 from crab.ask import ask
 from crab.ilora import Intervention
 from crab.ilora.trace import RoutingTrace
-from crab.routing import effects
 from crab.model import Crab, Step
 from crab.page import zerogpu
+from crab.routing import effects
 from crab.segment import GrabCut, Sam2
 from crab.tasks import TASKS
 

@@ -12,7 +12,8 @@ import numpy as np
 import plotly.graph_objects as go
 
 from crab.trace import RoutingTrace, Site
-from visualize import theme, trace as read
+from visualize import theme
+from visualize import trace as read
 
 LIMIT = 0.25  # of a weight's range 0…1; a difference beyond it has the colour of the end and is counted
 

@@ -16,7 +16,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from crab.trace import RoutingTrace, Site
-from visualize import difference, theme, trace as read
+from visualize import difference, theme
+from visualize import trace as read
 
 STYLE = {
     "font.family": "sans-serif", "font.size": 8, "axes.spines.top": False, "axes.spines.right": False,

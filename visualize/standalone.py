@@ -34,7 +34,8 @@ import numpy as np
 from PIL import Image
 
 from crab.trace import RoutingTrace
-from visualize import mel, theme, trace as read
+from visualize import mel, theme
+from visualize import trace as read
 
 VIEWS = ("overview", "tokens", "clip", "modality", "heatmap")
 SIDE, QUALITY = 224, 70  # pixels a side at the most, JPEG quality: of the pictures

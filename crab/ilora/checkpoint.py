@@ -250,9 +250,9 @@ def not_finite(tensors: Mapping[str, Tensor]) -> str | None:
     """The name of the first tensor that holds NaN or infinity; None if all are finite."""
     for name, tensor in tensors.items():
         # A sum is what is read fastest, and not finite where one number is not; it may also just be too large.
-        if tensor.is_floating_point() and tensor.element_size() > 1 and not tensor.is_meta:
-            if not bool(tensor.sum().isfinite()) and not bool(tensor.isfinite().all()):
-                return name
+        has_numbers = tensor.is_floating_point() and tensor.element_size() > 1 and not tensor.is_meta
+        if has_numbers and not bool(tensor.sum().isfinite()) and not bool(tensor.isfinite().all()):
+            return name
     return None
 
 

@@ -22,6 +22,7 @@ from PIL import Image
 from crab import CrabError, avuie, media, segment
 from crab import answer as answers
 from crab.answer import NOTHING, Answer, Box, Event
+from crab.learn.rows import NO_ANSWER, Flaw, dataset_of, matched, picture_of, row_of, short
 from crab.metrics import (
     Overlap,
     accuracy,
@@ -36,7 +37,6 @@ from crab.metrics import (
     segment_accuracy,
     segmentation,
 )
-from crab.learn.rows import NO_ANSWER, Flaw, dataset_of, matched, picture_of, row_of, short
 from crab.model import Crab
 from crab.prompt import Media, Prompt, assemble, gather
 from crab.segment import Segmenter

@@ -22,6 +22,7 @@ import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -340,7 +341,7 @@ class Records(Dataset):
             end = self.processor.tokenizer.eos_token
             asked = [(record.task, record.question, "", record.target + end) for record in records]
             try:
-                return batch([join(self.processor, asked, lambda text: self._inputs(records[0], text))])
+                return batch([join(self.processor, asked, partial(self._inputs, records[0]))])
             except CrabError as error:
                 for one in records:
                     print(f"{one.task.name}/train.json, record {one.number} is left out: {error}", file=sys.stderr)

@@ -83,7 +83,7 @@ def _eight_bits(picture: Image.Image, *, signed: bool) -> np.ndarray:
         grey = np.nan_to_num(grey, posinf=np.nan, neginf=np.nan)
         low, high = min(0.0, float(grey.min())), max(1.0, float(grey.max()))
         return np.rint((grey - low) / (high - low) * 255).astype(np.uint8)
-    if 0 <= grey.min() and grey.max() < 1 << 16:  # sixteen bits in a wider room, as some writers keep them
+    if grey.min() >= 0 and grey.max() < 1 << 16:  # sixteen bits in a wider room, as some writers keep them
         return (grey >> 8).astype(np.uint8)
     black = 1 << 31 if signed else 0
     return (((grey.astype(np.int64) + black) & 0xFFFFFFFF) >> 24).astype(np.uint8)

@@ -252,8 +252,9 @@ def counted(path: Path) -> _Timeline:
     if not is_film(path):
         with open_file(path) as container:
             rate = video_stream(container).average_rate
-    for time, last, _ in every_frame(path):
+    for time, duration, _ in every_frame(path):
         times.append(time)
+        last = duration
         if time is not None and time > Limits.seconds + 1:
             break
     times = _known(times, 1 / float(rate or _USUAL_RATE))

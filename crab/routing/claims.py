@@ -19,6 +19,7 @@ from crab import CrabError, answer
 from crab.answer import CLOCK
 from crab.ilora.trace import Intervention
 from crab.model import Crab
+from crab.prompt import Prompt
 from crab.routing.atlas import Asked
 from crab.tasks import FAMILIES
 from crab.trace import Token
@@ -94,15 +95,19 @@ def examine(crab: Crab, claims: Sequence[Claim], asked: Iterable[Asked]) -> tupl
         prompt = crab.prompt(one.clip, one.task, one.question, other=one.other)
         ids = crab.processor.tokenizer(one.target)["input_ids"]
         reads = crab.reads(prompt, ids)
-        likely = lambda by=None: float(crab.scores(prompt, ids, intervention=by).nats.mean())  # noqa: E731
-        before = likely()
+        before = _nats(crab, prompt, ids)
         for i in mine:
             masks = _masks(claims[i], reads, _onsets(one), np.random.default_rng(len(rows[i])))
             if masks is None:  # nothing of the kind is in this clip
                 continue
-            costs = [before - likely(_silenced(claims[i], mask)) for mask in masks]
+            costs = [before - _nats(crab, prompt, ids, _silenced(claims[i], mask)) for mask in masks]
             rows[i].append((one.scene, *costs))
     return tuple(_outcome(claim, crab.name, of) for claim, of in zip(claims, rows))
+
+
+def _nats(crab: Crab, prompt: Prompt, ids: Sequence[int], by: Intervention | None = None) -> float:
+    """The mean log-probability of an answer's tokens, in nats."""
+    return float(crab.scores(prompt, ids, intervention=by).nats.mean())
 
 
 def _silenced(claim: Claim, masks: Mapping[str, np.ndarray]) -> Intervention:

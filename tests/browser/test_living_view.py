@@ -18,7 +18,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from test_trace import towers
 
 from crab.trace import RoutingTrace, Site
-from visualize import standalone, theme, trace as read
+from visualize import standalone, theme
+from visualize import trace as read
 
 FULL = 65535  # what stands for a weight of one in the page
 

@@ -81,7 +81,7 @@ def _typing(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
         add_at(key, int(rng.uniform(0.022, 0.03) * SAMPLE_RATE), 0.4 * key[:300])
         keys.append(key)
     space = 0.8 * _noise(0.09, 260, 1100, rng) * np.exp(-times(0.09) * 60)
-    for number, at in enumerate(beat_samples(samples, beats)):
+    for _number, at in enumerate(beat_samples(samples, beats)):
         add_at(out, at, keys[rng.integers(6)] * rng.uniform(0.8, 1.0))
         if rng.random() < 0.16:
             add_at(out, at, space)
