@@ -70,8 +70,12 @@ LINKED = Path(__file__).parent / "visualize" / "linked.js"  # in the browser: pl
 SOURCES = [("Video", "video"), ("Sound", "sound"), ("Picture + sound", "picture"), ("Any file", "file")]
 TOWERS = {"language": "Language model", "audio": "Hearing", "vision": "Seeing"}
 KINDS = {"text": "Prompt text", "audio": "Sound", "video": "Video", "image": "Picture", "generated": "Answer"}
-CHANGES = [("Mute heads", "mute"), ("Force one head", "force"), ("All heads alike", "uniform"),
-           ("Freeze to another run’s average", "average")]
+CHANGES = [
+    ("Mute heads", "mute"),
+    ("Force one head", "force"),
+    ("All heads alike", "uniform"),
+    ("Freeze to another run’s average", "average"),
+]
 TAKEN = ("csv", "html", "svg", "pdf")
 KEPT, KEPT_BYTES = 8, 200_000_000  # runs of a visitor that can be compared, and what they may weigh together
 OPEN, LEFT = 6 * 3600, 600  # seconds after which they are let go: since they were made, and since the visitor left
@@ -117,8 +121,10 @@ WORDS = {
 }
 EMPTY = """<div class='empty'>The answer appears here as it is written, with bars over the clip’s seconds, the thing
 that sounds marked on its picture, and the router weights behind every word.</div>"""
-CLOSER = ("<h2>Look closer</h2><p class='key'>Point at a word, a piece of picture or of sound: every view shows it. A "
-          "click keeps it, Escape lets go.</p>")
+CLOSER = (
+    "<h2>Look closer</h2><p class='key'>Point at a word, a piece of picture or of sound: every view shows it. A "
+    "click keeps it, Escape lets go.</p>"
+)
 WAITING = "<div class='waiting' role='status'>Looking and listening</div>"
 DRAWING = "<div class='waiting' role='status'>Drawing the scene</div>"
 SWITCH = """<details><summary>Ask the 7B model instead</summary>
@@ -202,8 +208,10 @@ class Page(gr.Blocks):
             raise
         except Exception as error:
             log.info("Not to be read: %r", error)
-            raise problem("Something that was sent is not of its kind: files have to be uploaded, seconds are whole "
-                          "numbers, and words are text.") from None
+            raise problem(
+                "Something that was sent is not of its kind: files have to be uploaded, seconds are whole "
+                "numbers, and words are text."
+            ) from None
 
 
 def told_here(error: gr.Error) -> str:
@@ -336,8 +344,10 @@ def taken(result: Result, format: str, cache: str) -> str:
     title = f"Router weights · {result.task.title}"
     if format == "html":
         facts = [f"{result.model}: {result.text}", *([result.question] if result.question else [])]
-        path.write_text(standalone.page(result.routing, title=title, facts=facts, seen=standalone.Seen(*shown(result))),
-                        encoding="utf-8")
+        path.write_text(
+            standalone.page(result.routing, title=title, facts=facts, seen=standalone.Seen(*shown(result))),
+            encoding="utf-8",
+        )
     else:
         from visualize import export  # with Matplotlib, which the page does not wait for when it starts
 
@@ -349,25 +359,56 @@ def form() -> SimpleNamespace:
     """The left column: a clip, what to ask of it, Ask and Stop."""
     f = SimpleNamespace()
     f.source = gr.Radio(SOURCES, value="video", label="What do you have?", elem_classes="segments")
-    f.video = gr.Video(label="Video", sources=["upload", "webcam"], include_audio=True, height=300, elem_id="video",
-                       elem_classes="clip")
+    f.video = gr.Video(
+        label="Video",
+        sources=["upload", "webcam"],
+        include_audio=True,
+        height=300,
+        elem_id="video",
+        elem_classes="clip",
+    )
     f.other_video = gr.Video(label="Other video", include_audio=True, height=300, visible=False, elem_classes="clip")
     f.picture = gr.Image(label="Picture", type="filepath", height=300, visible=False)
     f.picture.preprocess = lambda file: file and file.path  # crab.media opens it: a broken picture gets its sentence
     f.sound = gr.Audio(label="Sound", type="filepath", buttons=["download"], visible=False)
     f.other_sound = gr.Audio(label="Other sound", type="filepath", buttons=["download"], visible=False)
     f.file = gr.File(label="Any video, sound or picture file", height=140, visible=False)
-    f.family = gr.Radio([(family.title, family.name) for family in FAMILIES.values()], value="question",
-                        label="What to ask", info=FAMILIES["question"].description, elem_classes="pills")
-    f.question = gr.Textbox(label=WORDS["question"][0], placeholder=WORDS["question"][1], lines=1, elem_id="question",
-                            max_length=LONGEST_QUESTION)
-    f.second = gr.Textbox(label="At which second?", placeholder="the middle of a video, the start of a picture’s sound",
-                          max_length=LONGEST["second"], visible=False)  # gr.Number turns empty into 0
+    f.family = gr.Radio(
+        [(family.title, family.name) for family in FAMILIES.values()],
+        value="question",
+        label="What to ask",
+        info=FAMILIES["question"].description,
+        elem_classes="pills",
+    )
+    f.question = gr.Textbox(
+        label=WORDS["question"][0],
+        placeholder=WORDS["question"][1],
+        lines=1,
+        elem_id="question",
+        max_length=LONGEST_QUESTION,
+    )
+    f.second = gr.Textbox(
+        label="At which second?",
+        placeholder="the middle of a video, the start of a picture’s sound",
+        max_length=LONGEST["second"],
+        visible=False,
+    )  # gr.Number turns empty into 0
     with gr.Accordion("Ask it as one dataset does", open=False) as f.details:
         for name, family in FAMILIES.items():
             ways = [(f"{TASKS[dataset].title} · {dataset}", dataset) for dataset in family.datasets]
-            setattr(f, f"{name}_as", gr.Radio(ways, value=family.default, show_label=False, container=False,
-                                              label="Dataset", visible=name == "question", elem_classes="list"))
+            setattr(
+                f,
+                f"{name}_as",
+                gr.Radio(
+                    ways,
+                    value=family.default,
+                    show_label=False,
+                    container=False,
+                    label="Dataset",
+                    visible=name == "question",
+                    elem_classes="list",
+                ),
+            )
     with gr.Row(elem_classes="actions"):
         f.ask = gr.Button("Ask", variant="primary", scale=3, elem_id="ask")
         f.stop = gr.Button("Stop", scale=1, min_width=90, interactive=False, elem_id="stop")
@@ -396,15 +437,23 @@ def form_updates(f: SimpleNamespace, values: dict[str, Any]) -> dict[Any, dict[s
     family, task = FAMILIES[values["family"]], chosen(values)
     matching, label_and_example = family.name == "matching", WORDS[task.needs]
     shown, sound_label = SHOWN[given_as(values)]
-    return {getattr(f, name): gr.update(visible=name in shown)
-            for name in ("video", "other_video", "picture", "other_sound", "file")} | {
-        f.source: gr.update(visible=not matching),
-        f.sound: gr.update(visible="sound" in shown, label=sound_label),
-        f.family: gr.update(info=family.description),
-        f.question: gr.update(visible=bool(task.needs), label=label_and_example[0], placeholder=label_and_example[1]),
-        f.second: gr.update(visible=family.name == "grounding"),
-        f.details: gr.update(open=matching, visible=len(family.datasets) > 1),
-    } | {getattr(f, f"{name}_as"): gr.update(visible=name == family.name) for name in FAMILIES}
+    return (
+        {
+            getattr(f, name): gr.update(visible=name in shown)
+            for name in ("video", "other_video", "picture", "other_sound", "file")
+        }
+        | {
+            f.source: gr.update(visible=not matching),
+            f.sound: gr.update(visible="sound" in shown, label=sound_label),
+            f.family: gr.update(info=family.description),
+            f.question: gr.update(
+                visible=bool(task.needs), label=label_and_example[0], placeholder=label_and_example[1]
+            ),
+            f.second: gr.update(visible=family.name == "grounding"),
+            f.details: gr.update(open=matching, visible=len(family.datasets) > 1),
+        }
+        | {getattr(f, f"{name}_as"): gr.update(visible=name == family.name) for name in FAMILIES}
+    )
 
 
 def answer_sheet() -> SimpleNamespace:
@@ -417,12 +466,20 @@ def answer_sheet() -> SimpleNamespace:
         s.timeline = gr.Plot(show_label=False, container=False, label="Events over the clip’s seconds")
     with gr.Column(visible=False, elem_classes="card", elem_id="where") as s.where:
         gr.HTML("<h2>Where</h2>")
-        s.picture = gr.Image(show_label=False, container=False, interactive=False, format="png",
-                             buttons=["download", "fullscreen"], label="Picture with masks, boxes and points",
-                             alt_text="The frame the answer is about, with masks, boxes and points drawn on it")
+        s.picture = gr.Image(
+            show_label=False,
+            container=False,
+            interactive=False,
+            format="png",
+            buttons=["download", "fullscreen"],
+            label="Picture with masks, boxes and points",
+            alt_text="The frame the answer is about, with masks, boxes and points drawn on it",
+        )
     with gr.Column(visible=False, elem_classes="card", elem_id="writing") as s.writing:
-        gr.HTML("<h2>Which head wrote it</h2><p class='key'>Every adapted layer mixes a few heads anew for each token; "
-                "the router’s weights say how.</p>")
+        gr.HTML(
+            "<h2>Which head wrote it</h2><p class='key'>Every adapted layer mixes a few heads anew for each token; "
+            "the router’s weights say how.</p>"
+        )
         s.live = gr.HTML(elem_id="live")
     with gr.Row(visible=False, elem_id="downloads") as s.downloads:
         s.json = gr.DownloadButton("Answer as JSON", size="sm", min_width=120)
@@ -449,8 +506,10 @@ def facts(result: Result, *, again: bool = False) -> str:
     notes = "".join(f"<li>{escape(note)}</li>" for note in result.notes)
     how = "" if result.done else "stopped · "
     how += "answered before · " if again else ""
-    return (f"<ul class='notes'>{notes}</ul><p class='quiet'>{how}{escape(result.model)} · {first}"
-            f"{result.seconds.total:.1f} s in all · {len(result.token_ids)} tokens</p>")
+    return (
+        f"<ul class='notes'>{notes}</ul><p class='quiet'>{how}{escape(result.model)} · {first}"
+        f"{result.seconds.total:.1f} s in all · {len(result.token_ids)} tokens</p>"
+    )
 
 
 def growing(s: SimpleNamespace, result: Result, before: Result | None, dark: bool) -> dict[Any, Any]:
@@ -469,8 +528,9 @@ def growing(s: SimpleNamespace, result: Result, before: Result | None, dark: boo
 def pictured(result: Result) -> Image.Image:
     """The picture asked about with masks, boxes and points on it, in the colours of the answer's words."""
     answer = result.answer
-    return masks.overlay(result.frame, result.masks, answer.boxes, answer.points, of=result.size,
-                         colours=theme.answer_colours(answer))
+    return masks.overlay(
+        result.frame, result.masks, answer.boxes, answer.points, of=result.size, colours=theme.answer_colours(answer)
+    )
 
 
 def bars(s: SimpleNamespace, result: Result, dark: bool) -> dict[Any, Any]:
@@ -487,8 +547,11 @@ def finished(s: SimpleNamespace, result: Result, dark: bool) -> dict[Any, Any]:
     """The sheet's updates once no more will come: all of `growing` (a browser may have skipped some), and the rest."""
     answer, weights = saved(result, s.json.GRADIO_CACHE)
     updates = growing(s, result, None, dark) | {
-        s.facts: gr.update(value=facts(result), visible=True), s.downloads: gr.update(visible=True),
-        s.json: gr.update(value=answer), s.npz: gr.update(value=weights, visible=weights is not None)}
+        s.facts: gr.update(value=facts(result), visible=True),
+        s.downloads: gr.update(visible=True),
+        s.json: gr.update(value=answer),
+        s.npz: gr.update(value=weights, visible=weights is not None),
+    }
     if result.task.grammar == "events" and not result.answer.events:  # a figure that says so
         updates |= bars(s, result, dark)
     if result.routing:
@@ -542,7 +605,8 @@ def same_clip(one: Clip | None, other: Clip | None) -> bool:
     kinds = ("video", "image", "audio")
     nameless = dict.fromkeys(kinds) | {"name": ""}
     return replace(one, **nameless) == replace(other, **nameless) and all(
-        same_file(getattr(one, kind), getattr(other, kind)) for kind in kinds)
+        same_file(getattr(one, kind), getattr(other, kind)) for kind in kinds
+    )
 
 
 def same_file(one: Path | None, other: Path | None) -> bool:
@@ -566,8 +630,14 @@ def still_here(result: Result | None) -> Result:
     return result
 
 
-def asking(page: gr.Blocks, f: SimpleNamespace, s: SimpleNamespace, shelf: gr.Dataset, examples: list[SimpleNamespace],
-           model: SimpleNamespace) -> None:
+def asking(
+    page: gr.Blocks,
+    f: SimpleNamespace,
+    s: SimpleNamespace,
+    shelf: gr.Dataset,
+    examples: list[SimpleNamespace],
+    model: SimpleNamespace,
+) -> None:
     """Wires asking a clip, and what to do with the answer."""
     inputs, fields, sheet = [getattr(f, name) for name in INPUTS], list(vars(f).values()), list(vars(s).values())
 
@@ -618,8 +688,12 @@ def asking(page: gr.Blocks, f: SimpleNamespace, s: SimpleNamespace, shelf: gr.Da
         try:
             with sentences():
                 run = one_of(runs, int(number) if number.isdecimal() else -1)
-                return cleared(s) | finished(s, run, asked["dark"]) | followed(asked) | {
-                    s.facts: gr.update(value=facts(run, again=True), visible=True)}
+                return (
+                    cleared(s)
+                    | finished(s, run, asked["dark"])
+                    | followed(asked)
+                    | {s.facts: gr.update(value=facts(run, again=True), visible=True)}
+                )
         except gr.Error as error:
             return {s.words: told_here(error)}
 
@@ -654,23 +728,45 @@ def asking(page: gr.Blocks, f: SimpleNamespace, s: SimpleNamespace, shelf: gr.Da
     pressed = gr.on([f.ask.click, f.question.submit], on_press, [s.runs, *inputs], [f.go, s.words], **at_once)
     pressed.success(None, f.go, None, js=START, api_visibility="private")
     pressed.success(None, js=SHOW % "#words", api_visibility="private")
-    f.known.click(on_known, [s.runs, f.go, *inputs], sheet, js=WITH_DARK, **at_once).success(
-        **linking).then(js=WITH_DARK, **explore)
+    f.known.click(on_known, [s.runs, f.go, *inputs], sheet, js=WITH_DARK, **at_once).success(**linking).then(
+        js=WITH_DARK, **explore
+    )
     # An event of its own, since Gradio calls no other when it refuses: so buttons take their turns only after it.
-    checked = f.go.click(lambda *_: None, inputs, None, validator=on_check, concurrency_limit=None,
-                         api_visibility="private", show_progress="hidden")
+    checked = f.go.click(
+        lambda *_: None,
+        inputs,
+        None,
+        validator=on_check,
+        concurrency_limit=None,
+        api_visibility="private",
+        show_progress="hidden",
+    )
     checked.success(js=BUSY, **turns)
     # "multiple": a stopped answer ends with its last step only, and whoever asks again meanwhile waits in the queue.
-    running = checked.success(on_ask, [s.runs, *inputs], [*sheet, f.ask, f.stop], js=WITH_DARK, concurrency_id="model",
-                              trigger_mode="multiple", api_visibility="private", show_progress="minimal",
-                              show_progress_on=s.words)
+    running = checked.success(
+        on_ask,
+        [s.runs, *inputs],
+        [*sheet, f.ask, f.stop],
+        js=WITH_DARK,
+        concurrency_id="model",
+        trigger_mode="multiple",
+        api_visibility="private",
+        show_progress="minimal",
+        show_progress_on=s.words,
+    )
     running.failure(js=FREE, **turns)
     running.then(None, js=OVER, api_visibility="private")
     running.success(None, js=SHOW % "#words", api_visibility="private")
     running.success(**linking).then(js=WITH_DARK, **explore)
     f.stop.click(js=STOPPING, **turns)
-    stopped = f.stop.click(on_stop, [s.result, s.runs, f.dark], [*sheet, f.ask, f.stop], cancels=[running],
-                           js=WITH_DARK, **at_once | {"queue": True})  # after the last word
+    stopped = f.stop.click(
+        on_stop,
+        [s.result, s.runs, f.dark],
+        [*sheet, f.ask, f.stop],
+        cancels=[running],
+        js=WITH_DARK,
+        **at_once | {"queue": True},
+    )  # after the last word
     stopped.then(js=WITH_DARK, **explore)
     gr.on([choice.input for choice in choices], on_choice, choices, fields, **at_once)
     shelf.click(on_example, shelf, fields, **at_once)
@@ -695,15 +791,20 @@ def filled(f: SimpleNamespace, example: SimpleNamespace, task: Task, question: s
 def linked(examples: list[SimpleNamespace], asked: dict[str, Any]) -> str:
     """What to put after the page's address to ask the same again: only examples are there for everybody."""
     needed, _ = SHOWN[given_as(asked)]
-    same = (example.files["video"].name for example in examples if {"video"} <= needed <= example.files.keys()
-            and all(asked[name] and cmp(example.files[name], asked[name], shallow=False) for name in needed))
+    same = (
+        example.files["video"].name
+        for example in examples
+        if {"video"} <= needed <= example.files.keys()
+        and all(asked[name] and cmp(example.files[name], asked[name], shallow=False) for name in needed)
+    )
     clip = next(same, None)
     words = {"clip": clip, "task": chosen(asked).name, "question": asked["question"], "second": asked["second"]}
     return "?" + urlencode({name: value for name, value in words.items() if value}) if clip else ""
 
 
-def opening(page: gr.Blocks, f: SimpleNamespace, c: SimpleNamespace, tabs: gr.Tabs,
-            examples: list[SimpleNamespace]) -> None:
+def opening(
+    page: gr.Blocks, f: SimpleNamespace, c: SimpleNamespace, tabs: gr.Tabs, examples: list[SimpleNamespace]
+) -> None:
     """Wires what a link brings: an example with its question, or a composed scene with its; both are asked at once."""
     scene = [c.backdrop, c.seed, *(field for r in c.rows for field in row_fields(r))]
 
@@ -719,15 +820,19 @@ def opening(page: gr.Blocks, f: SimpleNamespace, c: SimpleNamespace, tabs: gr.Ta
                 check_question(TASKS["avqa"], own)
             choices, value = compose.choices(composed, asked.get("question", "")[:LONGEST_QUESTION])
             rows = {r.doing: gr.update(visible=bool(values[2 + 6 * n])) for n, r in enumerate(c.rows)}
-            return dict(zip(scene, values)) | rows | {
-                tabs: gr.update(selected="compose"), c.question: gr.update(choices=choices, value=value),
-                c.own: own}
+            return (
+                dict(zip(scene, values))
+                | rows
+                | {tabs: gr.update(selected="compose"), c.question: gr.update(choices=choices, value=value), c.own: own}
+            )
         if "clip" not in asked:
             return {tabs: gr.skip()}
         example = next((example for example in examples if example.files["video"].name == asked["clip"]), None)
         if example is None:
-            raise CrabError(f"The link’s clip, {shortened(asked['clip'])}, is not among the examples here: choose one "
-                            "of them, or give a clip.")
+            raise CrabError(
+                f"The link’s clip, {shortened(asked['clip'])}, is not among the examples here: choose one "
+                "of them, or give a clip."
+            )
         task, question = task_named(asked.get("task")), asked.get("question", "")
         check_question(task, question)
         updates = filled(f, example, task, question)
@@ -746,8 +851,10 @@ def workbench() -> SimpleNamespace:
         gr.HTML(CLOSER)
         w.explorer = gr.HTML(elem_id="explorer")
     with gr.Column(visible=False, elem_classes="card", elem_id="change") as w.change:
-        gr.HTML("<h2>What if it were routed otherwise?</h2><p class='key'>Weights alone explain nothing: they show "
-                "what was mixed, not why. Change them, ask again, and see what the answer owes to them.</p>")
+        gr.HTML(
+            "<h2>What if it were routed otherwise?</h2><p class='key'>Weights alone explain nothing: they show "
+            "what was mixed, not why. Change them, ask again, and see what the answer owes to them.</p>"
+        )
         w.what = gr.Radio(CHANGES, value="mute", label="What to do", elem_classes="segments")
         w.heads = gr.CheckboxGroup(label="Which heads", elem_classes="segments")
         w.source = gr.Dropdown(label="Whose average", visible=False, type="index")
@@ -765,10 +872,15 @@ def workbench() -> SimpleNamespace:
             w.two = gr.Dropdown(label="Second", type="index", elem_id="two")
         w.sides = gr.HTML(elem_id="sides")
         w.tower = gr.Radio(label="Second minus first, in this part of the model", elem_classes="segments")
-        w.by = gr.Radio([("By kind of token", "group"), ("By module", "module")], value="group", label="Laid out",
-                        elem_classes="segments")
-        w.difference = gr.Plot(show_label=False, container=False, label="Difference of mean router weights",
-                               elem_classes="figure")
+        w.by = gr.Radio(
+            [("By kind of token", "group"), ("By module", "module")],
+            value="group",
+            label="Laid out",
+            elem_classes="segments",
+        )
+        w.difference = gr.Plot(
+            show_label=False, container=False, label="Difference of mean router weights", elem_classes="figure"
+        )
     return w
 
 
@@ -779,7 +891,8 @@ def places(w: SimpleNamespace, result: Result) -> dict[Any, Any]:
     kinds = dict.fromkeys(token.modality for trace in traces for token in trace.tokens)
     heads = [(theme.head_name(k), k) for k in range(traces[0].weights.shape[2])]
     return {
-        w.heads: gr.update(choices=heads, value=[0]), w.said: "",
+        w.heads: gr.update(choices=heads, value=[0]),
+        w.said: "",
         w.towers: gr.update(choices=[(TOWERS[name], name) for name in TOWERS if name in result.routing], value=[]),
         w.layers: gr.update(choices=sorted({site.layer for site in sites}), value=[]),
         w.modules: gr.update(choices=list(dict.fromkeys(site.module for site in sites)), value=[]),
@@ -793,9 +906,17 @@ def working(f: SimpleNamespace, s: SimpleNamespace, model: SimpleNamespace) -> N
     def on_what(what: str) -> dict[Any, Any]:
         return {s.heads: gr.update(visible=what in ("mute", "force")), s.source: gr.update(visible=what == "average")}
 
-    def on_again(result: Result | None, runs: list[Result], what: str, heads: list[int], source: int | None,
-                 towers: list[str], layers: list[int], modules: list[str],
-                 kinds: list[str]) -> Iterator[dict[Any, Any]]:
+    def on_again(
+        result: Result | None,
+        runs: list[Result],
+        what: str,
+        heads: list[int],
+        source: int | None,
+        towers: list[str],
+        layers: list[int],
+        modules: list[str],
+        kinds: list[str],
+    ) -> Iterator[dict[Any, Any]]:
         yield {s.again: gr.update(interactive=False), s.said: WAITING}
         try:
             with sentences():
@@ -803,34 +924,51 @@ def working(f: SimpleNamespace, s: SimpleNamespace, model: SimpleNamespace) -> N
                 if what == "average" and source is None:
                     raise CrabError("Choose the run whose average to take.")
                 change = Intervention(
-                    what, tuple(heads) if what in ("mute", "force") else (),
-                    one_of(runs, source).routing if what == "average" else None, tuple(towers) or None,
-                    tuple(layers) or None, tuple(modules) or None, partial(is_of, tuple(kinds)) if kinds else None)
+                    what,
+                    tuple(heads) if what in ("mute", "force") else (),
+                    one_of(runs, source).routing if what == "average" else None,
+                    tuple(towers) or None,
+                    tuple(layers) or None,
+                    tuple(modules) or None,
+                    partial(is_of, tuple(kinds)) if kinds else None,
+                )
                 with closing(model.answers(asked.clip, asked.task, asked.question, asked.other, change)) as results:
                     for latest in results:
                         yield {s.said: text.chips(latest.answer, colours=theme.answer_colours(latest.answer))}
             updates = kept(s, runs, latest)
             choices = [named(run, i) for i, run in enumerate(updates[s.runs])]
             first = next((i for i, run in enumerate(updates[s.runs]) if run is result), 0)
-            yield updates | {s.again: gr.update(interactive=True), s.said: "", s.pair: gr.update(visible=True),
-                             s.one: gr.update(choices=choices, value=choices[first]),
-                             s.two: gr.update(choices=choices, value=choices[-1])}
+            yield updates | {
+                s.again: gr.update(interactive=True),
+                s.said: "",
+                s.pair: gr.update(visible=True),
+                s.one: gr.update(choices=choices, value=choices[first]),
+                s.two: gr.update(choices=choices, value=choices[-1]),
+            }
         except gr.Error as error:
             yield {s.again: gr.update(interactive=True), s.said: told_here(error)}
 
-    def on_pair(runs: list[Result], one: int | None, two: int | None, tower: str | None, by: str,
-                dark: bool) -> dict[Any, Any]:
+    def on_pair(
+        runs: list[Result], one: int | None, two: int | None, tower: str | None, by: str, dark: bool
+    ) -> dict[Any, Any]:
         if one is None or two is None:
             return {s.sides: gr.skip()}
         with sentences():
             first, second = one_of(runs, one), one_of(runs, two)
             pictures = tuple(
                 compare.boxes(run.frame, run.answer, None, run.masks, of=run.size) if run.frame is not None else ""
-                for run in (first, second))
+                for run in (first, second)
+            )
             differs = model.differ(first, second)
-            sides = compare.pair(first.answer, second.answer, (named(first, one), named(second, two)),
-                                 pictures=pictures, duration=first.clip.duration, facts=differs.facts,
-                                 shifts=differs.shifts)
+            sides = compare.pair(
+                first.answer,
+                second.answer,
+                (named(first, one), named(second, two)),
+                pictures=pictures,
+                duration=first.clip.duration,
+                facts=differs.facts,
+                shifts=differs.shifts,
+            )
         towers = [(title, name) for name, title in TOWERS.items() if name in first.routing and name in second.routing]
         tower = tower if tower in first.routing else "language"
         return {s.sides: sides, s.tower: gr.update(choices=towers, value=tower)} | drawn(first, second, tower, by, dark)
@@ -846,12 +984,23 @@ def working(f: SimpleNamespace, s: SimpleNamespace, model: SimpleNamespace) -> N
     at_once = {"queue": False, "api_visibility": "private", "show_progress": "hidden"}
     s.what.input(on_what, s.what, [s.heads, s.source], **at_once)
     asked = s.again.click(
-        on_again, [s.result, s.runs, s.what, s.heads, s.source, s.towers, s.layers, s.modules, s.kinds],
-        [s.again, s.said, s.runs, s.source, s.pair, s.one, s.two], concurrency_id="model", api_visibility="private",
-        show_progress="hidden")
+        on_again,
+        [s.result, s.runs, s.what, s.heads, s.source, s.towers, s.layers, s.modules, s.kinds],
+        [s.again, s.said, s.runs, s.source, s.pair, s.one, s.two],
+        concurrency_id="model",
+        api_visibility="private",
+        show_progress="hidden",
+    )
     view = [s.runs, s.one, s.two, s.tower, s.by, f.dark]
-    both = {"fn": on_pair, "inputs": view, "outputs": [s.sides, s.tower, s.difference], "js": WITH_DARK,
-            "concurrency_id": "model", "api_visibility": "private", "show_progress": "hidden"}
+    both = {
+        "fn": on_pair,
+        "inputs": view,
+        "outputs": [s.sides, s.tower, s.difference],
+        "js": WITH_DARK,
+        "concurrency_id": "model",
+        "api_visibility": "private",
+        "show_progress": "hidden",
+    }
     asked.failure(None, None, s.again, js=FREE_ONE, api_visibility="private")
     asked.success(**both)
     gr.on([s.one.input, s.two.input], **both)
@@ -874,10 +1023,13 @@ def shipped_atlas() -> Atlas | None:
     if not path.exists():
         return None
     atlas = atlases.load(path)
-    return Atlas(atlas, tuple(str(atlases.separation(atlas, by=by)) for by in ("family", "dataset")),
-                 separation.verdict(atlas.controls),
-                 effects.damage_table(effects.load(damage)) if damage.exists() else None,
-                 claims.read_outcomes(ASSETS / "claims.json"))
+    return Atlas(
+        atlas,
+        tuple(str(atlases.separation(atlas, by=by)) for by in ("family", "dataset")),
+        separation.verdict(atlas.controls),
+        effects.damage_table(effects.load(damage)) if damage.exists() else None,
+        claims.read_outcomes(ASSETS / "claims.json"),
+    )
 
 
 def atlas_sheet(found: Atlas | None) -> SimpleNamespace:
@@ -885,21 +1037,30 @@ def atlas_sheet(found: Atlas | None) -> SimpleNamespace:
     a = SimpleNamespace()
     with gr.Column(elem_classes="card", elem_id="atlas"):
         gr.HTML(f"<h2>How tasks share and part ways</h2>{atlas_words(found)}")
-        a.by = gr.Radio([("Nineteen datasets", "dataset"), ("Seven families", "family")], value="dataset",
-                        label="Runs grouped by", elem_classes="segments", visible=found is not None)
+        a.by = gr.Radio(
+            [("Nineteen datasets", "dataset"), ("Seven families", "family")],
+            value="dataset",
+            label="Runs grouped by",
+            elem_classes="segments",
+            visible=found is not None,
+        )
         plain = {"show_label": False, "container": False, "elem_classes": "figure", "visible": found is not None}
         a.controls = gr.HTML(visible=found is not None)
         a.signatures = gr.Plot(label="Mean routing of each task", **plain)
         a.similarity = gr.Plot(label="Which tasks route alike", **plain)
         a.points = gr.Plot(label="Every run as a point", **plain)
-        a.damage = gr.Plot(label="What each family loses without a head",
-                           **plain | {"visible": found is not None and found.damage is not None})
+        a.damage = gr.Plot(
+            label="What each family loses without a head",
+            **plain | {"visible": found is not None and found.damage is not None},
+        )
         if found:
             gr.HTML(evidence.usage(found.atlas.usage, names=TOWERS))
             gr.HTML(evidence.claims(found.claims), visible=bool(found.claims))
     with gr.Column(elem_classes="card", elem_id="every"):
-        gr.HTML("<h2>Your clip, asked by every family</h2><p class='key'>Takes the clip of the first tab. Each run "
-                "joins the points above, ringed.</p>")
+        gr.HTML(
+            "<h2>Your clip, asked by every family</h2><p class='key'>Takes the clip of the first tab. Each run "
+            "joins the points above, ringed.</p>"
+        )
         a.ask = gr.Button("Ask in every family", variant="primary", elem_id="ask-every")
         a.answers = gr.HTML(elem_id="answers")
     return a
@@ -907,17 +1068,22 @@ def atlas_sheet(found: Atlas | None) -> SimpleNamespace:
 
 def atlas_words(found: Atlas | None) -> str:
     if found is None:
-        return ("<p class='key'>No atlas came with this model. Make one with <code>python -m crab atlas --data DIR "
-                "--out assets/atlas.npz --damage assets/damage.json</code>.</p>")
+        return (
+            "<p class='key'>No atlas came with this model. Make one with <code>python -m crab atlas --data DIR "
+            "--out assets/atlas.npz --damage assets/damage.json</code>.</p>"
+        )
     told = "".join(f"<li>{escape(sentence)}</li>" for sentence in (found.verdict, *found.separations) if sentence)
     runs, scenes = len(found.atlas.datasets), len(set(found.atlas.scenes))
-    return ("<p class='key'>A signature is a run’s mean router weight by layer and head, over the answer’s tokens. "
-            f"Here are {runs} runs of {escape(found.atlas.model)} about {scenes} drawn scenes. Weights alone explain "
-            f"nothing; the tables of changes and claims, where heads were muted, are about cause.</p><ul class='notes'>{told}</ul>")
+    return (
+        "<p class='key'>A signature is a run’s mean router weight by layer and head, over the answer’s tokens. "
+        f"Here are {runs} runs of {escape(found.atlas.model)} about {scenes} drawn scenes. Weights alone explain "
+        f"nothing; the tables of changes and claims, where heads were muted, are about cause.</p><ul class='notes'>{told}</ul>"
+    )
 
 
-def mapping(f: SimpleNamespace, s: SimpleNamespace, a: SimpleNamespace, tab: gr.Tab, found: Atlas | None,
-            model: SimpleNamespace) -> None:
+def mapping(
+    f: SimpleNamespace, s: SimpleNamespace, a: SimpleNamespace, tab: gr.Tab, found: Atlas | None, model: SimpleNamespace
+) -> None:
     """Wires the third tab."""
     inputs = [getattr(f, name) for name in INPUTS]
 
@@ -928,20 +1094,27 @@ def mapping(f: SimpleNamespace, s: SimpleNamespace, a: SimpleNamespace, tab: gr.
         means, alike = atlases.means(atlas, by=by), atlases.similarity(atlas, by=by)
         mean, low, high, _ = zip(*means.values())
         families = [TASKS[name].family if by == "dataset" else name for name in alike.names]
-        own = [(*plane.place(sign).tolist(), named(run, i)) for i, run in enumerate(runs)
-               if run.routing and (sign := atlases.signature(run.routing)).sites == plane.sites]
+        own = [
+            (*plane.place(sign).tolist(), named(run, i))
+            for i, run in enumerate(runs)
+            if run.routing and (sign := atlases.signature(run.routing)).sites == plane.sites
+        ]
         labels = [f"{name}, {scene}" for name, scene in zip(atlas.datasets, atlas.scenes)]
         updates = {
             a.controls: evidence.controls(atlas.controls, by=by, tokens=separation.TOKENS),
             a.signatures: charts.signatures(mean, list(means), low=low, high=high, layers=atlas.layers, dark=dark),
-            a.similarity: charts.similarity(alike.matrix, alike.names, families=families, limits=(-1, 1),
-                                            measure="cosine", dark=dark),
-            a.points: charts.projection(plane.points, atlas.families, labels, own=own,
-                                        explained=tuple(plane.explained), dark=dark)}
+            a.similarity: charts.similarity(
+                alike.matrix, alike.names, families=families, limits=(-1, 1), measure="cosine", dark=dark
+            ),
+            a.points: charts.projection(
+                plane.points, atlas.families, labels, own=own, explained=tuple(plane.explained), dark=dark
+            ),
+        }
         if found.damage:
             t = found.damage
-            updates[a.damage] = charts.damage(t.values, t.rows, t.families, low=t.low, high=t.high, counts=t.counts,
-                                              limit=0.25, dark=dark)
+            updates[a.damage] = charts.damage(
+                t.values, t.rows, t.families, low=t.low, high=t.high, counts=t.counts, limit=0.25, dark=dark
+            )
         return updates
 
     def on_every(runs: list[Result], *values: Any) -> Iterator[dict[Any, Any]]:
@@ -969,16 +1142,28 @@ def mapping(f: SimpleNamespace, s: SimpleNamespace, a: SimpleNamespace, tab: gr.
                     yield updates
             yield {a.ask: gr.update(interactive=True), a.answers: "".join(rows)}
         except gr.Error as error:
-            yield {a.ask: gr.update(interactive=True),
-                   a.answers: f"{''.join(rows)}{told_here(error)}"}
+            yield {a.ask: gr.update(interactive=True), a.answers: f"{''.join(rows)}{told_here(error)}"}
 
-    draw = {"fn": on_atlas, "inputs": [s.runs, a.by, f.dark], "js": WITH_DARK, "queue": False,
-            "outputs": [a.controls, a.signatures, a.similarity, a.points, a.damage], "api_visibility": "private",
-            "show_progress": "hidden"}
+    draw = {
+        "fn": on_atlas,
+        "inputs": [s.runs, a.by, f.dark],
+        "js": WITH_DARK,
+        "queue": False,
+        "outputs": [a.controls, a.signatures, a.similarity, a.points, a.damage],
+        "api_visibility": "private",
+        "show_progress": "hidden",
+    }
     tab.select(**draw)
     a.by.input(**draw)
-    every = a.ask.click(on_every, [s.runs, *inputs], [a.ask, a.answers, s.runs, s.source], js=WITH_DARK,
-                        concurrency_id="model", api_visibility="private", show_progress="hidden")
+    every = a.ask.click(
+        on_every,
+        [s.runs, *inputs],
+        [a.ask, a.answers, s.runs, s.source],
+        js=WITH_DARK,
+        concurrency_id="model",
+        api_visibility="private",
+        show_progress="hidden",
+    )
     every.failure(None, None, a.ask, js=FREE_ONE, api_visibility="private")
     every.then(**draw)
 
@@ -989,8 +1174,13 @@ def composer(note: str) -> SimpleNamespace:
     backdrop, rows, seed = compose.surprise(FIRST)
     with gr.Column(elem_classes="card", elem_id="scene"):
         with gr.Row(elem_classes="backdrop"):
-            c.backdrop = gr.Radio([(name.capitalize(), name) for name in BACKDROPS], value=backdrop, label="Backdrop",
-                                  elem_classes="segments", scale=6)
+            c.backdrop = gr.Radio(
+                [(name.capitalize(), name) for name in BACKDROPS],
+                value=backdrop,
+                label="Backdrop",
+                elem_classes="segments",
+                scale=6,
+            )
             c.seed, c.dice = dice("Its look", seed)
         for number in range(compose.MOST):
             c.rows.append(actor_row(number, rows[number] if number < len(rows) else compose.Row()))
@@ -1000,23 +1190,37 @@ def composer(note: str) -> SimpleNamespace:
             c.surprise = gr.Button("Surprise me", elem_id="surprise", scale=0, min_width=185)
     with gr.Row(elem_classes="columns"):
         with gr.Column(scale=5, min_width=300):
-            c.still = gr.Image(label="How it looks", interactive=False, format="png", buttons=["fullscreen"],
-                               elem_id="still", alt_text="The scene at the second chosen below")
+            c.still = gr.Image(
+                label="How it looks",
+                interactive=False,
+                format="png",
+                buttons=["fullscreen"],
+                elem_id="still",
+                alt_text="The scene at the second chosen below",
+            )
             c.second = gr.Slider(0, DURATION - 1, 2, step=1, label="At second", buttons=[], elem_id="second")
             c.film = gr.Video(label="The clip", interactive=False, visible=False, elem_id="film")
         with gr.Column(scale=7, min_width=300):
             gr.HTML(note, elem_classes="model")
             c.question = gr.Dropdown(label="A question with a clear answer", elem_id="asked")
-            c.own = gr.Textbox(label="Or one of your own", placeholder="Its truth is then not known here", lines=1,
-                               elem_id="own", max_length=LONGEST_QUESTION)
+            c.own = gr.Textbox(
+                label="Or one of your own",
+                placeholder="Its truth is then not known here",
+                lines=1,
+                elem_id="own",
+                max_length=LONGEST_QUESTION,
+            )
             with gr.Row(elem_classes="actions"):
                 c.ask = gr.Button("Ask", variant="primary", scale=3, elem_id="compose-ask")
                 c.stop = gr.Button("Stop", scale=1, min_width=90, interactive=False, elem_id="compose-stop")
                 c.go = gr.Button(visible="hidden", elem_id="compose-go")
             with gr.Column(elem_classes="card", elem_id="now"):
                 gr.HTML("<h2>Now</h2>")
-                c.now = gr.HTML("<p class='empty'>The answer appears here beside the truth. Then change one thing, ask "
-                                "again, and compare.</p>", label="Answer beside the truth")
+                c.now = gr.HTML(
+                    "<p class='empty'>The answer appears here beside the truth. Then change one thing, ask "
+                    "again, and compare.</p>",
+                    label="Answer beside the truth",
+                )
                 c.facts = gr.HTML(elem_classes="compared", label="Who answered, in what time")
                 c.copy = gr.Button("Copy link", size="sm", visible=False)
             with gr.Column(elem_classes="card", elem_id="before", visible=False) as c.earlier:
@@ -1043,16 +1247,30 @@ def dice(label: str, value: int, **more: Any) -> tuple[gr.Number, gr.Button]:
 def actor_row(number: int, row: compose.Row) -> SimpleNamespace:
     r = SimpleNamespace()
     with gr.Row(elem_classes="actor", elem_id=f"actor-{number + 1}"):
-        r.actor = gr.Dropdown([("Nobody", ""), *compose.names()], value=row.actor, label=f"Actor {number + 1}",
-                              min_width=150, scale=3)
+        r.actor = gr.Dropdown(
+            [("Nobody", ""), *compose.names()], value=row.actor, label=f"Actor {number + 1}", min_width=150, scale=3
+        )
         with gr.Row(visible=bool(row.actor), elem_classes="doing") as r.doing:
             r.place = gr.Slider(0, 100, row.place, step=1, label="← Place →", buttons=[], min_width=120)
-            r.size = gr.Slider(compose.SMALLEST, compose.LARGEST, row.size, step=1, label="Size", buttons=[],
-                               min_width=120)
-            r.seen = gr.Textbox(row.seen, label="◎ Seen, seconds", placeholder="never", lines=1, min_width=100,
-                                max_length=LONGEST["stretch"])
-            r.heard = gr.Textbox(row.heard, label="♪ Heard, seconds", placeholder="never", lines=1, min_width=100,
-                                 max_length=LONGEST["stretch"])
+            r.size = gr.Slider(
+                compose.SMALLEST, compose.LARGEST, row.size, step=1, label="Size", buttons=[], min_width=120
+            )
+            r.seen = gr.Textbox(
+                row.seen,
+                label="◎ Seen, seconds",
+                placeholder="never",
+                lines=1,
+                min_width=100,
+                max_length=LONGEST["stretch"],
+            )
+            r.heard = gr.Textbox(
+                row.heard,
+                label="♪ Heard, seconds",
+                placeholder="never",
+                lines=1,
+                min_width=100,
+                max_length=LONGEST["stretch"],
+            )
             r.look, r.dice = dice("Look", row.look)
     return r
 
@@ -1078,8 +1296,16 @@ def compared(last: SimpleNamespace, told: str = "") -> str:
     said, meant = result.answer, compose.truth(question, result.size if result.frame is not None else FILM)
     verdict = compose.judge(said, meant, result.task.grammar) if result.done else None
     picture = "" if result.frame is None else compare.boxes(result.frame, said, meant, result.masks, of=result.size)
-    return compare.card(said, meant, verdict, asked=compose.told(question), duration=result.clip.duration,
-                        picture=picture, changed=last.changed, facts=told)
+    return compare.card(
+        said,
+        meant,
+        verdict,
+        asked=compose.told(question),
+        duration=result.clip.duration,
+        picture=picture,
+        changed=last.changed,
+        facts=told,
+    )
 
 
 def earlier(last: SimpleNamespace) -> SimpleNamespace:
@@ -1102,9 +1328,11 @@ def composing(page: gr.Blocks, c: SimpleNamespace, tab: gr.Tab, model: SimpleNam
             return updates | {c.problem: gr.update(value=told_here(error), visible=True)}
         choices, value = compose.choices(scene, asked or "")
         return updates | {
-            c.problem: gr.update(visible=False), c.still: render.frame(scene, second + 0.5, (640, 480)),
+            c.problem: gr.update(visible=False),
+            c.still: render.frame(scene, second + 0.5, (640, 480)),
             c.question: gr.update(choices=choices, value=value),
-            c.film: gr.update(visible=bool(shown) and shown[0] == scene)}
+            c.film: gr.update(visible=bool(shown) and shown[0] == scene),
+        }
 
     def on_second(second: int, *form: Any) -> Any:
         try:
@@ -1135,8 +1363,9 @@ def composing(page: gr.Blocks, c: SimpleNamespace, tab: gr.Tab, model: SimpleNam
         if own.strip():
             check_question(TASKS["avqa"], own)
 
-    def on_ask(last: SimpleNamespace | None, shown: tuple[Scene, str] | None, asked: str | None, own: str,
-               *form: Any) -> Iterator[dict[Any, Any]]:
+    def on_ask(
+        last: SimpleNamespace | None, shown: tuple[Scene, str] | None, asked: str | None, own: str, *form: Any
+    ) -> Iterator[dict[Any, Any]]:
         kept = {}
         if last:
             kept = {c.earlier: gr.update(visible=True), c.before: compared(earlier(last), facts(last.result))}
@@ -1148,8 +1377,12 @@ def composing(page: gr.Blocks, c: SimpleNamespace, tab: gr.Tab, model: SimpleNam
                 scene = compose.of_form(*form)
                 question = compose.chosen(scene, asked or "", own)
                 shown = filmed(scene, shown, c.film.GRADIO_CACHE)
-                yield {c.shown: shown, c.film: gr.update(value=shown[1], visible=True), c.now: WAITING,
-                       c.problem: gr.update(visible=False)}
+                yield {
+                    c.shown: shown,
+                    c.film: gr.update(value=shown[1], visible=True),
+                    c.now: WAITING,
+                    c.problem: gr.update(visible=False),
+                }
                 clip, task = open_clip(shown[1]), TASKS[question.dataset]
                 clip = replace(clip, frame=question.time) if "image" in task.media else clip
                 changed = compose.changes(last.scene, scene) if last else ()
@@ -1175,31 +1408,64 @@ def composing(page: gr.Blocks, c: SimpleNamespace, tab: gr.Tab, model: SimpleNam
 
     at_once = {"queue": False, "api_visibility": "private", "show_progress": "hidden"}
     turns = {"fn": None, "outputs": [c.ask, c.stop], "api_visibility": "private"}
-    redraw = {"fn": on_change, "inputs": [c.shown, c.second, c.question, *inputs],
-              "outputs": [c.problem, c.still, c.question, c.film, *doing], **at_once}
+    redraw = {
+        "fn": on_change,
+        "inputs": [c.shown, c.second, c.question, *inputs],
+        "outputs": [c.problem, c.still, c.question, c.film, *doing],
+        **at_once,
+    }
     done = [c.backdrop.input, c.seed.submit, c.seed.blur]
     for r in c.rows:
-        done += [r.actor.input, r.place.release, r.size.release, r.seen.blur, r.seen.submit, r.heard.blur,
-                 r.heard.submit, r.look.submit, r.look.blur]
+        done += [
+            r.actor.input,
+            r.place.release,
+            r.size.release,
+            r.seen.blur,
+            r.seen.submit,
+            r.heard.blur,
+            r.heard.submit,
+            r.look.submit,
+            r.look.blur,
+        ]
     gr.on(done, trigger_mode="always_last", **redraw)  # what is changed while a scene is drawn is drawn next
     for die, number in [(c.dice, c.seed), *((r.dice, r.look) for r in c.rows)]:
         die.click(None, None, number, js=DICE, api_visibility="private").then(**redraw)
     lucky = gr.Number(visible=False)
     c.surprise.click(None, None, lucky, js="() => Math.floor(Math.random() * 1e6)", api_visibility="private").then(
-        compose.as_form, lucky, inputs, **at_once).then(**redraw)
+        compose.as_form, lucky, inputs, **at_once
+    ).then(**redraw)
     c.second.change(on_second, [c.second, *inputs], c.still, trigger_mode="always_last", **at_once)
-    c.render.click(on_render, [c.shown, *inputs], [c.problem, c.shown, c.film], api_visibility="private",
-                   show_progress_on=c.still)
+    c.render.click(
+        on_render, [c.shown, *inputs], [c.problem, c.shown, c.film], api_visibility="private", show_progress_on=c.still
+    )
     triggers = [c.ask.click, c.own.submit]
     gr.on(triggers, js=BUSY, **turns)
     pressed = gr.on(triggers, on_press, [c.question, c.own, *inputs], [c.go, c.now, c.facts, c.ask, c.stop], **at_once)
     pressed.success(None, c.go, None, js=GO % ("compose-stop", "compose-go"), api_visibility="private")
     pressed.failure(js=FREE, **turns)
     running = c.go.click(
-        on_ask, [c.last, c.shown, c.question, c.own, *inputs],
-        [c.last, c.shown, c.film, c.problem, c.earlier, c.before, c.now, c.facts, c.ask, c.stop, c.closer, c.copy,
-         c.link],
-        concurrency_id="model", trigger_mode="multiple", api_visibility="private", show_progress="hidden")
+        on_ask,
+        [c.last, c.shown, c.question, c.own, *inputs],
+        [
+            c.last,
+            c.shown,
+            c.film,
+            c.problem,
+            c.earlier,
+            c.before,
+            c.now,
+            c.facts,
+            c.ask,
+            c.stop,
+            c.closer,
+            c.copy,
+            c.link,
+        ],
+        concurrency_id="model",
+        trigger_mode="multiple",
+        api_visibility="private",
+        show_progress="hidden",
+    )
     running.failure(js=FREE, **turns)
     running.then(None, js=OVER, api_visibility="private")
     c.stop.click(js=STOPPING, **turns)
@@ -1283,8 +1549,9 @@ def programs(model: SimpleNamespace, examples: list[SimpleNamespace]) -> None:
         drawing = gr.Image(label="picture", format="png")
         button = gr.Button()
 
-    def told(name: str, words: str, clip: Clip, beside: Clip | None = None,
-             changed: Intervention | None = None) -> Iterator[tuple[Any, ...]]:
+    def told(
+        name: str, words: str, clip: Clip, beside: Clip | None = None, changed: Intervention | None = None
+    ) -> Iterator[tuple[Any, ...]]:
         with closing(model.answers(clip, task_named(name), words, beside, changed)) as results:
             for result in results:
                 yield result.text, None, None
@@ -1307,8 +1574,9 @@ def programs(model: SimpleNamespace, examples: list[SimpleNamespace]) -> None:
         with sentences():
             yield from told(task, question, open_clip(media, frame=second))
 
-    def ask_picture(picture: str, sound: str | None = None, task: str = "grounding", question: str = "",
-                    second: int | None = None):
+    def ask_picture(
+        picture: str, sound: str | None = None, task: str = "grounding", question: str = "", second: int | None = None
+    ):
         """Ask a still picture together with a sound, by default which thing in it makes the sound, and where it is.
 
         Parameters:
@@ -1341,8 +1609,14 @@ def programs(model: SimpleNamespace, examples: list[SimpleNamespace]) -> None:
                 first, other, sound = (str(pair[name]) for name in ("video", "other_video", "sound"))
             yield from told(task, "", open_clip(first, audio=sound), open_clip(other))
 
-    def ask_changed(media: str, change: str = "mute", heads: str = "1", task: str = "question", question: str = "",
-                    second: int | None = None):
+    def ask_changed(
+        media: str,
+        change: str = "mute",
+        heads: str = "1",
+        task: str = "question",
+        question: str = "",
+        second: int | None = None,
+    ):
         """Ask a clip with the routers overruled everywhere, to see what the answer of ask_clip owes to the heads.
 
         Parameters:
@@ -1400,8 +1674,9 @@ def build(crab: Crab, segmenter: Segmenter) -> gr.Blocks:
     examples, found = listed_examples(), shipped_atlas()
     lent, cutting = zerogpu.lend(crab, segmenter)
 
-    def answers(clip: Clip, task: Task, question: str, other: Clip | None,
-                changed: Intervention | None = None) -> Iterator[Result]:
+    def answers(
+        clip: Clip, task: Task, question: str, other: Clip | None, changed: Intervention | None = None
+    ) -> Iterator[Result]:
         with sentences():
             results = ask(lent, clip, task, question, other=other, segmenter=cutting, intervention=changed)
             with closing(results):
@@ -1419,18 +1694,27 @@ def build(crab: Crab, segmenter: Segmenter) -> gr.Blocks:
     switch = SWITCH_SPACE if os.environ.get("SPACE_ID") else SWITCH
     note = f"<p>Answering here: <strong>{escape(crab.name)}</strong></p><p>{escape(crab.knows)}</p>{switch}"
     with Page(title="Crab+", delete_cache=(3600, OPEN), fill_width=True) as page:
-        gr.HTML("<h1>Crab+</h1><p>Ask a clip what it shows and what it sounds like, and watch which heads of the "
-                "model answer.</p>", elem_id="title")
+        gr.HTML(
+            "<h1>Crab+</h1><p>Ask a clip what it shows and what it sounds like, and watch which heads of the "
+            "model answer.</p>",
+            elem_id="title",
+        )
         with gr.Tabs(elem_id="pages") as tabs:
             with gr.Tab("Ask a clip", id="ask"):
                 with gr.Row(elem_id="columns", elem_classes="columns"):
                     with gr.Column(scale=5, min_width=320):
                         f = form()
                         samples = [[str(example.files["video"]), example.label] for example in examples]
-                        shelf = gr.Dataset(samples=samples,
-                                           type="index", components=["video", "textbox"], headers=["Clip", "Asked"],
-                                           layout="table", label="Examples", visible=bool(examples),
-                                           elem_id="examples")
+                        shelf = gr.Dataset(
+                            samples=samples,
+                            type="index",
+                            components=["video", "textbox"],
+                            headers=["Clip", "Asked"],
+                            layout="table",
+                            label="Examples",
+                            visible=bool(examples),
+                            elem_id="examples",
+                        )
                     with gr.Column(scale=7, min_width=320):
                         gr.HTML(note, elem_id="model", elem_classes="model")
                         s = answer_sheet()
@@ -1459,14 +1743,24 @@ def build(crab: Crab, segmenter: Segmenter) -> gr.Blocks:
 
 def launch(page: gr.Blocks) -> None:
     """Serves the page from now on and says where, in system type and without hues: those are for clips and heads."""
-    look = gr.themes.Base(neutral_hue="slate", primary_hue="slate", font_mono=["ui-monospace", "monospace"],
-                          font=[name.strip("'") for name in theme.FONT.split(", ")])
+    look = gr.themes.Base(
+        neutral_hue="slate",
+        primary_hue="slate",
+        font_mono=["ui-monospace", "monospace"],
+        font=[name.strip("'") for name in theme.FONT.split(", ")],
+    )
     with redirect_stdout(io.StringIO()) as said:
-        page.launch(theme=look, css_paths=ASSETS / "style.css", footer_links=["api", "settings"],
-                    js=LINKED.read_text(encoding="utf-8"), max_file_size=Limits.bytes, state_session_capacity=VISITORS,
-                    prevent_thread_lock=True,  # `main` waits
-                    mcp_server=True,
-                    run_history=False)  # it would keep clips in the visitor's browser
+        page.launch(
+            theme=look,
+            css_paths=ASSETS / "style.css",
+            footer_links=["api", "settings"],
+            js=LINKED.read_text(encoding="utf-8"),
+            max_file_size=Limits.bytes,
+            state_session_capacity=VISITORS,
+            prevent_thread_lock=True,  # `main` waits
+            mcp_server=True,
+            run_history=False,
+        )  # it would keep clips in the visitor's browser
     if page.mcp_error or page.share and not page.share_url:
         print(said.getvalue())  # why there is nothing for agents, or no link
     address = (page.share_url or page.local_url).rstrip("/")

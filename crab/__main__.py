@@ -49,7 +49,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m crab", description="Use and understand an audio-visual language model.")
+    parser = argparse.ArgumentParser(
+        prog="python -m crab", description="Use and understand an audio-visual language model."
+    )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     ask = commands.add_parser("ask", help="ask one question about a clip")
@@ -59,7 +61,9 @@ def _parser() -> argparse.ArgumentParser:
     ask.add_argument("--audio", metavar="F", help="the sound of --image, or in place of MEDIA's own")
     ask.add_argument("--frame", type=int, metavar="N", help="the second of the clip that a picture is of")
     ask.add_argument("--task", required=True, metavar="T", help="a dataset's name, e.g. avqa, ave, s4")
-    ask.add_argument("--question", default="", metavar="Q", help="question, options or expression, where the task needs one")
+    ask.add_argument(
+        "--question", default="", metavar="Q", help="question, options or expression, where the task needs one"
+    )
     _segmenter_argument(ask)
     ask.add_argument("--max-new-tokens", type=_positive, default=512, metavar="N")
     ask.add_argument("--json", action="store_true", help="print one JSON object instead of the answer")
@@ -115,17 +119,23 @@ def _parser() -> argparse.ArgumentParser:
     make.add_argument("--seed", required=True, type=_whole, metavar="S", help="the first seed")
     make.add_argument("--count", required=True, type=_positive, metavar="N", help="how many seeds from there on")
     make.add_argument("--datasets", nargs="+", metavar="D", help="(default: all)")
-    make.add_argument("--split", choices=("train", "test"), default="train",
-                      help="(default: train); unav, avcap and mer24 have no test split and get a train.json in either "
-                      "case, so give each split a folder of its own")
+    make.add_argument(
+        "--split",
+        choices=("train", "test"),
+        default="train",
+        help="(default: train); unav, avcap and mer24 have no test split and get a train.json in either "
+        "case, so give each split a folder of its own",
+    )
     make.add_argument("--size", type=_positive, default=224, metavar="PIXELS", help="a side of pictures (default: 224)")
     make.set_defaults(run=run_scenes_make)
     show = scenes_commands.add_parser("show", help="write one scene as a film and say what is true of it")
     show.add_argument("--seed", required=True, type=_whole, metavar="S")
-    show.add_argument("--kind", choices=("objects", "action", "emotion", "pair"), default="objects",
-                      help="(default: objects)")
-    show.add_argument("--out", type=_new_file, metavar="FILE.mp4",
-                      help="(default: scene-S.mp4); of a pair, FILE-1.mp4 and FILE-2.mp4")
+    show.add_argument(
+        "--kind", choices=("objects", "action", "emotion", "pair"), default="objects", help="(default: objects)"
+    )
+    show.add_argument(
+        "--out", type=_new_file, metavar="FILE.mp4", help="(default: scene-S.mp4); of a pair, FILE-1.mp4 and FILE-2.mp4"
+    )
     show.set_defaults(run=run_scenes_show)
 
     evaluate = commands.add_parser("evaluate", help="score a model on the published layout")
@@ -166,15 +176,21 @@ def _parser() -> argparse.ArgumentParser:
     atlas.add_argument("--out", required=True, type=_new_file, metavar="FILE.npz", help="write the signatures there")
     atlas.add_argument("--count", type=_positive, metavar="N", help="records of every dataset (default: all)")
     atlas.add_argument("--split", choices=("test", "train"), default="train", help="(default: train)")
-    atlas.add_argument("--damage", type=_new_file, metavar="FILE.json",
-                       help="also mute each head in turn, print how much worse the answers get and write it there")
+    atlas.add_argument(
+        "--damage",
+        type=_new_file,
+        metavar="FILE.json",
+        help="also mute each head in turn, print how much worse the answers get and write it there",
+    )
     _model_arguments(atlas)
     _quantize_argument(atlas)
     atlas.set_defaults(run=run_atlas)
 
     claims = commands.add_parser("claims", help="test claims about what heads are for, on records with true answers")
     claims.add_argument("--data", required=True, metavar="DIR", help="the folder that holds AVUIE_2")
-    claims.add_argument("--file", default=str(CLAIMS), metavar="FILE.json", help="the claims (default: those that ship)")
+    claims.add_argument(
+        "--file", default=str(CLAIMS), metavar="FILE.json", help="the claims (default: those that ship)"
+    )
     claims.add_argument("--count", type=_positive, metavar="N", help="records of every dataset (default: all)")
     claims.add_argument("--out", type=_new_file, metavar="FILE.json", help="write claims and outcomes there")
     _model_arguments(claims)
@@ -241,8 +257,12 @@ def _new_file(typed: str) -> Path:
 
 
 def _model_arguments(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--model", default=DEFAULT_MODEL, metavar="M",
-                         help="crab-mini, crab-plus, a folder or a hub id (default: $CRAB_MODEL, or crab-mini)")
+    command.add_argument(
+        "--model",
+        default=DEFAULT_MODEL,
+        metavar="M",
+        help="crab-mini, crab-plus, a folder or a hub id (default: $CRAB_MODEL, or crab-mini)",
+    )
     _adapter_argument(command)
 
 
@@ -259,8 +279,12 @@ def _quantize_argument(command: argparse.ArgumentParser) -> None:
 
 
 def _segmenter_argument(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--segmenter", default=os.environ.get("CRAB_SEGMENTER"), metavar="S",
-                         help="grabcut, or a SAM 2 folder or hub id (default: $CRAB_SEGMENTER, or the model's own)")
+    command.add_argument(
+        "--segmenter",
+        default=os.environ.get("CRAB_SEGMENTER"),
+        metavar="S",
+        help="grabcut, or a SAM 2 folder or hub id (default: $CRAB_SEGMENTER, or the model's own)",
+    )
 
 
 def run_ask(args: argparse.Namespace) -> None:

@@ -91,8 +91,16 @@ class _Block:
     ended: bool  # False: the text stops inside, the last word of the body may be half a word
 
 
-_KINDS = {"event": "event", "visual_event": "visual_event", "visual": "visual_event", "audio_event": "audio_event",
-          "audio": "audio_event", "range": "range", "answer": "answer", "obj": "object"}
+_KINDS = {
+    "event": "event",
+    "visual_event": "visual_event",
+    "visual": "visual_event",
+    "audio_event": "audio_event",
+    "audio": "audio_event",
+    "range": "range",
+    "answer": "answer",
+    "obj": "object",
+}
 _MODALITY = {"event": "both", "visual_event": "visual", "audio_event": "audio"}
 
 # ASCII: without it "ſ" and "ı" pass for letters of a tag, and no kind has that name.
@@ -101,8 +109,10 @@ _CUT_TAG = re.compile(r"<\s?/?\s?([a-z_]*)\s?\Z", re.IGNORECASE | re.ASCII)
 _END_OF_TEXT = "</s>"  # written by the first Crab
 
 # Letter for letter, so that a place in the plain text is the same place in the text.
-_PLAIN = str.maketrans("（）［］｛｝【】〔〕，、；：．０１２３４５６７８９−‐‑‒—―〜～~→\u3000",
-                       "()[]{}[]()" + ",,;:.0123456789" + "---" + "–––––––" + " ")
+_PLAIN = str.maketrans(
+    "（）［］｛｝【】〔〕，、；：．０１２３４５６７８９−‐‑‒—―〜～~→\u3000",
+    "()[]{}[]()" + ",,;:.0123456789" + "---" + "–––––––" + " ",
+)
 
 _NUMBER = r"-?[0-9]+(?:\.[0-9]+)?"
 _TIME = rf"(?:[0-9]+(?::[0-5][0-9]){{1,2}}(?:\.[0-9]+)?|{_NUMBER})(?:\s*(?:seconds?|secs?|s|秒))?"
@@ -116,7 +126,8 @@ _AND = r"(?:\s*[;&]\s*|\s*,?\s*\band\b\s*)"  # between ranges
 _ONE = rf"(?:{_BETWEEN}|{_FROM}{_TIME}(?:{_SPACED}|{_COMMA}){_TIME})"
 _SEVERAL = "|".join(
     rf"{_FROM}{_TIME}{inner}{_TIME}(?:{outer}{_FROM}{_TIME}{inner}{_TIME})+"
-    for inner, outer in ((_SPACED, rf"(?:{_AND}|\s*,\s*)"), (r"\s*,\s*", _AND)))
+    for inner, outer in ((_SPACED, rf"(?:{_AND}|\s*,\s*)"), (r"\s*,\s*", _AND))
+)
 _LIST = rf"(?:{_SEVERAL}|{_ONE}){_WHOLE}"
 _PAIR = re.compile(rf"({_TIME})(?:{_SPACED}|{_COMMA}|\s+and\s+)({_TIME}){_WHOLE}", re.IGNORECASE)
 _RANGES = re.compile(rf"[(\[{{]\s*{_LIST}\s*[)\]}}]", re.IGNORECASE)
@@ -145,18 +156,24 @@ _BOXES_ALONE = (  # where nothing but a box can stand
     re.compile(r"\A[\s(\[{]*" + r"(?:\s*[,;]\s*|\s+)".join([_PLACE] * 4) + r"[\s)\]}]*\Z"),
 )
 # Not any number of brackets: a row of them would be gone through once for each.
-_NUMBERS = re.compile(r"[(\[{][\s(\[{]{0,8}-?[0-9][^()\[\]{}A-Za-z]*[^()\[\]{}A-Za-z0-9.][0-9][^()\[\]{}A-Za-z]*[)\]}]+")
+_NUMBERS = re.compile(
+    r"[(\[{][\s(\[{]{0,8}-?[0-9][^()\[\]{}A-Za-z]*[^()\[\]{}A-Za-z0-9.][0-9][^()\[\]{}A-Za-z]*[)\]}]+"
+)
 _NAMED = re.compile(
     r"\b(?:object|source|thing|category)\b[^.<\[\n]{0,120}?\bis\s+"
     r"(?!(?:at|in|on|located|found|visible|present|absent|not|making|producing)\b)(?:(?:an?|the)\s+)?"
-    r"([^.<\[(\n]+?)\s*(?=[.<\[(\n]|,? and \w|, (?:its|with|which|located)|\Z)", re.IGNORECASE)
+    r"([^.<\[(\n]+?)\s*(?=[.<\[(\n]|,? and \w|, (?:its|with|which|located)|\Z)",
+    re.IGNORECASE,
+)
 _FIRST_OR_SECOND = re.compile(
-    r"\b(?:(?:video|audio|clip|sound)[ _]?)?(?:(1|1st|one|first)|2|2nd|two|second)\b", re.IGNORECASE | re.ASCII)
+    r"\b(?:(?:video|audio|clip|sound)[ _]?)?(?:(1|1st|one|first)|2|2nd|two|second)\b", re.IGNORECASE | re.ASCII
+)
 _NEITHER = re.compile(r"\s*(?:no|none|neither)\b", re.IGNORECASE)
 
 
-def parse(text: str, task: Task, *, start: float = 0.0, duration: float = 10.0,
-          size: tuple[int, int] = (224, 224)) -> Answer:
+def parse(
+    text: str, task: Task, *, start: float = 0.0, duration: float = 10.0, size: tuple[int, int] = (224, 224)
+) -> Answer:
     """Read what the model wrote, or the part of it that has been written so far.
 
     `start` and `duration` are the part of the clip that was asked about, in seconds, `size` the (width, height) of
@@ -181,8 +198,9 @@ def parse(text: str, task: Task, *, start: float = 0.0, duration: float = 10.0,
         notes += _unread_places(written, prose, blocks, boxes)
 
     shown = {span.start for span in spans}
-    spans += [_span(block, block.body.strip() if block.ended else "…", "")
-              for block in blocks if block.start not in shown]
+    spans += [
+        _span(block, block.body.strip() if block.ended else "…", "") for block in blocks if block.start not in shown
+    ]
     spans += [Span("reasoning", start, end, "", "") for start, end in loose]
     spans.sort(key=lambda span: span.start)
     reasoning = "" if task.grammar == "text" else _around(spans, written)
@@ -212,16 +230,17 @@ def join(answers: Sequence[Answer]) -> Answer:
 
 # ---- tags ----
 
+
 def _blocks(text: str) -> tuple[list[_Block], list[tuple[int, int]]]:
     """The tagged blocks in order, and the stretches of markup that belong to none."""
     blocks, loose, opened = [], [], None
     for tag in _TAG.finditer(text):
         closing = tag[1]
         if opened and closing:
-            body = text[opened.end():tag.start()]
+            body = text[opened.end() : tag.start()]
             blocks.append(_Block(_KINDS[opened[2].lower()], opened.start(), tag.end(), body, ended=True))
         elif opened:
-            blocks.append(_unclosed(opened, text[opened.end():tag.start()], ended=True))
+            blocks.append(_unclosed(opened, text[opened.end() : tag.start()], ended=True))
         elif closing:
             loose.append(tag.span())
         opened = None if closing else tag
@@ -230,7 +249,7 @@ def _blocks(text: str) -> tuple[list[_Block], list[tuple[int, int]]]:
         cut = None
     if opened:
         over = bool(cut) and opened[2].lower() == "range"  # a tag begins: no number goes on
-        blocks.append(_unclosed(opened, text[opened.end():cut.start() if cut else None], ended=over))
+        blocks.append(_unclosed(opened, text[opened.end() : cut.start() if cut else None], ended=over))
     if cut:
         loose.append(cut.span())
     return blocks, loose
@@ -280,13 +299,13 @@ def _around(spans: Iterable[Span], text: str) -> str:
 
 # ---- choices ----
 
+
 def _choice(said: list[str], grammar: str) -> tuple[str | None, bool | None]:
     """The last answer that is one, and whether the thing asked for exists."""
     if grammar == "text":
         return None, None
     if grammar == "match":
-        numbers = [found for words in said
-                   if not _NEITHER.match(words) and (found := _FIRST_OR_SECOND.search(words))]
+        numbers = [found for words in said if not _NEITHER.match(words) and (found := _FIRST_OR_SECOND.search(words))]
         return ("1" if numbers[-1][1] else "2") if numbers else None, None
     if grammar == "exists_box_points":
         truths = [words for words in map(str.lower, said) if words in ("true", "false")]
@@ -295,6 +314,7 @@ def _choice(said: list[str], grammar: str) -> tuple[str | None, bool | None]:
 
 
 # ---- events ----
+
 
 def _events(blocks: list[_Block], start: float, duration: float) -> tuple[tuple[Event, ...], list[Span], list[str]]:
     events: dict[Event, None] = {}  # in order, each once
@@ -342,15 +362,15 @@ def _named_ranges(body: str, ended: bool) -> tuple[str, list[_Range], list[str]]
     for found in [*_RANGES.finditer(plain), None]:
         end = found.start() if found else len(plain)
         bare = _LAST_RANGES.search(plain, at, end) if found or ended else None
-        words = plain[at:bare.start()] if bare else ""
+        words = plain[at : bare.start()] if bare else ""
         if bare and (re.search(r"[0-9]\W*\Z", words) if at == 0 else not _BEFORE_RANGES.fullmatch(words)):
             bare = None
-        words = plain[at:bare.start() if bare else end]
+        words = plain[at : bare.start() if bare else end]
         if at == 0:
             name = len(words) if found or bare else _end_of_name(words, ended)
-            label, lost = body[:name], body[name:len(words)] if ended else ""
+            label, lost = body[:name], body[name : len(words)] if ended else ""
         else:
-            lost = body[at:at + len(words)]
+            lost = body[at : at + len(words)]
         unread += [lost.strip(" \n\t,;&")] if re.search("[0-9]", lost) else []
         ranges += _pairs(bare[0]) if bare else []
         ranges += _pairs(found[0]) if found else []
@@ -374,7 +394,7 @@ def _end_of_name(words: str, ended: bool) -> int:
 def _bare_ranges(body: str, ended: bool) -> tuple[list[_Range], list[str]]:
     """The ranges in a <range> block, with or without brackets, and what in it is none."""
     plain = body.translate(_PLAIN)
-    found = [pair for pair in _PAIR.finditer(plain) if ended or re.match(r"\s*[,;&)\]}<]", plain[pair.end():])]
+    found = [pair for pair in _PAIR.finditer(plain) if ended or re.match(r"\s*[,;&)\]}<]", plain[pair.end() :])]
     edges = [0, *(edge for pair in found for edge in pair.span()), len(plain)]
     rest = [body[start:end].strip() for start, end in zip(edges[::2], edges[1::2])]
     return [one for pair in found for one in _pairs(pair[0])], [one for one in rest if re.search(r"\d", one)]
@@ -399,7 +419,7 @@ def _name(written: str) -> str:
     name = name.rstrip(" ,;:，、；：([{（［【–—=")
     listed = name[:1] and name[0] in "([{（［【" and not re.search(r"[)\]}）］】]", name)
     name = name.lstrip(" ([{（［【") if listed else name
-    return name[1:-1].strip() if re.fullmatch("\"[^\"]*\"|“[^”]*”" + "|'[^']*'" * bool(listed), name) else name
+    return name[1:-1].strip() if re.fullmatch('"[^"]*"|“[^”]*”' + "|'[^']*'" * bool(listed), name) else name
 
 
 def _seconds(first: float, last: float, start: float, duration: float) -> tuple[float, float] | None:
@@ -419,13 +439,13 @@ def _tidy(number: float) -> str:
 
 # ---- boxes and points ----
 
+
 def _object(text: str) -> str:
     """What the text says the sounding or the described object is; "" if it does not."""
     return next((name for found in _NAMED.finditer(text) if (name := found[1].strip(" ,;:"))), "")
 
 
-def _boxes(prose: str, blocks: list[_Block], size: tuple[int, int],
-           label: str) -> tuple[tuple[Box, ...], list[Span]]:
+def _boxes(prose: str, blocks: list[_Block], size: tuple[int, int], label: str) -> tuple[tuple[Box, ...], list[Span]]:
     """The box of the last <obj>, or else the first one in the prose: the published readers take one box only."""
     for block in reversed(blocks):
         found = _corners(block.body.translate(_PLAIN), alone=block.ended) if block.kind == "object" else None
@@ -437,14 +457,16 @@ def _boxes(prose: str, blocks: list[_Block], size: tuple[int, int],
     return (), []
 
 
-def _points(prose: str, boxes: list[Span], size: tuple[int, int],
-            label: str) -> tuple[tuple[tuple[float, float], ...], list[Span]]:
+def _points(
+    prose: str, boxes: list[Span], size: tuple[int, int], label: str
+) -> tuple[tuple[tuple[float, float], ...], list[Span]]:
     """The last three points, as the published readers take them; in round brackets, where there are no square ones."""
     rounds = [one for one in _ROUND_POINT.finditer(prose) if not any(b.start <= one.start() < b.end for b in boxes)]
     found = (list(_SQUARE_POINT.finditer(prose)) or rounds)[-3:]
     points = tuple((_pixels(one[1], size[0]), _pixels(one[2], size[1])) for one in found)
-    spans = [Span("point", one.start(), one.end(), f"point {x:.0f}, {y:.0f}", label)
-             for one, (x, y) in zip(found, points)]
+    spans = [
+        Span("point", one.start(), one.end(), f"point {x:.0f}, {y:.0f}", label) for one, (x, y) in zip(found, points)
+    ]
     return points, spans
 
 
@@ -453,7 +475,7 @@ def _unread_places(text: str, prose: str, blocks: list[_Block], boxes: tuple[Box
     pieces = [block.body for block in blocks if block.kind == "object" and not boxes]
     for found in _NUMBERS.finditer(prose):
         if not any(pattern.search(found[0]) for pattern in (*_BOXES, _SQUARE_POINT, _ROUND_POINT)):
-            pieces.append(text[found.start():found.end()])
+            pieces.append(text[found.start() : found.end()])
     return [_note("place in the picture", piece) for piece in pieces]
 
 
@@ -465,7 +487,7 @@ def _corners(text: str, *, alone: bool = False) -> re.Match[str] | None:
 def _without(text: str, blocks: list[_Block]) -> str:
     """`text` with its blocks blanked out, every other character where it was."""
     for block in blocks:
-        text = text[:block.start] + "\0" * (block.end - block.start) + text[block.end:]
+        text = text[: block.start] + "\0" * (block.end - block.start) + text[block.end :]
     return text
 
 

@@ -90,8 +90,15 @@ class Result:
 
 
 def ask(
-    crab: Crab, clip: Clip, task: Task, question: str = "", *, other: Clip | None = None,
-    segmenter: Segmenter | None = None, trace: bool = True, max_new_tokens: int = 512,
+    crab: Crab,
+    clip: Clip,
+    task: Task,
+    question: str = "",
+    *,
+    other: Clip | None = None,
+    segmenter: Segmenter | None = None,
+    trace: bool = True,
+    max_new_tokens: int = 512,
     intervention: Intervention | None = None,
 ) -> Iterator[Result]:
     """Ask `crab` one question about `clip` (and `other`, for matching); yields a `Result` a step, the last one `done`.
@@ -109,9 +116,7 @@ def ask(
             raise CrabError("A clip this long is asked in windows, each with positions of its own: choose tokens by "
                             "their kind, and play weights back to a shorter clip.")  # fmt: skip
         notes = (f"Not the routers' own choice: {intervention}.", *notes)
-    result = Result(
-        clip, task, question, crab.name, crab.knows, notes=notes, other=other, intervention=intervention
-    )
+    result = Result(clip, task, question, crab.name, crab.knows, notes=notes, other=other, intervention=intervention)
     finished: list[Answer] = []
     for start, end in windows:
         window = (start, end) if len(windows) > 1 else None
@@ -221,7 +226,9 @@ def _notes(clip: Clip, other: Clip | None, task: Task, windows: list[tuple[float
     notes = []
     seen = max(c.duration if c and c.video else 0.0 for c in (clip, other))
     if len(windows) > 1:
-        notes.append(f"The clip is {clip.duration:.0f} s long, so it was asked in {len(windows)} windows of ten seconds.")
+        notes.append(
+            f"The clip is {clip.duration:.0f} s long, so it was asked in {len(windows)} windows of ten seconds."
+        )
     elif task.frames and seen > WINDOW + SLACK:
         notes.append(f"The model sees {task.frames} frames spread over the whole {seen:.0f} s.")
     if task.sound.kind == "fixed" and clip.duration > task.sound.seconds + SLACK:
@@ -248,8 +255,10 @@ def to_json(result: Result) -> dict:
         "events": [_event(e) for e in answer.events],
         "boxes": [{"label": b.label, "box": [b.x1, b.y1, b.x2, b.y2]} for b in answer.boxes],
         "points": [list(p) for p in answer.points],
-        "masks": [{"time": m.time, "label": m.label, "rle": {"size": list(m.size), "counts": m.runs.tolist()}}
-                  for m in result.masks],
+        "masks": [
+            {"time": m.time, "label": m.label, "rle": {"size": list(m.size), "counts": m.runs.tolist()}}
+            for m in result.masks
+        ],
         "notes": list(result.notes),
         "tokens": {"prompt": result.prompt_tokens, "generated": len(result.token_ids)},
         "token_ids": list(result.token_ids),

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 # ---- what a field may hold ----
 
+
 @dataclass(frozen=True)
 class Kind:
     """`name` completes "this is not ..."."""
@@ -82,6 +83,7 @@ KINDS: dict[str, Kind] = {
 
 
 # ---- what every file holds ----
+
 
 @dataclass(frozen=True)
 class Fields:
@@ -190,6 +192,7 @@ FIELDS = {"train": TRAIN_FIELDS, "test": TEST_FIELDS}
 
 
 # ---- reading ----
+
 
 @dataclass(frozen=True)
 class Record:
@@ -317,6 +320,7 @@ def _stem(value: object) -> str:
 
 
 # ---- checking ----
+
 
 @dataclass(frozen=True)
 class Fault:
@@ -458,6 +462,7 @@ def _wrong_medium(folder: Path, place: str) -> Iterator[tuple[str, str]]:
 
 
 # ---- writing ----
+
 
 def write(root: str | Path, dataset: str, split: str, rows: Iterable[dict]) -> Path:
     """Write the records of one split as its file, the whole of it or nothing, and return where it is.

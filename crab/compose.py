@@ -3,6 +3,7 @@
 Nothing but what is on the form decides the scene, so that whoever changes one thing has changed nothing else: nobody
 drifts, the view stands still, voices are equally loud and the room is dry.
 """
+
 from __future__ import annotations
 
 import json
@@ -81,8 +82,9 @@ def _check_cast(cast: Sequence[str]) -> None:
     people = [name for name in cast if ACTORS[name].group in ("person", "action", "emotion")]
     if len(people) > 1 and (alone := [name for name in people if name in (*ACTIONS, *EMOTIONS)]):
         others = listed([f"“{name}”" for name in people if name != alone[0]])
-        raise CrabError("An action or a feeling is about the only person there: "
-                        f"“{alone[0]}” cannot be beside {others}.")
+        raise CrabError(
+            f"An action or a feeling is about the only person there: “{alone[0]}” cannot be beside {others}."
+        )
 
 
 def _part(row: Row) -> Part:
@@ -125,8 +127,9 @@ def stretches(text: str | None) -> Stretches:
         if not piece.strip():
             continue
         if not (match := _STRETCH.fullmatch(piece)):
-            raise CrabError(f"“{piece.strip()}” is not a stretch of whole seconds. Write 0-3, or 0-3, 6-8, "
-                            "or nothing for never.")
+            raise CrabError(
+                f"“{piece.strip()}” is not a stretch of whole seconds. Write 0-3, or 0-3, 6-8, or nothing for never."
+            )
         start, end = int(match[1]), int(match[2])
         if end > DURATION:
             raise CrabError(f"“{piece.strip()}” leaves the clip, which lasts {DURATION} seconds.")
@@ -161,8 +164,13 @@ def of_link(link: str) -> tuple[list[object], Scene]:
         values = json.loads(link)
         backdrop, seed, *fields = values
         rows = [fields[at : at + 6] for at in range(0, len(fields), 6)]
-        if not (isinstance(values, list) and isinstance(backdrop, str) and _counts(seed)
-                and len(rows) == MOST and all(map(_is_row, rows))):
+        if not (
+            isinstance(values, list)
+            and isinstance(backdrop, str)
+            and _counts(seed)
+            and len(rows) == MOST
+            and all(map(_is_row, rows))
+        ):
             raise ValueError("not the fields of a form")
         return values, of_form(*values)
     except (ValueError, TypeError, RecursionError, CrabError):
@@ -192,8 +200,14 @@ def surprise(seed: int) -> tuple[str, list[Row], int]:
     """A form that is filled in: (backdrop, rows, seed), near the scene that `script.write` makes of this seed."""
     scene = script.write(seed)
     rows = [
-        Row(part.actor, round(100 * part.x), round(100 * part.size), typed(part.seen), typed(part.heard),
-            part.variation % LOOKS)
+        Row(
+            part.actor,
+            round(100 * part.x),
+            round(100 * part.size),
+            typed(part.seen),
+            typed(part.heard),
+            part.variation % LOOKS,
+        )
         for part in scene.parts
     ]
     return scene.background.kind, rows, scene.background.seed % LOOKS
@@ -234,8 +248,16 @@ def again(scene: Scene, keep: str) -> Question | None:
     That is the same question, or the nearest to it where options or the second of a picture are drawn anew.
     """
     draws = [_ask(scene, draw) for draw in range(_DRAWS)] if keep else []
-    return next((question for alike in (str, _stem) for draw in draws for question in draw
-                 if alike(key(question)) == alike(keep)), None)
+    return next(
+        (
+            question
+            for alike in (str, _stem)
+            for draw in draws
+            for question in draw
+            if alike(key(question)) == alike(keep)
+        ),
+        None,
+    )
 
 
 def choices(scene: Scene, keep: str = "") -> tuple[list[tuple[str, str]], str | None]:
@@ -304,14 +326,27 @@ def _ask_silent(scene: Scene, rng: np.random.Generator) -> list[Question]:
     silence, name = "There is no sound", str(rng.choice(names if rng.random() < 0.5 else OBJECTS))
     count = one_of(rng, "How many objects are sounding?", "How many objects are sounding in the video?")
     sounds = one_of(rng, f"Is the {name} making a sound?", f"Is the {name} sounding in the video?")
-    words = [Asked(count, f"{silence}.", "zero", ("Audio", "Counting")),
-             Asked(sounds, f"{silence}, so the {name} is silent.", "no", ("Audio-Visual", "Existential")),
-             asking.count_kinds(scene, rng), asking.is_there(scene, rng), asking.left_of(scene, rng)]
-    made += [Question("avqa", one.question, f"{one.reason} The answer is <answer> {one.answer} </answer>.", one.answer)
-             for one in words if one]
+    words = [
+        Asked(count, f"{silence}.", "zero", ("Audio", "Counting")),
+        Asked(sounds, f"{silence}, so the {name} is silent.", "no", ("Audio-Visual", "Existential")),
+        asking.count_kinds(scene, rng),
+        asking.is_there(scene, rng),
+        asking.left_of(scene, rng),
+    ]
+    made += [
+        Question("avqa", one.question, f"{one.reason} The answer is <answer> {one.answer} </answer>.", one.answer)
+        for one in words
+        if one
+    ]
     for one in filter(None, (asking.choose_seen(scene, rng), asking.choose_where(scene, rng))):
-        made.append(Question("avqa_thu", f"{one.question}, options:{list(one.options)}",
-                             f"{one.reason} The answer is <answer>{one.answer}</answer>.", one.answer))
+        made.append(
+            Question(
+                "avqa_thu",
+                f"{one.question}, options:{list(one.options)}",
+                f"{one.reason} The answer is <answer>{one.answer}</answer>.",
+                one.answer,
+            )
+        )
     return made
 
 

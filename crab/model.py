@@ -138,8 +138,13 @@ class Crab:
 
     @classmethod
     def load(
-        cls, model: str | Path, adapter: str | Path | None = None, *, device: str | None = None,
-        dtype: torch.dtype | None = None, numerics: Numerics | None = None,
+        cls,
+        model: str | Path,
+        adapter: str | Path | None = None,
+        *,
+        device: str | None = None,
+        dtype: torch.dtype | None = None,
+        numerics: Numerics | None = None,
         quantize: weights.Quantize | None = None,
     ) -> Crab:
         """Load a base and an adapter (published `.bin`, or PEFT's folder; by default the base folder's own `adapter/`,
@@ -194,7 +199,11 @@ class Crab:
 
     @torch.inference_mode()
     def stream(
-        self, prompt: Prompt, *, max_new_tokens: int = 512, trace_routing: bool = False,
+        self,
+        prompt: Prompt,
+        *,
+        max_new_tokens: int = 512,
+        trace_routing: bool = False,
         intervention: Intervention | None = None,
     ) -> Iterator[Step]:
         """Answer greedily, one `Step` a token. Closing the generator stops at once.
@@ -491,7 +500,11 @@ def _check_quantize(quantize: str | None) -> None:
 
 
 def _thinker(
-    model: str, config: Qwen2_5OmniThinkerConfig, *, dtype: torch.dtype, quantize: weights.Quantize | None,
+    model: str,
+    config: Qwen2_5OmniThinkerConfig,
+    *,
+    dtype: torch.dtype,
+    quantize: weights.Quantize | None,
     placement: Mapping[str, str] | None,
 ) -> Qwen2_5OmniThinkerForConditionalGeneration:
     """The thinker with its weights, all of them there and finite. Raises CrabError with the name of the tensor.

@@ -253,7 +253,13 @@ def apply_plan(samples: np.ndarray, plan: SoundPlan, *, index: int = 0) -> tuple
 
 
 def build(
-    processor, clip: Clip, task: Task, question: str = "", *, frame_size: int = 224, other: Clip | None = None,
+    processor,
+    clip: Clip,
+    task: Task,
+    question: str = "",
+    *,
+    frame_size: int = 224,
+    other: Clip | None = None,
     window: Window | None = None,
 ) -> Prompt:
     """Everything at once: `check_question`, so that nothing is decoded in vain, `gather`, then `assemble`."""

@@ -119,8 +119,12 @@ class GrabCut:
         """The points' own box, made larger: they lie on the object, not around it."""
         xs, ys = zip(*points)
         reach = self._REACH * min(width, height)
-        return (max(min(xs) - reach, 0), max(min(ys) - reach, 0), min(max(xs) + reach, width),
-                min(max(ys) + reach, height))
+        return (
+            max(min(xs) - reach, 0),
+            max(min(ys) - reach, 0),
+            min(max(xs) + reach, width),
+            min(max(ys) + reach, height),
+        )
 
 
 def _within(low: float, high: float, size: int) -> tuple[int, int]:
@@ -137,8 +141,9 @@ class Sam2:
     default bfloat16 on a GPU, as released, and float32 elsewhere. Raises CrabError where there is no such model.
     """
 
-    def __init__(self, model: str | Path = "facebook/sam2.1-hiera-large", *, device: str | None = None,
-                 dtype: str | None = None) -> None:
+    def __init__(
+        self, model: str | Path = "facebook/sam2.1-hiera-large", *, device: str | None = None, dtype: str | None = None
+    ) -> None:
         import torch
         from transformers import Sam2Model, Sam2Processor
 
@@ -152,8 +157,10 @@ class Sam2:
             if loaded["missing_keys"]:  # another model's folder: transformers would fill them at random
                 raise OSError(f"{min(loaded['missing_keys'])} is missing")
         except (OSError, ValueError, RuntimeError) as error:
-            raise CrabError(f"No SAM 2 model could be read from {model}: give a folder that holds one, or a name on "
-                            "the Hugging Face hub and a connection to it.") from error
+            raise CrabError(
+                f"No SAM 2 model could be read from {model}: give a folder that holds one, or a name on "
+                "the Hugging Face hub and a connection to it."
+            ) from error
         self.model = read.to(device).eval()
 
     def __call__(self, frame: np.ndarray, box: Box | None, points: Sequence[Point]) -> tuple[np.ndarray, float]:

@@ -81,8 +81,17 @@ _SEGMENT = (
 )
 
 
-def _clip(name: str, family: str, title: str, instruction: str, grammar: str, *, frames: int = 10,
-          sound: SoundPlan = _WHOLE, needs: str = "") -> Task:
+def _clip(
+    name: str,
+    family: str,
+    title: str,
+    instruction: str,
+    grammar: str,
+    *,
+    frames: int = 10,
+    sound: SoundPlan = _WHOLE,
+    needs: str = "",
+) -> Task:
     return Task(name, family, title, _VIDEO, ("video", "audio"), frames, sound, instruction, grammar, needs)
 
 
@@ -94,43 +103,90 @@ def _emotion(name: str, title: str) -> Task:
     return _clip(name, "emotion", title, _EMOTION, "choice", frames=4, sound=_FOUR_SECONDS)
 
 
-TASKS: dict[str, Task] = {task.name: task for task in (
-    _clip("ave", "localisation", "An event both seen and heard, and when", _EVENTS, "events"),
-    _clip("unav", "localisation", "Every event, and when, in an untrimmed video", _EVENTS, "events"),
-    _clip("avvp", "localisation", "What is seen when, and what is heard when",
-          "Please determine the events that occur based on the visual and audio information in the video, as well as "
-          "the start and end times of these events.", "events"),
-    _clip("avqa", "question", "A question about music being played", "Please answer this question: {question}",
-          "choice", sound=_TEN_WINDOWS, needs="question"),
-    _clip("avqa_thu", "question", "A question with answers to choose from",
-          "Please answer the question based on the options: {question}, options:{options}", "choice",
-          needs="options"),
-    _clip("avcap", "captioning", "A description of picture and sound", "Please describe this video and audio.",
-          "text"),
-    _clip("ks", "action", "An action that makes a sound", _ACTION, "choice"),
-    _clip("ucf", "action", "A sport or an everyday action", _ACTION, "choice"),
-    _emotion("meld", "A line of a TV dialogue"),
-    _emotion("mer24", "Feelings in film and TV, in Chinese"),
-    _emotion("cremad", "An actor speaking a sentence"),
-    _emotion("mafw", "Mixed feelings in the wild"),
-    _emotion("dfew", "A face in a film"),
-    Task("a2v", "matching", "Which of two videos matches the sound", "These are two videos and an audio:",
-         ("audio", "video", "video"), 10, _WHOLE,
-         "Please listen to the audio and indicate which of the two videos matches what you hear.", "match"),
-    Task("v2a", "matching", "Which of two sounds matches the video", "This is a video and two audio clips:",
-         ("video", "audio", "audio"), 10, _WHOLE,
-         "Please view the video and indicate which of the two audio clips matches what you see.", "match"),
-    _picture("s4", "The one thing that sounds", _SEGMENT, "box_points", sound=_ONE_OF_5),
-    _picture("ms3", "The things that sound, among several", _SEGMENT, "box_points", sound=_ONE_OF_5),
-    _picture("ref_avs", "A thing described in words",
-             'Please analyze the video frame and audio to find the object described as <des>{expression}</des>. '
-             'Answer with "true" or "false" whether the object exists. If it exists, respond with a sentence '
-             "identifying the object's name, its bounding box, and three pixel points; if not, state that the object "
-             "is absent.", "exists_box_points", sound=_ONE_OF_10, needs="expression"),
-    _picture("arig", "A box around the thing that sounds",
-             "Please recognize the category of object that makes the sound and then output its bounding box.", "box",
-             sound=_WHOLE_OF_5),
-)}
+TASKS: dict[str, Task] = {
+    task.name: task
+    for task in (
+        _clip("ave", "localisation", "An event both seen and heard, and when", _EVENTS, "events"),
+        _clip("unav", "localisation", "Every event, and when, in an untrimmed video", _EVENTS, "events"),
+        _clip(
+            "avvp",
+            "localisation",
+            "What is seen when, and what is heard when",
+            "Please determine the events that occur based on the visual and audio information in the video, as well as "
+            "the start and end times of these events.",
+            "events",
+        ),
+        _clip(
+            "avqa",
+            "question",
+            "A question about music being played",
+            "Please answer this question: {question}",
+            "choice",
+            sound=_TEN_WINDOWS,
+            needs="question",
+        ),
+        _clip(
+            "avqa_thu",
+            "question",
+            "A question with answers to choose from",
+            "Please answer the question based on the options: {question}, options:{options}",
+            "choice",
+            needs="options",
+        ),
+        _clip(
+            "avcap", "captioning", "A description of picture and sound", "Please describe this video and audio.", "text"
+        ),
+        _clip("ks", "action", "An action that makes a sound", _ACTION, "choice"),
+        _clip("ucf", "action", "A sport or an everyday action", _ACTION, "choice"),
+        _emotion("meld", "A line of a TV dialogue"),
+        _emotion("mer24", "Feelings in film and TV, in Chinese"),
+        _emotion("cremad", "An actor speaking a sentence"),
+        _emotion("mafw", "Mixed feelings in the wild"),
+        _emotion("dfew", "A face in a film"),
+        Task(
+            "a2v",
+            "matching",
+            "Which of two videos matches the sound",
+            "These are two videos and an audio:",
+            ("audio", "video", "video"),
+            10,
+            _WHOLE,
+            "Please listen to the audio and indicate which of the two videos matches what you hear.",
+            "match",
+        ),
+        Task(
+            "v2a",
+            "matching",
+            "Which of two sounds matches the video",
+            "This is a video and two audio clips:",
+            ("video", "audio", "audio"),
+            10,
+            _WHOLE,
+            "Please view the video and indicate which of the two audio clips matches what you see.",
+            "match",
+        ),
+        _picture("s4", "The one thing that sounds", _SEGMENT, "box_points", sound=_ONE_OF_5),
+        _picture("ms3", "The things that sound, among several", _SEGMENT, "box_points", sound=_ONE_OF_5),
+        _picture(
+            "ref_avs",
+            "A thing described in words",
+            "Please analyze the video frame and audio to find the object described as <des>{expression}</des>. "
+            'Answer with "true" or "false" whether the object exists. If it exists, respond with a sentence '
+            "identifying the object's name, its bounding box, and three pixel points; if not, state that the object "
+            "is absent.",
+            "exists_box_points",
+            sound=_ONE_OF_10,
+            needs="expression",
+        ),
+        _picture(
+            "arig",
+            "A box around the thing that sounds",
+            "Please recognize the category of object that makes the sound and then output its bounding box.",
+            "box",
+            sound=_WHOLE_OF_5,
+        ),
+    )
+}
 
 
 def _family(name: str, title: str, description: str, *, default: str) -> Family:
@@ -138,17 +194,30 @@ def _family(name: str, title: str, description: str, *, default: str) -> Family:
     return Family(name, title, description, datasets, default)
 
 
-FAMILIES: dict[str, Family] = {family.name: family for family in (
-    _family("localisation", "Where and when", "Which events are heard, which are seen, from when to when?",
-            default="avvp"),
-    _family("question", "Question answering", "Ask anything about what is seen and heard.", default="avqa"),
-    _family("captioning", "Captioning", "Describe the clip, picture and sound, in words.", default="avcap"),
-    _family("action", "Action recognition", "What is being done?", default="ks"),
-    _family("emotion", "Emotion recognition", "How does the person feel, by face and voice?", default="meld"),
-    _family("matching", "Matching", "Which video goes with the sound, or which sound with the video?", default="a2v"),
-    _family("grounding", "Segmentation and grounding", "Which thing in the picture makes the sound, or fits the words?",
-            default="s4"),
-)}
+FAMILIES: dict[str, Family] = {
+    family.name: family
+    for family in (
+        _family(
+            "localisation",
+            "Where and when",
+            "Which events are heard, which are seen, from when to when?",
+            default="avvp",
+        ),
+        _family("question", "Question answering", "Ask anything about what is seen and heard.", default="avqa"),
+        _family("captioning", "Captioning", "Describe the clip, picture and sound, in words.", default="avcap"),
+        _family("action", "Action recognition", "What is being done?", default="ks"),
+        _family("emotion", "Emotion recognition", "How does the person feel, by face and voice?", default="meld"),
+        _family(
+            "matching", "Matching", "Which video goes with the sound, or which sound with the video?", default="a2v"
+        ),
+        _family(
+            "grounding",
+            "Segmentation and grounding",
+            "Which thing in the picture makes the sound, or fits the words?",
+            default="s4",
+        ),
+    )
+}
 
 # The published way to write the options of avqa_thu: a Python list, printed.
 _OPTIONS = ", options:"

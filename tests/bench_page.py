@@ -42,8 +42,10 @@ WATCH = """() => {
 def main() -> None:
     traces = released(1000)
     strip, frame = len(live(traces["language"])), len(standalone.frame("routing.json", dark=False))
-    print(f"a page update: {strip / 1e3:.1f} kB for 1,000 tokens x {len(traces['language'].sites)} sites; "
-          f"the explorer's frame, once an answer: {frame / 1e3:.1f} kB")
+    print(
+        f"a page update: {strip / 1e3:.1f} kB for 1,000 tokens x {len(traces['language'].sites)} sites; "
+        f"the explorer's frame, once an answer: {frame / 1e3:.1f} kB"
+    )
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu", "--disable-quic"]
@@ -66,8 +68,10 @@ def _saved_page(browser: Browser, traces: dict) -> None:
             took.append(time.perf_counter() - began)
             page.close()
         sites = sum(len(trace.sites) for trace in traces.values())
-        print(f"the saved page of 1,000 tokens x {sites} sites: {path.stat().st_size / 1e6:.2f} MB, open in "
-              f"{min(took):.2f} to {max(took):.2f} s over {LOADS} loads")
+        print(
+            f"the saved page of 1,000 tokens x {sites} sites: {path.stat().st_size / 1e6:.2f} MB, open in "
+            f"{min(took):.2f} to {max(took):.2f} s over {LOADS} loads"
+        )
 
 
 def _live_updates(browser: Browser) -> None:
@@ -99,9 +103,11 @@ def _live_updates(browser: Browser) -> None:
             changes = page.evaluate("changes")
             steps.append(len(changes) - 1)
             seconds.append((changes[-1] - changes[0]) / 1000)
-        print(f"live updates: {sum(steps)} after the first in {sum(seconds):.1f} s of {answers} answers, "
-              f"{sum(steps) / sum(seconds):.1f} a second; in the first answer of a visit "
-              f"{steps[0] / seconds[0]:.1f}")
+        print(
+            f"live updates: {sum(steps)} after the first in {sum(seconds):.1f} s of {answers} answers, "
+            f"{sum(steps) / sum(seconds):.1f} a second; in the first answer of a visit "
+            f"{steps[0] / seconds[0]:.1f}"
+        )
     finally:
         server.terminate()
         server.wait(10)

@@ -86,14 +86,28 @@ def tiny_sam2(tmp_path_factory) -> Path:
     )
 
     torch.manual_seed(0)
-    backbone = Sam2HieraDetConfig(hidden_size=8, image_size=[128, 128], blocks_per_stage=[1, 1, 2, 1],
-                                  embed_dim_per_stage=[8, 16, 32, 64], num_attention_heads_per_stage=[1, 1, 1, 1],
-                                  window_size_per_stage=[8, 4, 4, 4], global_attention_blocks=[3])
-    vision = Sam2VisionConfig(backbone_config=backbone, backbone_channel_list=[64, 32, 16, 8], fpn_hidden_size=32,
-                              backbone_feature_sizes=[[32, 32], [16, 16], [8, 8]])
-    config = Sam2Config(vision_config=vision, prompt_encoder_config=Sam2PromptEncoderConfig(
-        hidden_size=32, image_size=128, patch_size=16), mask_decoder_config=Sam2MaskDecoderConfig(
-        hidden_size=32, mlp_dim=32, num_hidden_layers=1, num_attention_heads=1, iou_head_hidden_dim=32))
+    backbone = Sam2HieraDetConfig(
+        hidden_size=8,
+        image_size=[128, 128],
+        blocks_per_stage=[1, 1, 2, 1],
+        embed_dim_per_stage=[8, 16, 32, 64],
+        num_attention_heads_per_stage=[1, 1, 1, 1],
+        window_size_per_stage=[8, 4, 4, 4],
+        global_attention_blocks=[3],
+    )
+    vision = Sam2VisionConfig(
+        backbone_config=backbone,
+        backbone_channel_list=[64, 32, 16, 8],
+        fpn_hidden_size=32,
+        backbone_feature_sizes=[[32, 32], [16, 16], [8, 8]],
+    )
+    config = Sam2Config(
+        vision_config=vision,
+        prompt_encoder_config=Sam2PromptEncoderConfig(hidden_size=32, image_size=128, patch_size=16),
+        mask_decoder_config=Sam2MaskDecoderConfig(
+            hidden_size=32, mlp_dim=32, num_hidden_layers=1, num_attention_heads=1, iou_head_hidden_dim=32
+        ),
+    )
     folder = tmp_path_factory.mktemp("sam2")
     Sam2Model(config).save_pretrained(folder)
     Sam2Processor(Sam2ImageProcessor(size={"height": 128, "width": 128})).save_pretrained(folder)

@@ -68,8 +68,13 @@ def test_a_picture_with_its_sound_is_asked_where(client, tmp_path):
         file.writeframes(samples.tobytes())
 
     text, result, _ = client.predict(
-        handle_file(str(tmp_path / "picture.png")), handle_file(str(tmp_path / "sound.wav")), "s4", "", 2,
-        api_name="/ask_picture")
+        handle_file(str(tmp_path / "picture.png")),
+        handle_file(str(tmp_path / "sound.wav")),
+        "s4",
+        "",
+        2,
+        api_name="/ask_picture",
+    )
 
     assert text and result["task"] == "s4"
     for mask in result["masks"]:
@@ -290,8 +295,10 @@ def test_the_form_shows_what_a_task_needs(task):
     assert shown[getattr(f, f"{task.family}_as")]["visible"]
 
 
-@pytest.mark.parametrize("source, inputs", [("video", {"video"}), ("sound", {"sound"}), ("file", {"file"}),
-                                            ("picture", {"picture", "sound"})])
+@pytest.mark.parametrize(
+    "source, inputs",
+    [("video", {"video"}), ("sound", {"sound"}), ("file", {"file"}), ("picture", {"picture", "sound"})],
+)
 def test_the_form_shows_the_inputs_of_a_source(source, inputs):
     with gr.Blocks():
         f = app.form()
@@ -331,8 +338,14 @@ def test_only_an_example_has_a_link_that_others_can_follow(tmp_path):
     examples = app.listed_examples()
     files = {name: str(file) for name, file in examples[0].files.items()}
     name = examples[0].files["video"].name
-    asked = {"source": "video", "family": "question", "question_as": "avqa", "question": "How many?", "second": "",
-             **files}
+    asked = {
+        "source": "video",
+        "family": "question",
+        "question_as": "avqa",
+        "question": "How many?",
+        "second": "",
+        **files,
+    }
     assert app.linked(examples, asked) == f"?clip={name}&task=avqa&question=How+many%3F"
     other = tmp_path / name  # the name alone makes no example
     other.write_bytes(b"another film")
@@ -343,8 +356,14 @@ def test_only_an_example_has_a_link_that_others_can_follow(tmp_path):
 def test_a_pair_has_a_link_with_all_its_files_only():
     examples = app.listed_examples()
     pair = next(example for example in examples if example.task.family == "matching")
-    asked = {"source": "video", "family": "matching", "matching_as": pair.task.name, "question": "", "second": "",
-             **{name: str(file) for name, file in pair.files.items()}}
+    asked = {
+        "source": "video",
+        "family": "matching",
+        "matching_as": pair.task.name,
+        "question": "",
+        "second": "",
+        **{name: str(file) for name, file in pair.files.items()},
+    }
     assert app.linked(examples, asked) == f"?clip={pair.files['video'].name}&task={pair.task.name}"
     assert app.linked(examples, asked | {"sound": None}) == ""
 
@@ -353,7 +372,8 @@ def test_a_run_is_named_by_its_task_and_what_was_changed():
     run = app.Result(None, TASKS["avqa"], "", "", "")
     assert app.named(run, 0) == "1 · avqa · as it is"
     assert app.named(dataclasses.replace(run, intervention=app.Intervention("mute", (1,))), 2) == (
-        "3 · avqa · head 2 muted")
+        "3 · avqa · head 2 muted"
+    )
 
 
 def test_only_the_last_runs_are_kept():

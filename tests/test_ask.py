@@ -52,7 +52,9 @@ def test_closing_stops(tiny, clip):
 def test_a_long_clip_is_asked_in_windows(tiny, clip, monkeypatch):
     asked = []
     prompt = tiny.prompt
-    monkeypatch.setattr(type(tiny), "prompt", lambda self, *a, window, **k: (asked.append(window), prompt(*a, window=window, **k))[1])
+    monkeypatch.setattr(
+        type(tiny), "prompt", lambda self, *a, window, **k: (asked.append(window), prompt(*a, window=window, **k))[1]
+    )
     *_, last = ask(tiny, replace(clip, duration=24.0), TASKS["unav"], max_new_tokens=2, trace=False)
     assert asked == [(0.0, 10.0), (10.0, 20.0), (14.0, 24.0)]
     assert any("3 windows" in note for note in last.notes)
@@ -74,7 +76,8 @@ def test_a_silent_window_is_said_once(tiny, golden):
     clip = media.open_clip(golden / "media" / "b.mp4", audio=golden / "media" / "a.mp3")
     *_, last = ask(tiny, replace(clip, duration=40.0), TASKS["ave"], max_new_tokens=1, trace=False)
     assert [note for note in last.notes if "silence" in note] == [
-        "b.mp4 has no sound in a part of it; there the model hears silence."]
+        "b.mp4 has no sound in a part of it; there the model hears silence."
+    ]
 
 
 def test_frames_of_a_long_second_clip_are_said_to_be_few(clip):
@@ -92,7 +95,9 @@ def test_events_of_windows_become_one_where_they_touch():
     whole = answer.join([first, second])
     assert [(e.label, e.start, e.end) for e in whole.events] == [("dog barking", 5.0, 13.0)]
     assert [whole.text[s.start : s.end] for s in whole.spans] == [
-        "<event>dog barking, (5 10)</event>", "<event>dog barking, (0 3)</event>"]
+        "<event>dog barking, (5 10)</event>",
+        "<event>dog barking, (0 3)</event>",
+    ]
     assert whole.spans[1].shown == "dog barking 10–13 s"
 
 
@@ -229,8 +234,24 @@ def test_of_a_still_the_sound_stands_on_the_seconds_around_it(tiny, clip):
 
 def test_json_has_every_field_the_interface_names(results):
     told = to_json(results[-1])
-    assert list(told) == ["version", "model", "task", "question", "text", "reasoning", "choice", "exists", "events",
-                          "boxes", "points", "masks", "notes", "tokens", "token_ids", "seconds"]
+    assert list(told) == [
+        "version",
+        "model",
+        "task",
+        "question",
+        "text",
+        "reasoning",
+        "choice",
+        "exists",
+        "events",
+        "boxes",
+        "points",
+        "masks",
+        "notes",
+        "tokens",
+        "token_ids",
+        "seconds",
+    ]
     assert told["tokens"] == {"prompt": results[-1].prompt_tokens, "generated": 6}
 
 

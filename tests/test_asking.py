@@ -116,7 +116,9 @@ def true_of(clause, scene):
         return set(said) == set(labels) and (found[1] == "is") == (len(said) == 1)
     if found := re.fullmatch(r"The video shows (.+)", clause):
         return names_in(found[1]) == seen(scene) or (found[1] == "no object" and not seen(scene))
-    if found := re.fullmatch(rf"(?:From left to right there are|so) ({NAME} [a-z]+(?:(?:, | and ){NAME} [a-z]+)+)", clause):
+    if found := re.fullmatch(
+        rf"(?:From left to right there are|so) ({NAME} [a-z]+(?:(?:, | and ){NAME} [a-z]+)+)", clause
+    ):
         said = {name: NUMBERS.index(number) for name, number in re.findall(rf"{NAME} ({'|'.join(NUMBERS)})\b", clause)}
         places = {name: place for place, name in enumerate(seen(scene), 1)}
         return said.items() <= places.items() and len(said) == (2 if clause.startswith("so") else len(places))

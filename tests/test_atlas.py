@@ -177,7 +177,10 @@ def model(golden):
 def test_atlas_writes_a_file_and_says_whether_tasks_lie_apart(golden, model, tmp_path, capsys):
     out = tmp_path / "atlas.npz"
     command = ["atlas", "--data", str(golden), "--out", str(out), *model]
-    assert main([*command, "--damage", str(tmp_path / "damage.json")]) == 2 and "needs a train.json" in capsys.readouterr().err
+    assert (
+        main([*command, "--damage", str(tmp_path / "damage.json")]) == 2
+        and "needs a train.json" in capsys.readouterr().err
+    )
     assert main(command) == 0
     told = capsys.readouterr().out
     assert "family: the nearest run of another scene" in told and "chance" in told

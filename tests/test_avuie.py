@@ -18,8 +18,16 @@ _TWO_VIDEOS = {"video1_path": "1.mp4", "video2_path": "2.mp4", "audio_path": "a.
 _TWO_SOUNDS = {"video_path": "a.mp4", "audio1_path": "1.mp3", "audio2_path": "2.mp3", "correct_audio": "1"}
 _SPOKEN = {"audio1_event": "dog", "audio2_event": "cat", "video_event": "dog"}
 _AVQA = {"video_id": 4, "question_id": 9, "type": "[]", "question": "How many sound?", "answer": "two"}
-_THU = {"id": 1, "video_name": "v", "video_id": 3, "question_relation": "Both", "question_type": "Where",
-        "multi_choice": ["a dog", "a seal"], "question_text": "What is barking?", "answer": 0}
+_THU = {
+    "id": 1,
+    "video_name": "v",
+    "video_id": 3,
+    "question_relation": "Both",
+    "question_type": "Where",
+    "multi_choice": ["a dog", "a seal"],
+    "question_text": "What is barking?",
+    "answer": 0,
+}
 _AVE = {"event": "Bark", "vid": "v", "start_time": 0, "end_time": "8"}
 _AVVP = {"filename": "v_0_10", "vid": "v", "event": "Dog,Speech"}
 _AVS = {"vid": "v", "uid": "u", "a_obj": "dog"}

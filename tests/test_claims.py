@@ -37,7 +37,11 @@ def test_what_a_claim_is_about_is_silenced_and_as_many_others_of_its_kind():
 
 
 def test_onsets_are_where_true_sounds_begin(clip):
-    asked = Asked(TASKS["unav"], clip, target="<audio_event>dog, (2 4), (6 7)</audio_event><visual_event>dog, (1 9)</visual_event>")
+    asked = Asked(
+        TASKS["unav"],
+        clip,
+        target="<audio_event>dog, (2 4), (6 7)</audio_event><visual_event>dog, (1 9)</visual_event>",
+    )
     assert sorted(claims._onsets(asked)) == [2 * clip.duration / 10, 6 * clip.duration / 10]
 
 
@@ -55,7 +59,10 @@ def test_the_cost_is_what_the_true_answer_loses_a_token(tiny, clip):
             rows = tiny.logits(prompt, ids, intervention=by).log_softmax(-1)[len(prompt.map.tokens) - 1 : -1]
             means.append(float(rows[torch.arange(len(ids)), ids].mean()))
         costs.append((means[0] - means[1], means[0] - means[2]))
-    assert (found.cost, found.other) == (pytest.approx(np.mean(costs, 0)[0], abs=1e-5), pytest.approx(np.mean(costs, 0)[1], abs=1e-5))
+    assert (found.cost, found.other) == (
+        pytest.approx(np.mean(costs, 0)[0], abs=1e-5),
+        pytest.approx(np.mean(costs, 0)[1], abs=1e-5),
+    )
     assert abs(found.cost) > 1e-5 and (found.questions, found.scenes) == (2, 2)
 
 
@@ -72,7 +79,10 @@ def test_a_claim_holds_where_its_tokens_cost_more_beyond_the_interval(cost, spre
 
 def test_only_the_families_of_a_claim_count(tiny, clip):
     about = Claim("", 2, "sound", families=("localisation",))
-    asked = [Asked(TASKS["ave"], clip, scene="a", target="x"), Asked(TASKS["avqa"], clip, "How many?", scene="b", target="x")]
+    asked = [
+        Asked(TASKS["ave"], clip, scene="a", target="x"),
+        Asked(TASKS["avqa"], clip, "How many?", scene="b", target="x"),
+    ]
     assert claims.examine(tiny, [about], asked)[0].questions == 1
     with pytest.raises(CrabError, match="nothing tests"):
         claims.examine(tiny, [about], asked[1:])

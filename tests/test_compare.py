@@ -38,8 +38,9 @@ def test_what_the_model_writes_is_escaped():
 
 def test_true_and_answered_bars_share_a_track_and_are_told_in_words():
     html = compare.lanes(SAID.events, TRUE.events, 10.0, colours=compare.shared_colours(SAID, TRUE))
-    assert ("<i class='true audio' style='left:20%;width:40%'></i>"
-            "<i class='said audio' style='left:30%;width:30%'></i>") in html
+    assert (
+        "<i class='true audio' style='left:20%;width:40%'></i><i class='said audio' style='left:30%;width:30%'></i>"
+    ) in html
     assert "dog, ♪ heard: the truth 2–6 s; the answer 3–6 s" in html
     assert "dog, ◎ seen: the truth 0–10 s; the answer never" in html
     assert "cat, ♪ heard: the truth never; the answer 0–1 s" in html
@@ -54,7 +55,9 @@ def test_colours_do_not_change_while_the_answer_is_written():
     assert compare.shared_colours(halfway, TRUE)["dog"] == compare.shared_colours(SAID, TRUE)["dog"] == theme.LABELS[0]
 
 
-@pytest.mark.parametrize("said", ["The object is dog. <obj>(10,10)(60,60)</obj>", "<obj>(10,10)(60,60)</obj>", "no idea"])
+@pytest.mark.parametrize(
+    "said", ["The object is dog. <obj>(10,10)(60,60)</obj>", "<obj>(10,10)(60,60)</obj>", "no idea"]
+)
 def test_the_true_box_is_drawn_and_named(said):
     frame = np.zeros((48, 64, 3), np.uint8)
     one, other = (parse(text, ARIG, size=(64, 48)) for text in (said, "The object is dog. <obj>(0,0)(112,112)</obj>"))

@@ -26,20 +26,38 @@ def question(of, dataset: str, words: str = ""):
 
 # ---- what is typed ----
 
-@pytest.mark.parametrize("text, times", [
-    ("", ()), ("  ", ()), (None, ()),
-    ("0-3", ((0, 3),)), (" 0 - 3 ; 6–8 ", ((0, 3), (6, 8))), ("6 to 8 and 0-3", ((0, 3), (6, 8))),
-    ("0-3, 3-5", ((0, 5),)), ("0-6, 2-4", ((0, 6),)), ("0-10", ((0, 10),)),
-])
+
+@pytest.mark.parametrize(
+    "text, times",
+    [
+        ("", ()),
+        ("  ", ()),
+        (None, ()),
+        ("0-3", ((0, 3),)),
+        (" 0 - 3 ; 6–8 ", ((0, 3), (6, 8))),
+        ("6 to 8 and 0-3", ((0, 3), (6, 8))),
+        ("0-3, 3-5", ((0, 5),)),
+        ("0-6, 2-4", ((0, 6),)),
+        ("0-10", ((0, 10),)),
+    ],
+)
 def test_stretches_are_read_as_people_type_them(text, times):
     assert stretches(text) == times
     assert stretches(compose.typed(times)) == times
 
 
-@pytest.mark.parametrize("text, sentence", [
-    ("soon", "not a stretch"), ("3", "not a stretch"), ("1.5-3", "not a stretch"), ("-1-3", "not a stretch"),
-    ("8-12", "leaves the clip"), ("3-3", "ends before"), ("0-2, 6-4", "“6-4” ends before"),
-])
+@pytest.mark.parametrize(
+    "text, sentence",
+    [
+        ("soon", "not a stretch"),
+        ("3", "not a stretch"),
+        ("1.5-3", "not a stretch"),
+        ("-1-3", "not a stretch"),
+        ("8-12", "leaves the clip"),
+        ("3-3", "ends before"),
+        ("0-2, 6-4", "“6-4” ends before"),
+    ],
+)
 def test_a_stretch_that_cannot_be_gets_a_sentence(text, sentence):
     with pytest.raises(CrabError, match=sentence):
         stretches(text)
@@ -47,17 +65,20 @@ def test_a_stretch_that_cannot_be_gets_a_sentence(text, sentence):
         scene(replace(DOG, heard=text))
 
 
-@pytest.mark.parametrize("rows, sentence", [
-    ([], "nobody in the scene"),
-    ([Row()], "nobody in the scene"),
-    ([replace(DOG, seen="", heard="")], "nobody in the scene"),
-    ([Row("unicorn")], "Nobody here is called 'unicorn'"),
-    ([DOG, DOG], "dog is there twice"),
-    ([Row(name) for name in OBJECTS[:5]], "5 actors are too many"),
-    ([Row("clapping"), Row("man")], "the only person"),
-    ([Row("happy"), Row("sad")], "the only person"),
-    ([replace(DOG, look=None)], "whole number"),
-])
+@pytest.mark.parametrize(
+    "rows, sentence",
+    [
+        ([], "nobody in the scene"),
+        ([Row()], "nobody in the scene"),
+        ([replace(DOG, seen="", heard="")], "nobody in the scene"),
+        ([Row("unicorn")], "Nobody here is called 'unicorn'"),
+        ([DOG, DOG], "dog is there twice"),
+        ([Row(name) for name in OBJECTS[:5]], "5 actors are too many"),
+        ([Row("clapping"), Row("man")], "the only person"),
+        ([Row("happy"), Row("sad")], "the only person"),
+        ([replace(DOG, look=None)], "whole number"),
+    ],
+)
 def test_a_scene_that_cannot_be_gets_a_sentence(rows, sentence):
     with pytest.raises(CrabError, match=sentence):
         scene(*rows)
@@ -73,6 +94,7 @@ def test_everybody_is_offered_once():
 
 
 # ---- scenes ----
+
 
 def test_parts_stand_from_left_to_right_whatever_the_order_of_the_rows():
     assert [part.actor for part in scene(CAT, DOG).parts] == ["dog", "cat"]
@@ -102,13 +124,17 @@ def test_a_surprise_is_a_scene_and_the_form_says_it_all(seed):
 
 # ---- what they are asked, and the truth ----
 
+
 def test_the_truth_follows_the_form():
     made = scene(DOG, CAT)
     assert question(made, "avqa", "making the sound").answer == "dog"
     assert question(made, "avqa", "Where is").answer == "left"
     truth = compose.truth(question(made, "avvp"), SIZE)
     assert {(e.label, e.modality, e.start, e.end) for e in truth.events} == {
-        ("dog barking", "visual", 0, 10), ("cat meowing", "visual", 0, 10), ("dog barking", "audio", 2, 6)}
+        ("dog barking", "visual", 0, 10),
+        ("cat meowing", "visual", 0, 10),
+        ("dog barking", "audio", 2, 6),
+    }
 
 
 def test_the_true_box_is_where_the_actor_stands_in_pixels_of_the_picture():
@@ -157,6 +183,7 @@ def test_an_own_question_has_no_truth():
 
 # ---- how near an answer is ----
 
+
 def verdict(dataset: str, said: str, meant: str):
     one, other = (answer.parse(text, TASKS[dataset]) for text in (said, meant))
     return compose.judge(one, other, TASKS[dataset].grammar)
@@ -169,22 +196,25 @@ def test_the_truth_is_right_about_every_question(seed):
         assert compose.judge(truth, truth, grammar).sign == ("–" if grammar == "text" else "✓"), asked
 
 
-@pytest.mark.parametrize("dataset, said, meant, sign", [
-    ("avqa", "<answer> Dog </answer>", "<answer> dog </answer>", "✓"),
-    ("avqa", "dog", "<answer> dog </answer>", "✓"),
-    ("avqa", "<answer>cat</answer>", "<answer> dog </answer>", "✗"),
-    ("avqa", "", "<answer> dog </answer>", "✗"),
-    ("ave", "<event>dog barking, (3 6)</event>", "<event>dog barking, (2 6)</event>", "✓"),
-    ("ave", "<event>dog barking, (0 10)</event>", "<event>dog barking, (2 6)</event>", "✗"),
-    ("unav", "<event>dog, (2 6)</event>, <event>cat, (2 6)</event>", "<event>dog, (2 6)</event>", "≈"),
-    ("avvp", "<audio_event>dog, (2 6)</audio_event>", "<visual_event>dog, (2 6)</visual_event>", "✗"),
-    ("arig", "The object is dog. <obj>(0,0)(100,100)</obj>", "The object is dog. <obj>(0,0)(100,90)</obj>", "✓"),
-    ("arig", "The object is cat. <obj>(0,0)(100,100)</obj>", "The object is dog. <obj>(0,0)(100,90)</obj>", "≈"),
-    ("arig", "dog", "The object is dog. <obj>(0,0)(100,90)</obj>", "✗"),
-    ("ref_avs", "<answer>false</answer>", "<answer>false</answer> The object is absent.", "✓"),
-    ("ref_avs", "<answer>true</answer> [0,0,9,9]", "<answer>false</answer> The object is absent.", "✗"),
-    ("avcap", "A dog.", "A dog.", "–"),
-])
+@pytest.mark.parametrize(
+    "dataset, said, meant, sign",
+    [
+        ("avqa", "<answer> Dog </answer>", "<answer> dog </answer>", "✓"),
+        ("avqa", "dog", "<answer> dog </answer>", "✓"),
+        ("avqa", "<answer>cat</answer>", "<answer> dog </answer>", "✗"),
+        ("avqa", "", "<answer> dog </answer>", "✗"),
+        ("ave", "<event>dog barking, (3 6)</event>", "<event>dog barking, (2 6)</event>", "✓"),
+        ("ave", "<event>dog barking, (0 10)</event>", "<event>dog barking, (2 6)</event>", "✗"),
+        ("unav", "<event>dog, (2 6)</event>, <event>cat, (2 6)</event>", "<event>dog, (2 6)</event>", "≈"),
+        ("avvp", "<audio_event>dog, (2 6)</audio_event>", "<visual_event>dog, (2 6)</visual_event>", "✗"),
+        ("arig", "The object is dog. <obj>(0,0)(100,100)</obj>", "The object is dog. <obj>(0,0)(100,90)</obj>", "✓"),
+        ("arig", "The object is cat. <obj>(0,0)(100,100)</obj>", "The object is dog. <obj>(0,0)(100,90)</obj>", "≈"),
+        ("arig", "dog", "The object is dog. <obj>(0,0)(100,90)</obj>", "✗"),
+        ("ref_avs", "<answer>false</answer>", "<answer>false</answer> The object is absent.", "✓"),
+        ("ref_avs", "<answer>true</answer> [0,0,9,9]", "<answer>false</answer> The object is absent.", "✗"),
+        ("avcap", "A dog.", "A dog.", "–"),
+    ],
+)
 def test_signs(dataset, said, meant, sign):
     judged = verdict(dataset, said, meant)
     assert judged.sign == sign and judged.words.endswith(".")

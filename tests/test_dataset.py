@@ -52,6 +52,7 @@ def _tree(folder):
 
 # ---- the layout ----
 
+
 def test_the_check_finds_nothing_but_that_the_other_split_is_not_there(made):
     for split, other in (("train", "test"), ("test", "train")):
         report = avuie.check(made[split])
@@ -91,6 +92,7 @@ def test_what_is_drawn_of_one_data_set_does_not_depend_on_the_others(made, tmp_p
 
 # ---- files ----
 
+
 def test_two_runs_write_the_same_bytes(made, tmp_path):
     dataset.make(tmp_path, SEEDS, size=SIZE)
     assert _tree(tmp_path) == _tree(made["train"])
@@ -126,12 +128,15 @@ def test_where_files_cannot_be_linked_they_are_copied(made, tmp_path, monkeypatc
     dataset.make(tmp_path, SEEDS[:1], datasets=["ks", "ucf"], size=SIZE)
     videos = [tmp_path / "AVUIE_2" / name / "video" / f"action-{FIRST}.mp4" for name in ("ks", "ucf")]
     assert videos[0].stat().st_ino != videos[1].stat().st_ino
-    assert videos[0].read_bytes() == videos[1].read_bytes() == (
-        made["train"] / "AVUIE_2" / "ks" / "video" / videos[0].name
-    ).read_bytes()
+    assert (
+        videos[0].read_bytes()
+        == videos[1].read_bytes()
+        == (made["train"] / "AVUIE_2" / "ks" / "video" / videos[0].name).read_bytes()
+    )
 
 
 # ---- what a reader makes of it ----
+
 
 def _seen_as_in_training(shown, meant):
     return np.abs(shown.astype(float) - meant).mean() < 6  # chroma is stored at half the size
@@ -194,8 +199,10 @@ class WholeBox:
 
 def test_the_targets_are_right_about_the_references_and_the_true_masks(made):
     targets = {(record.task.name, record.number): record.target for record in _records(made["train"], "train")}
-    rows = [row_of(record) | {"predict": targets[record.task.name, record.number]}
-            for record in _records(made["test"], "test")]
+    rows = [
+        row_of(record) | {"predict": targets[record.task.name, record.number]}
+        for record in _records(made["test"], "test")
+    ]
     told = evaluate.to_json(evaluate.score(rows, root=made["test"], segmenter=WholeBox()))
     assert told["invalid"] == told["unscored"] == []
     full = {"accuracy", "segment_accuracy", "map", "event_event", "segment_type"}
@@ -229,6 +236,7 @@ def test_boxes_are_on_the_grid_of_224_whatever_the_size(made):
 
 
 # ---- the rest ----
+
 
 @pytest.mark.parametrize("size", [20, 113])
 def test_a_size_that_cannot_be_encoded_is_a_sentence(size, tmp_path):

@@ -173,5 +173,3 @@ def test_route_prints_both_answers_and_writes_the_changed_trace(golden, model, t
     assert main(command) == 0 and "forced" not in capsys.readouterr().out
     assert main([*command, "--layers", "0"]) == 2 and "Say what to do there" in capsys.readouterr().err
     assert main([*command, "--mute", "9"]) == 2 and "no head 9" in capsys.readouterr().err
-
-

@@ -20,6 +20,7 @@ NOTHING_THERE = "Nothing makes a sound."
 
 # ---- rows ----
 
+
 class WholeBox:
     """Takes the whole box for the object."""
 
@@ -148,8 +149,9 @@ def test_boxes_stand_beside_one_box_for_every_picture():
 
 
 def test_captions_are_scored_over_the_set():
-    told, invalid = measures_of("avcap", ["A dog is on the left.", "We hear a bell.", "It rains."],
-                                ["A dog is on the left.", "", "The sun"])
+    told, invalid = measures_of(
+        "avcap", ["A dog is on the left.", "We hear a bell.", "It rains."], ["A dog is on the left.", "", "The sun"]
+    )
     assert told["cider"] == pytest.approx(10 / 3) and invalid == [1]
 
 
@@ -203,8 +205,12 @@ def test_ref_avs_by_split(tmp_path):
     common = {"output": "the dog", "visual_path": "media/v/frames/7.jpg"}
     splits = [("test_s", 1), ("test_s", 2), ("test_s", 1), ("test_s", 3), ("test_u", 1), ("test_n", 1), ("test_n", 1)]
     found, absent = "<answer>true</answer> [0,0,100,100] [50,50]", "<answer>false</answer> It is absent."
-    told = report_on("ref_avs", [{**common, "split": split, "fid": fid} for split, fid in splits],
-                     [found, absent, "[0,0,100,100]", found, "<answer>true</answer>", absent, found], root=tmp_path)
+    told = report_on(
+        "ref_avs",
+        [{**common, "split": split, "fid": fid} for split, fid in splits],
+        [found, absent, "[0,0,100,100]", found, "<answer>true</answer>", absent, found],
+        root=tmp_path,
+    )
     measures = told["datasets"]["ref_avs"]
     assert measures["accuracy"] == pytest.approx(3 / 7)
     share = 100 * 100 / (224 * 224 - 100 * 100)
@@ -251,14 +257,21 @@ def test_frames_of_one_folder_are_one_clip(tmp_path):
 
 # ---- the released code's own rows ----
 
+
 def _lines(path, rows):
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     return str(path)
 
 
 def test_released_rows_are_scored_from_a_file_without_a_model(tmp_path, capsys):
-    record = {"visual_path": "s/frames/v/0.jpg", "audio_path": "a.wav", "vid": "v", "uid": "u", "a_obj": "dog",
-              "frame_idx": 0}
+    record = {
+        "visual_path": "s/frames/v/0.jpg",
+        "audio_path": "a.wav",
+        "vid": "v",
+        "uid": "u",
+        "a_obj": "dog",
+        "frame_idx": 0,
+    }
     avuie.write(tmp_path, "s4", "test", [record])
     avuie.write(tmp_path, "ks", "test", [{**CLIP, "action": "singing"}] * 2)
     _picture(tmp_path / "AVUIE_2" / "s4" / "s/frames/v/0.jpg")
@@ -279,8 +292,10 @@ def test_released_rows_are_scored_from_a_file_without_a_model(tmp_path, capsys):
 
 def test_a_record_that_a_file_has_no_answer_to_counts_as_wrong(tmp_path, capsys):
     avuie.write(tmp_path, "ks", "test", [{**CLIP, "action": "singing"}] * 2)
-    file = _lines(tmp_path / "p.jsonl", [{"task": "ks", "record": 1, "output": "<answer>singing</answer>",
-                                          "predict": "<answer>singing</answer>"}])
+    file = _lines(
+        tmp_path / "p.jsonl",
+        [{"task": "ks", "record": 1, "output": "<answer>singing</answer>", "predict": "<answer>singing</answer>"}],
+    )
     assert main(["evaluate", "--data", str(tmp_path), "--tasks", "ks", "--score", file]) == 0
     told = capsys.readouterr().out
     assert told.splitlines()[0] == "ks: 2 answers, 1 invalid, 0 unscored" and "accuracy" in told and "0.5000" in told
@@ -298,6 +313,7 @@ def test_a_line_that_is_no_answer_is_named(line, tmp_path):
 
 
 # ---- from records to scores ----
+
 
 class Told:
     """Reads its clips with the tiny model's processor and says what it is told to; `asked` are its batches."""
@@ -339,8 +355,11 @@ def test_each_record_of_a_batch_gets_the_answer_that_it_gets_alone(mini, tmp_pat
 @pytest.mark.parametrize("batch", [1, 2, 16])
 def test_a_medium_that_cannot_be_opened_counts_as_wrong_and_the_run_goes_on(batch, tiny, golden, tmp_path, monkeypatch):
     monkeypatch.setattr(evaluate, "BATCH", batch)
-    rows = [{**CLIP, "action": "singing"}, {**CLIP, "video_path": "gone.mp4", "action": "singing"},
-            {**CLIP, "action": "singing"}]
+    rows = [
+        {**CLIP, "action": "singing"},
+        {**CLIP, "video_path": "gone.mp4", "action": "singing"},
+        {**CLIP, "action": "singing"},
+    ]
     avuie.write(tmp_path, "ks", "test", rows)
     _clip(golden, tmp_path / "AVUIE_2" / "ks")
     told = Told(tiny, ["<answer>singing</answer>", "<answer>dancing</answer>"])

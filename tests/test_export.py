@@ -25,7 +25,9 @@ def test_a_table_has_a_row_a_site_token_and_head(tmp_path):
     with open(tmp_path / "t.csv", encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == sum(trace.weights.size for trace in traces.values())
-    row = next(r for r in rows if r["text"] == " dog\n" and r["module"] == "o_proj" and r["layer"] == "1" and r["head"] == "3")
+    row = next(
+        r for r in rows if r["text"] == " dog\n" and r["module"] == "o_proj" and r["layer"] == "1" and r["head"] == "3"
+    )
     trace = traces["language"]
     assert float(row["weight"]) == pytest.approx(float(trace.weights[4, -1, 2]), abs=1e-5)
     assert int(row["token"]) == len(trace.tokens) - 1 and row["start"] == ""
@@ -45,7 +47,9 @@ def test_every_figure_in_every_format_for_papers(saved, tmp_path, kind, format, 
 def test_pages_and_comparisons(saved, tmp_path):
     assert main(["figure", str(saved), "--kind", "heatmap", "--out", str(tmp_path / "a.html")]) == 0
     assert '"view":"heatmap"' in (tmp_path / "a.html").read_text()
-    assert main(["figure", str(saved), "--kind", "compare", "--other", str(saved), "--out", str(tmp_path / "b.html")]) == 0
+    assert (
+        main(["figure", str(saved), "--kind", "compare", "--other", str(saved), "--out", str(tmp_path / "b.html")]) == 0
+    )
     page = (tmp_path / "b.html").read_text()
     assert "same, word for word" in page and 'src="http' not in page
 

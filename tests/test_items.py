@@ -144,14 +144,19 @@ def test_items_of_a_kind_go_into_one_batch(kind):
     batch = pack.batch([item(kind, 11), item(kind, 12)])
     longest = max(len(item(kind, number).ids) for number in (11, 12))
     assert batch["input_ids"].shape == batch["labels"].shape == batch["segment"].shape == (2, longest)
-    assert torch.equal(batch["segment"] == -1, torch.stack([
-        torch.arange(longest) >= len(item(kind, number).ids) for number in (11, 12)]))
+    assert torch.equal(
+        batch["segment"] == -1,
+        torch.stack([torch.arange(longest) >= len(item(kind, number).ids) for number in (11, 12)]),
+    )
     assert batch["clip_ids"].shape[0] == 2
 
 
 def test_a_scene_with_nothing_to_point_at_gives_way_to_another():
-    bare = next(n for n in range(200) if not any(
-        q.dataset == "arig" for q in questions.ask(script.write(n), np.random.default_rng([n, *b"box"]))))
+    bare = next(
+        n
+        for n in range(200)
+        if not any(q.dataset == "arig" for q in questions.ask(script.write(n), np.random.default_rng([n, *b"box"])))
+    )
     assert torch.equal(item("box", bare).ids, item("box", bare + 7_000_003).ids)
 
 
@@ -159,8 +164,11 @@ def told_of(number, kind):
     """The conclusions that item 11 of a kind may have: any, and those that tell which is where."""
     rng = np.random.default_rng([11, *kind.encode()])
     words = questions.ask_words(script.write(number), rng)
-    return words, [q for seed in (number, number + items._ELSEWHERE)
-                   for q in questions.ask_places(script.write(seed), script.write_pair(seed), rng)]
+    return words, [
+        q
+        for seed in (number, number + items._ELSEWHERE)
+        for q in questions.ask_places(script.write(seed), script.write_pair(seed), rng)
+    ]
 
 
 def test_conclusions_about_another_scene_stand_beside_what_is_asked_of_a_clip():

@@ -18,8 +18,11 @@ def tokens(*, text=12, moments=5, cells=16, sound=50, generated=20):
     """A prompt as the language model reads it: words, a video, a sound, words; then the answer."""
     return (
         *[Token("text", text="Look ")] * text,
-        *[Token("video", start=2.0 * t, end=2.0 * t + 2, row=i // 4, col=i % 4)
-          for t in range(moments) for i in range(cells)],
+        *[
+            Token("video", start=2.0 * t, end=2.0 * t + 2, row=i // 4, col=i % 4)
+            for t in range(moments)
+            for i in range(cells)
+        ],
         *[Token("audio", start=0.04 * i, end=0.04 * (i + 1)) for i in range(sound)],
         *[Token("text", text="and listen ")] * text,
         *[Token("generated", text=f"word{i} ") for i in range(generated)],

@@ -57,7 +57,11 @@ def unsaid(tree: ast.AST) -> list[int]:
             packed = before in ("gzip", "bz2", "lzma")
             if "t" in mode if packed else "b" not in mode:
                 lines.append(call.lineno)
-        elif name in TEXT and len(call.args) <= TEXT[name] or any(getattr(given.get(word), "value", None) is True for word in ("text", "universal_newlines")):
+        elif (
+            name in TEXT
+            and len(call.args) <= TEXT[name]
+            or any(getattr(given.get(word), "value", None) is True for word in ("text", "universal_newlines"))
+        ):
             lines.append(call.lineno)
     return lines
 

@@ -16,8 +16,23 @@ def model(golden):
 
 def test_evaluate_writes_the_released_tokens_for_every_golden_record(golden, golden_cases, model, tmp_path):
     out = tmp_path / "predictions.jsonl"
-    assert main(["evaluate", "--data", str(golden), "--tasks", *DATASETS, "--max-new-tokens", "24",
-                 "--predictions", str(out), *model]) == 0
+    assert (
+        main(
+            [
+                "evaluate",
+                "--data",
+                str(golden),
+                "--tasks",
+                *DATASETS,
+                "--max-new-tokens",
+                "24",
+                "--predictions",
+                str(out),
+                *model,
+            ]
+        )
+        == 0
+    )
     rows = [json.loads(line) for line in out.read_text().splitlines()]
     assert [r["task"] for r in rows] == DATASETS
     for row in rows:
@@ -30,8 +45,23 @@ def test_ask_prints_one_json_object_and_writes_the_routing(golden, model, tmp_pa
     from crab.trace import load as load_npz
 
     out = tmp_path / "routing.npz"
-    assert main(["ask", str(golden / "media" / "a.mp4"), "--task", "ave", "--json", "--routing", str(out),
-                 "--max-new-tokens", "4", *model]) == 0
+    assert (
+        main(
+            [
+                "ask",
+                str(golden / "media" / "a.mp4"),
+                "--task",
+                "ave",
+                "--json",
+                "--routing",
+                str(out),
+                "--max-new-tokens",
+                "4",
+                *model,
+            ]
+        )
+        == 0
+    )
     told = json.loads(capsys.readouterr().out)
     assert told["version"] == 1 and told["task"] == "ave" and len(told["token_ids"]) == 4
     routing = load_npz(out)
@@ -39,8 +69,25 @@ def test_ask_prints_one_json_object_and_writes_the_routing(golden, model, tmp_pa
 
 
 def test_ask_prints_the_answer_as_text(golden, model, capsys):
-    assert main(["ask", "--image", str(golden / "media" / "a.jpg"), "--audio", str(golden / "media" / "a.mp3"),
-                 "--frame", "2", "--task", "s4", "--max-new-tokens", "4", *model]) == 0
+    assert (
+        main(
+            [
+                "ask",
+                "--image",
+                str(golden / "media" / "a.jpg"),
+                "--audio",
+                str(golden / "media" / "a.mp3"),
+                "--frame",
+                "2",
+                "--task",
+                "s4",
+                "--max-new-tokens",
+                "4",
+                *model,
+            ]
+        )
+        == 0
+    )
     assert capsys.readouterr().out.startswith(" defave")
 
 

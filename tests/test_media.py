@@ -186,7 +186,9 @@ def test_only_the_frames_from_the_key_frame_on_are_decoded(tmp_path, monkeypatch
     assert count == 3  # 15, 16, 17
 
 
-@pytest.mark.parametrize("name, codec", [("a.mp4", "libx264"), ("a.mkv", "libx264"), ("a.webm", "libvpx-vp9"), ("a.ts", "libx264")])
+@pytest.mark.parametrize(
+    "name, codec", [("a.mp4", "libx264"), ("a.mkv", "libx264"), ("a.webm", "libvpx-vp9"), ("a.ts", "libx264")]
+)
 def test_a_variable_frame_rate_gives_the_times_of_the_file(tmp_path, name, codec):
     ticks = [0, 100, 133, 166, 500, 1500, 1540, 1580, 2900, 3000]  # ms
     clip = open_clip(write(tmp_path / name, video=codec, pictures=10, ticks=ticks))
@@ -350,7 +352,8 @@ def test_a_window_of_coded_sound_is_in_its_place(tmp_path, name, codec, rate):
 
 
 @pytest.mark.parametrize(
-    "layout, channels", [("mono", 1), ("stereo", 2), ("2.1", 3), ("quad", 4), ("5.0", 5), ("5.1", 6), ("6.1", 7), ("7.1", 8)]
+    "layout, channels",
+    [("mono", 1), ("stereo", 2), ("2.1", 3), ("quad", 4), ("5.0", 5), ("5.1", 6), ("6.1", 7), ("7.1", 8)],
 )
 @pytest.mark.parametrize("name, codec", [("a.wav", "pcm_s16le"), ("a.mka", "flac"), ("a.m4a", "aac")])
 def test_channels_are_averaged(tmp_path, name, codec, layout, channels):
@@ -474,7 +477,14 @@ def test_cover_art_is_not_a_video(tmp_path):
 
 @pytest.mark.parametrize(
     "lie, truth",
-    [("a.avi", "a.mp4"), ("a.mp4", "a.webm"), ("a.mp3", "a.mp4"), ("a.jpg", "a.mp4"), ("a.wav", "a.mkv"), ("a", "a.mov")],
+    [
+        ("a.avi", "a.mp4"),
+        ("a.mp4", "a.webm"),
+        ("a.mp3", "a.mp4"),
+        ("a.jpg", "a.mp4"),
+        ("a.wav", "a.mkv"),
+        ("a", "a.mov"),
+    ],
 )
 def test_a_video_is_known_by_its_content(tmp_path, lie, truth):
     path = write(tmp_path / truth, video="libvpx-vp9" if truth == "a.webm" else "libx264").rename(tmp_path / lie)
@@ -543,7 +553,9 @@ def test_an_animated_gif_is_a_video_and_a_still_one_a_picture(tmp_path):
 def test_an_animated_webp_is_a_video_and_a_still_one_a_picture(tmp_path):
     stills = [Image.new("RGB", (64, 48), (grey(i),) * 3) for i in range(5)]
     path = tmp_path / "a.mp4"
-    stills[0].save(path, "WEBP", save_all=True, append_images=stills[1:], duration=[100, 200, 300, 0, 50], lossless=True)
+    stills[0].save(
+        path, "WEBP", save_all=True, append_images=stills[1:], duration=[100, 200, 300, 0, 50], lossless=True
+    )
     clip = open_clip(path)
     assert (clip.video, clip.image, clip.audio, clip.width, clip.height) == (path, None, None, 64, 48)
     assert clip.duration == pytest.approx(0.75) and clip.fps == pytest.approx(5 / 0.75)
@@ -585,7 +597,12 @@ def test_a_video_recorded_by_a_browser(tmp_path):
 
 @pytest.mark.parametrize(
     "name, mux",
-    [("a.mp4", {"movflags": "faststart"}), ("b.mp4", {"movflags": "frag_keyframe+empty_moov"}), ("a.mkv", {}), ("a.avi", {})],
+    [
+        ("a.mp4", {"movflags": "faststart"}),
+        ("b.mp4", {"movflags": "frag_keyframe+empty_moov"}),
+        ("a.mkv", {}),
+        ("a.avi", {}),
+    ],
 )
 def test_what_is_left_of_a_truncated_video_is_used(tmp_path, name, mux):
     rng = np.random.default_rng(0)

@@ -71,6 +71,7 @@ def test_box_iou(a, b, iou):
 
 # ---- choices ----
 
+
 @pytest.mark.parametrize(("said", "true", "right"), [
     ("violin", "violin", True),
     (" Violin. ", "violin", True),
@@ -102,6 +103,7 @@ def test_an_answer_too_few_is_an_error_and_not_a_better_score():
 
 # ---- AVE ----
 
+
 @pytest.mark.parametrize(("said", "share"), [
     ([event("Dog", 2, 8)], 1.0),
     ([event("dog", 2, 5), event("dog", 5, 8)], 1.0),
@@ -128,6 +130,7 @@ def test_segment_accuracy_has_no_sides_and_no_order(said, true):
 
 
 # ---- AVVP ----
+
 
 def grid(audio, visual):
     """One class, from the ten segments as they are printed: "..###....."."""
@@ -351,6 +354,7 @@ def test_no_box_is_an_iou_of_nothing():
 
 
 # ---- masks ----
+
 
 def mask(pixels):
     return np.array([[mark == "#" for mark in pixels]])

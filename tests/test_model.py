@@ -38,7 +38,6 @@ def test_small_weights_are_read_without_a_bar_and_large_ones_with_it(monkeypatch
         assert ("Loading weights" in capsys.readouterr().err) != small
 
 
-
 @pytest.mark.parametrize("dataset", DATASETS)
 def test_logits_are_the_released_ones(dataset, tiny, golden_prompts, golden_arrays):
     logits = tiny.logits(golden_prompts[dataset])[-1].numpy()

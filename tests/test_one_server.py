@@ -166,8 +166,13 @@ def called(address: str, values: str) -> str:
 
 
 def is_sentence(said: str) -> bool:
-    return bool(said) and said.strip()[-1] in ".?" and not any(
-        word in said for word in ("Traceback", "Error", "Something went wrong", "raised an exception", "unpack"))
+    return (
+        bool(said)
+        and said.strip()[-1] in ".?"
+        and not any(
+            word in said for word in ("Traceback", "Error", "Something went wrong", "raised an exception", "unpack")
+        )
+    )
 
 
 # --- how it ends ---

@@ -48,7 +48,9 @@ def test_every_room_stands_in_the_list_of_rooms_and_uses_only_what_is_below_it(r
         for path in files:
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
                 for name in imported(node):
-                    at = next((i for i, other in enumerate(modules) if name == other or name.startswith(f"{other}.")), place)
+                    at = next(
+                        (i for i, other in enumerate(modules) if name == other or name.startswith(f"{other}.")), place
+                    )
                     assert at >= place, f"{path.relative_to(root)} reaches up for {name}"
 
 

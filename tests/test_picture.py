@@ -145,7 +145,9 @@ def test_packed_text_that_unpacks_to_gigabytes(tmp_path, bombs):
 
 def test_pixels_are_counted_before_they_are_made(tmp_path):
     header = struct.pack(">IIBBBBB", 200_000, 200_000, 8, 2, 0, 0, 0)
-    (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", b"") + chunk(b"IEND", b""))
+    (tmp_path / "a.png").write_bytes(
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", b"") + chunk(b"IEND", b"")
+    )
     assert "too many pixels" in refused(tmp_path / "a.png")
     Image.new("1", (Limits.pixels // 4000 + 1, 4000)).save(tmp_path / "b.png")
     assert "more than 35 million pixels a frame" in refused(tmp_path / "b.png")

@@ -54,8 +54,11 @@ def test_a_grid_step_is_two_seconds_of_model_time(dataset, golden_prompts):
 def test_every_position_is_known(dataset, golden_prompts, tiny):
     made = golden_prompts[dataset]
     ids = made.inputs["input_ids"][0].tolist()
-    names = {tiny.processor.audio_token_id: "audio", tiny.processor.video_token_id: "video",
-             tiny.processor.image_token_id: "image"}
+    names = {
+        tiny.processor.audio_token_id: "audio",
+        tiny.processor.video_token_id: "video",
+        tiny.processor.image_token_id: "image",
+    }
     assert [t.modality for t in made.map.tokens] == [names.get(i, "text") for i in ids]
     assert "".join(t.text for t in made.map.tokens).startswith("<|im_start|>system\nYou are Qwen")
 

@@ -68,7 +68,11 @@ def test_the_space_front_matter_names_the_app_and_a_gradio_that_requirements_adm
     front = dict(re.findall(r"^(\w+): (.+)$", readme.split("---")[1], re.MULTILINE))
     assert (request.config.rootpath / front["app_file"]).exists()
     assert front["sdk"] == "gradio" and len(front["short_description"]) <= 60
-    requirement = re.search(r"^gradio\[mcp\]>=(\d+)\.(\d+),<(\d+)$", (request.config.rootpath / "requirements.txt").read_text(), re.MULTILINE)
+    requirement = re.search(
+        r"^gradio\[mcp\]>=(\d+)\.(\d+),<(\d+)$",
+        (request.config.rootpath / "requirements.txt").read_text(),
+        re.MULTILINE,
+    )
     low_major, low_minor, high = map(int, requirement.groups())
     version = tuple(map(int, front["sdk_version"].split(".")))
     assert (low_major, low_minor) <= version[:2] and version[0] < high

@@ -228,8 +228,10 @@ def test_a_voice_is_as_loud_as_its_gain():
 
 
 def test_voices_together_are_each_alone_added():
-    guitar, dog = (replace(still(heard=heard).parts[0], actor=actor, gain=0.3)
-                   for actor, heard in (("guitar", ((1, 6),)), ("dog", ((4, 9),))))
+    guitar, dog = (
+        replace(still(heard=heard).parts[0], actor=actor, gain=0.3)
+        for actor, heard in (("guitar", ((1, 6),)), ("dog", ((4, 9),)))
+    )
     scene = replace(still(hiss=0.0), parts=(guitar, dog))
     alone = [render.sound(replace(scene, parts=(part,))) for part in scene.parts]
     assert np.allclose(render.sound(scene), alone[0] + alone[1], atol=1e-6)

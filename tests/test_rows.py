@@ -78,6 +78,7 @@ def test_an_error_in_a_row_is_wrong_and_keeps_its_reason(folder, capsys):
 
 # ---- rows of the released inference, which have no number ----
 
+
 def released(output, said, **fields):
     return {"task_name": "ks", "output": f"<answer>{output}</answer>", "predict": f"<answer>{said}</answer>"} | fields
 

@@ -32,8 +32,10 @@ def test_one_seed_is_one_scene(writer):
 
 def test_kinds_of_one_seed_are_scenes_of_their_own():
     for seed in range(20):
-        seeds = {getattr(script, writer)(seed).background.seed for writer in ("write", "write_action", "write_emotion",
-                                                                              "write_sound")}
+        seeds = {
+            getattr(script, writer)(seed).background.seed
+            for writer in ("write", "write_action", "write_emotion", "write_sound")
+        }
         assert len(seeds) == 4
 
 

@@ -37,13 +37,14 @@ def drawn(width: int = 320, height: int = 240, at: tuple[int, int] = (180, 110),
     frame = np.array([20, 60, 200]) * (1 - across) + np.array([30, 170, 60]) * across
     frame = np.repeat(frame, height, axis=0)
     rows, columns = np.mgrid[:height, :width]
-    truth = (columns - at[0]) ** 2 + (rows - at[1]) ** 2 <= radius ** 2
+    truth = (columns - at[0]) ** 2 + (rows - at[1]) ** 2 <= radius**2
     frame[truth] = (230, 140, 30)
     frame += np.random.default_rng(0).normal(0, 4, frame.shape)
     return frame.clip(0, 255).astype(np.uint8), truth
 
 
 # ---- GrabCut ----
+
 
 def test_a_disc_is_cut_out_by_its_box():
     frame, truth = drawn()
@@ -124,6 +125,7 @@ def test_real_pictures(clip, floor):
 
 # ---- which box, which points ----
 
+
 class Recorder:
     """Segments nothing but what it was asked: the box itself."""
 
@@ -136,7 +138,7 @@ class Recorder:
         self.asked.append((box, list(points)))
         mask = np.zeros(frame.shape[:2], bool)
         if box:
-            mask[int(box.y1):int(box.y2), int(box.x1):int(box.x2)] = True
+            mask[int(box.y1) : int(box.y2), int(box.x1) : int(box.x2)] = True
         return mask, 0.5
 
 
@@ -171,6 +173,7 @@ def test_nothing_to_segment_asks_nobody():
 
 
 # ---- SAM 2 ----
+
 
 @pytest.fixture
 def heard(monkeypatch):

@@ -149,8 +149,9 @@ def test_pairs_are_two_frames_and_pictures_one(reader):
 
 def test_pictures_are_those_of_the_scene(reader):
     scene, [time] = looked_at(5)
-    made = reader.image_processor([torch.tensor(render.frame(scene, time, (112, 112))).permute(2, 0, 1)],
-                                  do_resize=False, return_tensors="pt")["pixel_values"]
+    made = reader.image_processor(
+        [torch.tensor(render.frame(scene, time, (112, 112))).permute(2, 0, 1)], do_resize=False, return_tensors="pt"
+    )["pixel_values"]
     assert torch.equal(made, senses.make_batch(reader, "look", [5])["pixel_values"])
 
 
@@ -161,8 +162,10 @@ def test_a_cell_s_target_is_the_cell_the_encoder_gives(reader, model):
     patches = torch.arange(64).reshape(4, 4, 4)  # (cell row, cell column, the 2 x 2 in a cell)
     pixels[patches[2, 1]] += 3.0
     with torch.no_grad():
-        before, after = (torch.cat(tuple(model.thinker.get_image_features(p, batch["image_grid_thw"]).pooler_output))
-                         for p in (batch["pixel_values"], pixels))
+        before, after = (
+            torch.cat(tuple(model.thinker.get_image_features(p, batch["image_grid_thw"]).pooler_output))
+            for p in (batch["pixel_values"], pixels)
+        )
     assert (after - before).norm(dim=1).argmax() == 2 * senses.CELLS + 1
 
 

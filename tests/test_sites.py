@@ -68,4 +68,9 @@ def test_it_is_written_and_read_and_told(usage):
     assert (again.sites, again.flags, again.leaning) == (usage.sites, usage.flags, usage.leaning)
     np.testing.assert_allclose(again.share, usage.share, atol=1e-4)
     told = sites.summary({"language": usage})
-    assert "heads 1 and 2 -0.25" in told and "1 even, 1 fixed, 1 collapsed" in told and "2 idle heads" in told and "to head 1 lean 'dog'" in told
+    assert (
+        "heads 1 and 2 -0.25" in told
+        and "1 even, 1 fixed, 1 collapsed" in told
+        and "2 idle heads" in told
+        and "to head 1 lean 'dog'" in told
+    )

@@ -35,7 +35,7 @@ def test_a_voice_is_finite_loud_and_never_overdriven(name):
             assert sound.shape == (seconds * SAMPLE_RATE,) and sound.dtype == np.float32
             assert np.isfinite(sound).all() and np.abs(sound).max() <= 0.81
             assert 0.025 < np.sqrt(np.mean(sound**2)) < 0.125
-    
+
 
 @pytest.mark.parametrize("name", VOICES)
 def test_a_voice_is_loud_in_every_half_second(name):

@@ -21,8 +21,11 @@ def released(tokens=1000):
     rng = np.random.default_rng(0)
     names = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
     shapes = {"language": (28, names), "audio": (32, names[:3]), "vision": (32, names[4:])}
-    kinds = {"language": Token("generated", text="word "), "audio": Token("audio", start=0.0, end=0.02),
-             "vision": Token("video", start=0.0, end=1.0, row=0, col=0)}
+    kinds = {
+        "language": Token("generated", text="word "),
+        "audio": Token("audio", start=0.0, end=0.02),
+        "vision": Token("video", start=0.0, end=1.0, row=0, col=0),
+    }
     return {
         tower: RoutingTrace(
             rng.dirichlet(np.ones(3), (layers * len(modules), tokens)).astype(np.float16),

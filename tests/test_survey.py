@@ -37,7 +37,9 @@ def by_layer(trace, chosen):
 
 def test_the_routers_signatures_are_means_of_the_trace(found, own):
     ours, language = found[0], own.routing["language"]
-    np.testing.assert_allclose(ours["routers", "answer"], atlases.signature(own.routing).layers_answer.ravel(), atol=1e-5)
+    np.testing.assert_allclose(
+        ours["routers", "answer"], atlases.signature(own.routing).layers_answer.ravel(), atol=1e-5
+    )
     modalities = np.array([token.modality for token in language.tokens])
     np.testing.assert_allclose(ours["routers", "prompt"], by_layer(language, modalities == "text"), atol=1e-5)
     media = ~np.isin(modalities, ("text", "generated"))

@@ -16,25 +16,47 @@ WITH_IMAGE = "This is an image and an audio:"
 EVENTS = "Please describe the events and time range that occurred in the video."
 ACTION = "Please identify the action taking place in the video."
 EMOTION = "Please judge the person's emotion at the moment."
-SEGMENT = ("Please identify the category of the object producing the sound in the video frame. Then, provide the "
-           "bounding box and three pixel points of the object that is making the sound within the frame.")
+SEGMENT = (
+    "Please identify the category of the object producing the sound in the video frame. Then, provide the "
+    "bounding box and three pixel points of the object that is making the sound within the frame."
+)
 
 # name: leading text, media, frames a video, kind of sound plan, instruction (with nothing typed where none is needed)
 PUBLISHED = {
-    "a2v": ("These are two videos and an audio:", "audio video video", 10, "whole",
-            "Please listen to the audio and indicate which of the two videos matches what you hear."),
-    "v2a": ("This is a video and two audio clips:", "video audio audio", 10, "whole",
-            "Please view the video and indicate which of the two audio clips matches what you see."),
+    "a2v": (
+        "These are two videos and an audio:",
+        "audio video video",
+        10,
+        "whole",
+        "Please listen to the audio and indicate which of the two videos matches what you hear.",
+    ),
+    "v2a": (
+        "This is a video and two audio clips:",
+        "video audio audio",
+        10,
+        "whole",
+        "Please view the video and indicate which of the two audio clips matches what you see.",
+    ),
     "ks": (WITH_VIDEO, "video audio", 10, "whole", ACTION),
     "ucf": (WITH_VIDEO, "video audio", 10, "whole", ACTION),
     "avqa": (WITH_VIDEO, "video audio", 10, "windows", "Please answer this question: WHAT?"),
-    "avqa_thu": (WITH_VIDEO, "video audio", 10, "whole",
-                 "Please answer the question based on the options: WHAT?, options:['a', 'b']"),
+    "avqa_thu": (
+        WITH_VIDEO,
+        "video audio",
+        10,
+        "whole",
+        "Please answer the question based on the options: WHAT?, options:['a', 'b']",
+    ),
     "ave": (WITH_VIDEO, "video audio", 10, "whole", EVENTS),
     "unav": (WITH_VIDEO, "video audio", 10, "whole", EVENTS),
-    "avvp": (WITH_VIDEO, "video audio", 10, "whole",
-             "Please determine the events that occur based on the visual and audio information in the video, as well "
-             "as the start and end times of these events."),
+    "avvp": (
+        WITH_VIDEO,
+        "video audio",
+        10,
+        "whole",
+        "Please determine the events that occur based on the visual and audio information in the video, as well "
+        "as the start and end times of these events.",
+    ),
     "avcap": (WITH_VIDEO, "video audio", 10, "whole", "Please describe this video and audio."),
     "meld": (WITH_VIDEO, "video audio", 4, "fixed", EMOTION),
     "mer24": (WITH_VIDEO, "video audio", 4, "fixed", EMOTION),
@@ -43,13 +65,23 @@ PUBLISHED = {
     "dfew": (WITH_VIDEO, "video audio", 4, "fixed", EMOTION),
     "ms3": (WITH_IMAGE, "image audio", 0, "slice", SEGMENT),
     "s4": (WITH_IMAGE, "image audio", 0, "slice", SEGMENT),
-    "ref_avs": (WITH_IMAGE, "image audio", 0, "slice",
-                'Please analyze the video frame and audio to find the object described as <des>the loud dog</des>. '
-                'Answer with "true" or "false" whether the object exists. If it exists, respond with a sentence '
-                "identifying the object's name, its bounding box, and three pixel points; if not, state that the "
-                "object is absent."),
-    "arig": (WITH_IMAGE, "image audio", 0, "whole",
-             "Please recognize the category of object that makes the sound and then output its bounding box."),
+    "ref_avs": (
+        WITH_IMAGE,
+        "image audio",
+        0,
+        "slice",
+        "Please analyze the video frame and audio to find the object described as <des>the loud dog</des>. "
+        'Answer with "true" or "false" whether the object exists. If it exists, respond with a sentence '
+        "identifying the object's name, its bounding box, and three pixel points; if not, state that the "
+        "object is absent.",
+    ),
+    "arig": (
+        WITH_IMAGE,
+        "image audio",
+        0,
+        "whole",
+        "Please recognize the category of object that makes the sound and then output its bounding box.",
+    ),
 }
 TYPED = {"question": "WHAT?", "options": "WHAT? | a; b", "expression": "The LOUD dog", "": ""}
 
@@ -67,8 +99,10 @@ def test_prompt_is_word_for_word_the_published_one(name):
 
 
 def test_system_prompt_is_the_published_one():
-    assert SYSTEM == ("You are Qwen, a virtual human developed by the Qwen Team, Alibaba Group, capable of perceiving "
-                      "auditory and visual inputs, as well as generating text and speech.")
+    assert SYSTEM == (
+        "You are Qwen, a virtual human developed by the Qwen Team, Alibaba Group, capable of perceiving "
+        "auditory and visual inputs, as well as generating text and speech."
+    )
 
 
 def test_each_dataset_belongs_to_one_of_seven_families():

@@ -24,7 +24,9 @@ def linear(colours):
 
 
 def oklab(rgb):
-    long, m, s = np.cbrt(np.clip(rgb, 0, 1) @ [[0.4122, 0.2119, 0.0883], [0.5363, 0.6807, 0.2817], [0.0514, 0.1074, 0.6300]]).T
+    long, m, s = np.cbrt(
+        np.clip(rgb, 0, 1) @ [[0.4122, 0.2119, 0.0883], [0.5363, 0.6807, 0.2817], [0.0514, 0.1074, 0.6300]]
+    ).T
     lightness = 0.2105 * long + 0.7936 * m - 0.0041 * s
     return np.stack([lightness, 1.9780 * long - 2.4286 * m + 0.4506 * s, 0.0259 * long + 0.7828 * m - 0.8087 * s], -1)
 
@@ -94,7 +96,9 @@ def test_a_box_without_a_name_still_has_a_colour_of_its_own():
 @pytest.mark.parametrize("dark", [False, True])
 def test_equal_weights_are_equally_light_in_every_head_and_more_weight_is_further_from_the_ground(dark):
     scales = [theme.head_scale(head, dark) for head in range(3)]
-    lightness = np.array([oklab(linear(["#{:02X}{:02X}{:02X}".format(*colour) for colour in scale]))[:, 0] for scale in scales])
+    lightness = np.array(
+        [oklab(linear(["#{:02X}{:02X}{:02X}".format(*colour) for colour in scale]))[:, 0] for scale in scales]
+    )
     assert np.ptp(lightness, axis=0).max() < 0.02
     steps = np.diff(lightness[:, ::8])
     assert (steps > 0).all() if dark else (steps < 0).all()

@@ -13,8 +13,11 @@ from visualize import trace as read
 
 def towers():
     """A clip of four seconds as three towers saw it: two grid steps of 2 × 2 cells, 4 × 4 patches; 40 and 20 ms."""
+
     def cells(n):
-        return tuple(Token("video", start=2.0 * t, end=2.0 * t + 1, row=i // n, col=i % n) for t in (0, 1) for i in range(n * n))
+        return tuple(
+            Token("video", start=2.0 * t, end=2.0 * t + 1, row=i // n, col=i % n) for t in (0, 1) for i in range(n * n)
+        )
 
     def sounds(step):
         return tuple(Token("audio", start=step * i, end=step * (i + 1)) for i in range(round(4 / step)))
@@ -26,7 +29,9 @@ def towers():
 
     words = tuple(Token("generated", text=word) for word in ("I ", "hear ", "<a>", " dog\n"))
     return {
-        "language": traced("language", (Token("text", text="Look "), *cells(2), *sounds(0.04), *words), ("q_proj", "o_proj", "up_proj")),
+        "language": traced(
+            "language", (Token("text", text="Look "), *cells(2), *sounds(0.04), *words), ("q_proj", "o_proj", "up_proj")
+        ),
         "audio": traced("audio", sounds(0.02), ("k_proj", "q_proj")),
         "vision": traced("vision", cells(4), ("gate_proj", "up_proj")),
     }

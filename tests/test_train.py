@@ -136,8 +136,10 @@ def test_a_loss_is_held_out_on_scenes_that_are_never_trained_on(reader, tmp_path
     stage = train.Stage(steps=2, kinds=((KIND, 1), ("say", 2)), rate=0.0, save=1, held=2)
     model = train.Answering(mini.fresh(WORDS), ten=pack.ten_of(WORDS))
     numbers = np.arange(train.HELD, train.HELD + 2).tolist()
-    losses = [pack.answer_losses(model.thinker.eval(), train.make_batch(reader, kind, numbers), ten=model.ten)[0]
-              for kind in (KIND, "say")]
+    losses = [
+        pack.answer_losses(model.thinker.eval(), train.make_batch(reader, kind, numbers), ten=model.ten)[0]
+        for kind in (KIND, "say")
+    ]
     arguments = train.TrainingArguments(output_dir=str(tmp_path / "s"), use_cpu=True, max_steps=2, report_to=[])
     loop = train.Loop(model, arguments, stage, train.Scenes(reader, stage, make, seed=0))
     loop._hold_out()

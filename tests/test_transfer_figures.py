@@ -23,7 +23,9 @@ def words(figure):
 def test_families_have_colours_of_their_own_and_a_symbol_each(vision):
     assert least_distance(theme.FAMILIES, vision) > 0.10
     assert least_distance(theme.FAMILIES + theme.HEADS) > 0.09
-    assert len(set(transfer.family_marks(KIN).values())) == 7 == len({s for _, s in transfer.family_marks(KIN).values()})
+    assert (
+        len(set(transfer.family_marks(KIN).values())) == 7 == len({s for _, s in transfer.family_marks(KIN).values()})
+    )
 
 
 def test_a_signature_is_a_panel_a_head_with_its_interval():
@@ -62,8 +64,15 @@ def test_every_run_is_a_point_and_the_visitors_is_ringed():
 
 def test_damage_is_centred_at_zero_signed_and_honest_about_noise():
     values = np.array([[-0.4, 0.01], [np.nan, 0.3]])
-    figure = transfer.damage(values, ["head 1 muted", "head 2 muted"], ["a", "b"], low=values - 0.1, high=values + 0.1,
-                             limit=0.35, counts={"a": 40})
+    figure = transfer.damage(
+        values,
+        ["head 1 muted", "head 2 muted"],
+        ["a", "b"],
+        low=values - 0.1,
+        high=values + 0.1,
+        limit=0.35,
+        counts={"a": 40},
+    )
     [panel] = figure.data
     assert (panel.zmin, panel.zmid, panel.zmax) == (-0.35, 0, 0.35)
     assert [list(row) for row in panel.text] == [["−0.40", "(+0.01)"], ["not measured", "+0.30"]]
@@ -71,8 +80,14 @@ def test_damage_is_centred_at_zero_signed_and_honest_about_noise():
     np.testing.assert_allclose(panel.z, [[-0.4, 0], [np.nan, 0.3]])  # what is not told from nothing has no colour
 
 
-@pytest.mark.parametrize("figure", [
-    transfer.signatures(np.zeros((0, 0, 3)), []), transfer.similarity(np.zeros((0, 0)), []),
-    transfer.projection(np.zeros((0, 2)), [], []), transfer.damage(np.zeros((0, 0)), [], [])])
+@pytest.mark.parametrize(
+    "figure",
+    [
+        transfer.signatures(np.zeros((0, 0, 3)), []),
+        transfer.similarity(np.zeros((0, 0)), []),
+        transfer.projection(np.zeros((0, 2)), [], []),
+        transfer.damage(np.zeros((0, 0)), [], []),
+    ],
+)
 def test_no_runs_are_said(figure):
     assert not figure.data and words(figure).endswith(".")

@@ -23,8 +23,17 @@ SENSES = {"both": "♪◎ event", "audio": "♪ heard", "visual": "◎ seen"}
 STEP = 2  # seconds between two ticks of the axis
 
 
-def card(said: Any, meant: Any | None, verdict: Any | None, *, asked: str, duration: float, picture: str = "",
-         changed: Sequence[str] = (), facts: str = "") -> str:
+def card(
+    said: Any,
+    meant: Any | None,
+    verdict: Any | None,
+    *,
+    asked: str,
+    duration: float,
+    picture: str = "",
+    changed: Sequence[str] = (),
+    facts: str = "",
+) -> str:
     """HTML of one question about a scene.
 
     `said` and `meant` are `Answer`s (`meant` None where the truth is not known), `verdict` has a `sign` and `words`
@@ -43,8 +52,16 @@ def card(said: Any, meant: Any | None, verdict: Any | None, *, asked: str, durat
     return f"<div class='compared'>{''.join(parts)}{picture}{facts}</div>"
 
 
-def pair(one: Any, other: Any, names: tuple[str, str], *, duration: float, pictures: tuple[str, str] = ("", ""),
-         facts: Sequence[str] = (), shifts: Sequence[tuple[str, float]] = ()) -> str:
+def pair(
+    one: Any,
+    other: Any,
+    names: tuple[str, str],
+    *,
+    duration: float,
+    pictures: tuple[str, str] = ("", ""),
+    facts: Sequence[str] = (),
+    shifts: Sequence[tuple[str, float]] = (),
+) -> str:
     """HTML of two runs' `Answer`s side by side, and what differs: word by word, on one axis of seconds, and `facts`.
 
     `names` say what each run is, `pictures` are an <img> each as `boxes` makes it; `shifts` as `difference.shifts`
@@ -58,14 +75,17 @@ def pair(one: Any, other: Any, names: tuple[str, str], *, duration: float, pictu
     bars = lanes(other.events, one.events, duration, colours=colours, names=names)
     told = "".join(f"<li>{escape(fact)}</li>" for fact in facts)
     likelihood = f"<h3>Token by token</h3>{difference.shifts(shifts)}" if shifts else ""
-    return (f"<div class='compared'><div class='sides'>{sides}</div>{bars}<h3>Word by word</h3>"
-            f"{difference.words(one.text, other.text)}{likelihood}<ul class='notes'>{told}</ul></div>")
+    return (
+        f"<div class='compared'><div class='sides'>{sides}</div>{bars}<h3>Word by word</h3>"
+        f"{difference.words(one.text, other.text)}{likelihood}<ul class='notes'>{told}</ul></div>"
+    )
 
 
 def shared_colours(said: Any, meant: Any | None) -> dict[str, str]:
     """One colour a label for both: the truth's first, so that they stay while the answer is being written."""
-    return theme.colours(label for answer in (meant, said) if answer is not None
-                         for label in theme.answer_colours(answer))
+    return theme.colours(
+        label for answer in (meant, said) if answer is not None for label in theme.answer_colours(answer)
+    )
 
 
 def _side(name: str, answer: Any | None, colours: Mapping[str, str]) -> str:
@@ -75,8 +95,14 @@ def _side(name: str, answer: Any | None, colours: Mapping[str, str]) -> str:
     return f"<section><h3>{name}</h3>{words}</section>"
 
 
-def lanes(said: Sequence[Any], meant: Sequence[Any], duration: float, *, colours: Mapping[str, str],
-          names: tuple[str, str] = ("the truth", "the answer")) -> str:
+def lanes(
+    said: Sequence[Any],
+    meant: Sequence[Any],
+    duration: float,
+    *,
+    colours: Mapping[str, str],
+    names: tuple[str, str] = ("the truth", "the answer"),
+) -> str:
     """HTML of bars over 0…`duration` seconds: a lane a label, in it a track a sense, the bar of `meant`, thin, over that
     of `said`, thick; `names` are what they are called, `meant` first."""
     if not said and not meant or duration <= 0:
@@ -95,14 +121,19 @@ def lanes(said: Sequence[Any], meant: Sequence[Any], duration: float, *, colours
             if true or answered:
                 told = f"{label}, {word}: {names[0]} {_times(true)}; {names[1]} {_times(answered)}"
                 bars = _bars("true", sense, true, duration) + _bars("said", sense, answered, duration)
-                tracks.append(f"<div class='track' role='img' aria-label='{escape(told)}' title='{escape(told)}'>"
-                              f"<span>{word}</span><div>{bars}</div></div>")
+                tracks.append(
+                    f"<div class='track' role='img' aria-label='{escape(told)}' title='{escape(told)}'>"
+                    f"<span>{word}</span><div>{bars}</div></div>"
+                )
         hue = theme.colour(colours, label)
         rows.append(f"<div class='lane' style='--c:{hue}'><p><i></i>{escape(label)}</p>{''.join(tracks)}</div>")
-    ticks = "".join(f"<span style='left:{100 * at / duration:g}%'>{at} s</span>"
-                    for at in range(0, int(duration) + 1, STEP))
-    return (f"<div class='lanes'>{''.join(rows)}<div class='axis' aria-hidden='true'>{ticks}</div>"
-            f"<p class='key'>Thin: {escape(names[0])}. Thick: {escape(names[1])}.</p></div>")
+    ticks = "".join(
+        f"<span style='left:{100 * at / duration:g}%'>{at} s</span>" for at in range(0, int(duration) + 1, STEP)
+    )
+    return (
+        f"<div class='lanes'>{''.join(rows)}<div class='axis' aria-hidden='true'>{ticks}</div>"
+        f"<p class='key'>Thin: {escape(names[0])}. Thick: {escape(names[1])}.</p></div>"
+    )
 
 
 def _bars(kind: str, sense: str, events: Sequence[Any], duration: float) -> str:
@@ -117,8 +148,9 @@ def _times(events: Sequence[Any]) -> str:
     return ", ".join(f"{event.start:g}–{event.end:g} s" for event in events) or "never"
 
 
-def boxes(frame: np.ndarray, said: Any, meant: Any | None, cut: Sequence[Any] = (), *,
-          of: tuple[int, int] | None = None) -> str:
+def boxes(
+    frame: np.ndarray, said: Any, meant: Any | None, cut: Sequence[Any] = (), *, of: tuple[int, int] | None = None
+) -> str:
     """An <img> of `frame` (height, width, 3) with the answer's masks `cut`, boxes and points, and over them the true
     box, white and named as such. `of`: as `masks.overlay` takes it."""
     colours, true = shared_colours(said, meant), ()
@@ -130,7 +162,8 @@ def boxes(frame: np.ndarray, said: Any, meant: Any | None, cut: Sequence[Any] = 
     picture = masks.overlay(frame, cut, [*answered, *true], said.points, colours=colours, of=of)
     file = BytesIO()
     picture.save(file, "JPEG", quality=88)
-    words = "; ".join(f"{box.label}: {box.x1:.0f}, {box.y1:.0f} to {box.x2:.0f}, {box.y2:.0f}"
-                      for box in [*answered, *true])
+    words = "; ".join(
+        f"{box.label}: {box.x1:.0f}, {box.y1:.0f} to {box.x2:.0f}, {box.y2:.0f}" for box in [*answered, *true]
+    )
     data = b64encode(file.getvalue()).decode()
     return f"<img alt='{escape(words or 'The picture asked about')}' src='data:image/jpeg;base64,{data}'>"

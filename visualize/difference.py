@@ -94,7 +94,10 @@ def _paired(
     if not rows or not columns or one.weights.shape[2] != other.weights.shape[2]:
         return rows, columns, None, left_out
     means = [
-        np.stack([trace.weights[[place[key] for key in rows]][:, mask[name]].mean(1, dtype=np.float32) for name in columns], 1)
+        np.stack(
+            [trace.weights[[place[key] for key in rows]][:, mask[name]].mean(1, dtype=np.float32) for name in columns],
+            1,
+        )
         for trace, place, mask in zip((one, other), places, masks)
     ]
     return rows, columns, means[1] - means[0], left_out
@@ -206,5 +209,7 @@ def shifts(tokens: Sequence[tuple[str, float]], *, limit: float = 2.0) -> str:
         share = 60 * min(abs(nats) / limit, 1) if number else 0
         parts.append(f'<span style="--c:{hue};--p:{share:.0f}%" title="{nats:+.3f} nats">{escape(text.strip() or "␣")}'
                      f"<small>{number}</small></span>")  # fmt: skip
-    return (f'{STYLE}<div class="crab-shifts">{"".join(parts)}</div><p class="key">Under each token of the first answer: '
-            "how much likelier the second run finds it there, in nats (+0.7 is twice as likely, −0.7 half).</p>")
+    return (
+        f'{STYLE}<div class="crab-shifts">{"".join(parts)}</div><p class="key">Under each token of the first answer: '
+        "how much likelier the second run finds it there, in nats (+0.7 is twice as likely, −0.7 half).</p>"
+    )

@@ -18,7 +18,21 @@ from visualize import difference, paper, standalone
 
 KINDS = ("overview", "tokens", "modality", "heatmap", "compare")
 FORMATS = ("html", "svg", "pdf", "png", "csv")
-COLUMNS = ("tower", "layer", "module", "token", "modality", "text", "start", "end", "row", "col", "source", "head", "weight")
+COLUMNS = (
+    "tower",
+    "layer",
+    "module",
+    "token",
+    "modality",
+    "text",
+    "start",
+    "end",
+    "row",
+    "col",
+    "source",
+    "head",
+    "weight",
+)
 
 
 def csv_lines(traces: Mapping[str, RoutingTrace]) -> Iterator[str]:
@@ -29,7 +43,9 @@ def csv_lines(traces: Mapping[str, RoutingTrace]) -> Iterator[str]:
     """
     yield ",".join(COLUMNS) + "\r\n"
     for tower, trace in traces.items():
-        places = [_cells(i, *(getattr(token, name, None) for name in COLUMNS[4:11])) for i, token in enumerate(trace.tokens)]
+        places = [
+            _cells(i, *(getattr(token, name, None) for name in COLUMNS[4:11])) for i, token in enumerate(trace.tokens)
+        ]
         for site, weights in zip(trace.sites, trace.weights.tolist()):
             where = _cells(tower, site.layer, site.module)
             for place, shares in zip(places, weights):
@@ -74,7 +90,11 @@ def write(
         with open(path, "w", **utf8) as file:
             file.writelines(csv_lines(traces))
     elif format == "html":
-        text = _comparison(traces[tower], other[tower], title) if other else standalone.page(traces, title=title, view=kind)
+        text = (
+            _comparison(traces[tower], other[tower], title)
+            if other
+            else standalone.page(traces, title=title, view=kind)
+        )
         path.write_text(text, **utf8)
     elif kind == "compare":
         paper.save(paper.compare(traces[tower], other[tower]), path)

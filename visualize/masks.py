@@ -93,11 +93,7 @@ def _point(picture: np.ndarray, centre: tuple[int, int], hue: tuple[int, int, in
 
 
 def _tag(
-    image: Image.Image,
-    label: str,
-    colour: str,
-    corner: tuple[int, int],
-    taken: Sequence[tuple[int, int, int, int]],
+    image: Image.Image, label: str, colour: str, corner: tuple[int, int], taken: Sequence[tuple[int, int, int, int]]
 ) -> tuple[int, int, int, int]:
     """Draws a label on a dark ground, above `corner` if there is room, clear of `taken`; returns its rectangle."""
     letters = max(13, round(min(image.size) / 30))

@@ -53,7 +53,18 @@ def overview(traces: Mapping[str, RoutingTrace], *, unadapted: Mapping[str, Sequ
                     axis.text(column, row, str(int(grid[row, column].argmax()) + 1) if lead else "·", ha="center",
                               va="center", fontsize=6, color=theme.ink_on(colours[row, column][None])[0], in_layout=False)  # fmt: skip
                 else:
-                    axis.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, hatch="////", lw=0, ec="#C3C9D3", in_layout=False))
+                    axis.add_patch(
+                        Rectangle(
+                            (column - 0.5, row - 0.5),
+                            1,
+                            1,
+                            fill=False,
+                            hatch="////",
+                            lw=0,
+                            ec="#C3C9D3",
+                            in_layout=False,
+                        )
+                    )
             for column in np.flatnonzero(~there.any(0)):
                 axis.text(column, (len(layers) - 1) / 2, "not adapted", rotation=90, ha="center", va="center", fontsize=6,
                           color="#5A6372", bbox={"fc": "white", "ec": "none", "pad": 1.5}, in_layout=False)  # fmt: skip
@@ -84,7 +95,9 @@ def heatmap(trace: RoutingTrace) -> Figure:
             bar.outline.set_visible(False)
             runs = read.runs([trace.sites[i].layer for i in order])
             step = max(1, round(len(runs) / 7))
-            axis.set_yticks([(a + b - 1) / 2 for a, b in runs[::step]], [trace.sites[order[a]].layer for a, _ in runs[::step]])
+            axis.set_yticks(
+                [(a + b - 1) / 2 for a, b in runs[::step]], [trace.sites[order[a]].layer for a, _ in runs[::step]]
+            )
             axis.set_ylabel("layer", color="#5A6372")
             axis.set_title(theme.head_name(k), loc="left", fontweight="bold", fontsize=9, color=theme.head_colour(k))
             axis.tick_params(length=0)
@@ -110,7 +123,9 @@ def modality(trace: RoutingTrace) -> Figure:
         figure = Figure(figsize=(WIDTH, 1.9), layout="constrained")
         axes = figure.subplots(1, len(groups) or 1, sharey=True, squeeze=False)[0]
         for axis, (name, mask) in zip(axes, groups.items()):
-            shares = np.array([trace.weights[of_layer == layer][:, mask].mean((0, 1), dtype=np.float32) for layer in layers])
+            shares = np.array(
+                [trace.weights[of_layer == layer][:, mask].mean((0, 1), dtype=np.float32) for layer in layers]
+            )
             axis.axhline(100 / heads, color="#9AA2AE", lw=0.8, ls=(0, (1, 2)))
             for k in range(heads):
                 axis.plot(layers, 100 * shares[:, k], color=theme.head_colour(k), ls=LINES[k % 3], marker=MARKS[k % 3], ms=3,
@@ -146,7 +161,16 @@ def tokens(trace: RoutingTrace, *, modalities: Sequence[str] = ("generated",)) -
             top = line * tall
             axis.add_patch(Rectangle((x, top), wide, 0.19, fc=colour, ec="white", lw=0.5))
             ink = theme.ink_on((255 * colour)[None])[0]
-            axis.text(x + wide / 2, top + 0.1, text.strip(), ha="center", va="center", fontsize=7, color=ink, family="monospace")
+            axis.text(
+                x + wide / 2,
+                top + 0.1,
+                text.strip(),
+                ha="center",
+                va="center",
+                fontsize=7,
+                color=ink,
+                family="monospace",
+            )
             for k, value in enumerate(share):
                 each = wide / len(share)
                 axis.add_patch(Rectangle((x + k * each, top + 0.35 - 0.15 * value), 0.85 * each, 0.15 * value,

@@ -128,7 +128,12 @@ def sentence(text: str, dark: bool) -> go.Figure:
     """A figure that has nothing to draw and says why."""
     figure = go.Figure(layout=layout(dark))
     figure.add_annotation(
-        text=text, x=0.5, y=0.5, xref="paper", yref="paper", showarrow=False,
+        text=text,
+        x=0.5,
+        y=0.5,
+        xref="paper",
+        yref="paper",
+        showarrow=False,
         font={"size": 13, "color": ink(dark)["quiet"]},
     )
     figure.update_xaxes(visible=False)
@@ -139,8 +144,17 @@ def sentence(text: str, dark: bool) -> go.Figure:
 def small_print(figure: go.Figure, lines: list[str], margin: int, tone: dict[str, str]) -> None:
     """Quiet lines at the very top of a figure whose upper margin is `margin` pixels."""
     figure.add_annotation(
-        text="<br>".join(lines), x=0, xref="paper", xanchor="left", y=1, yref="paper", yanchor="top", yshift=margin,
-        align="left", showarrow=False, font={"size": 11, "color": tone["quiet"]},
+        text="<br>".join(lines),
+        x=0,
+        xref="paper",
+        xanchor="left",
+        y=1,
+        yref="paper",
+        yanchor="top",
+        yshift=margin,
+        align="left",
+        showarrow=False,
+        font={"size": 11, "color": tone["quiet"]},
     )
 
 

@@ -26,11 +26,7 @@ GLYPHS = {"audio": "♪", "visual": "◎"}
 
 
 def timeline(
-    events: Sequence[Any],
-    duration: float,
-    *,
-    colours: Mapping[str, str] | None = None,
-    dark: bool = False,
+    events: Sequence[Any], duration: float, *, colours: Mapping[str, str] | None = None, dark: bool = False
 ) -> go.Figure:
     """Swim lanes of `Event`s over 0…`duration` seconds, in order of first appearance.
 
@@ -58,17 +54,35 @@ def timeline(
         figure.add_annotation(
             text=f"<span style='color:{hue}'>■</span> <b>{escape(_short(label))}</b>"
             f"  <span style='color:{tone['quiet']}'>{_summary(lane)}</span>",
-            x=0, y=place * LANE + NAME, xanchor="left", yanchor="bottom", xshift=-4, showarrow=False,
+            x=0,
+            y=place * LANE + NAME,
+            xanchor="left",
+            yanchor="bottom",
+            xshift=-4,
+            showarrow=False,
         )
         for half, sense in enumerate(SENSES):
             middle = place * LANE + NAME + BAR / 2 + half * (BAR + GAP)
             shapes.append(
-                {"type": "line", "x0": 0, "x1": duration, "y0": middle, "y1": middle, "layer": "below",
-                 "line": {"color": tone["line"], "width": 1}}
+                {
+                    "type": "line",
+                    "x0": 0,
+                    "x1": duration,
+                    "y0": middle,
+                    "y1": middle,
+                    "layer": "below",
+                    "line": {"color": tone["line"], "width": 1},
+                }
             )
             figure.add_annotation(
-                text=f"{GLYPHS[sense]} {SENSES[sense]}", x=0, xref="paper", y=middle, xanchor="right", xshift=-8,
-                showarrow=False, font={"size": 11, "color": tone["quiet"]},
+                text=f"{GLYPHS[sense]} {SENSES[sense]}",
+                x=0,
+                xref="paper",
+                y=middle,
+                xanchor="right",
+                xshift=-8,
+                showarrow=False,
+                font={"size": 11, "color": tone["quiet"]},
             )
             _bars(figure, [event for event in lane if event.modality in (sense, "both")], sense, middle, duration, hue)
     height = len(lanes) * LANE - GAP

@@ -17,10 +17,7 @@ MODALITIES = {"text": "text", "audio": "sound", "video": "video", "image": "pict
 TOWERS = {"language": "Language model", "audio": "Sound encoder", "vision": "Picture encoder"}
 
 # Linear layers of the released towers that I-LoRA leaves alone, because its targets go by other names (REFERENCE 1.2).
-UNADAPTED = {
-    "audio": ("out_proj", "fc1", "fc2"),
-    "vision": ("attn.q", "attn.k", "attn.v", "attn.proj"),
-}
+UNADAPTED = {"audio": ("out_proj", "fc1", "fc2"), "vision": ("attn.q", "attn.k", "attn.v", "attn.proj")}
 ATTENTION_FIRST = ("attn.q", "attn.k", "attn.v", "attn.proj", "q_proj", "k_proj", "v_proj", "o_proj", "out_proj")
 
 # --- tokens ---

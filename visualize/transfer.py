@@ -23,7 +23,8 @@ def family_marks(families: Sequence[str]) -> dict[str, tuple[str, str]]:
     """(colour, Plotly symbol) of each family, in order of first appearance."""
     names = list(dict.fromkeys(families))
     return {
-        name: (theme.FAMILIES[i % len(theme.FAMILIES)], theme.SYMBOLS[i % len(theme.SYMBOLS)]) for i, name in enumerate(names)
+        name: (theme.FAMILIES[i % len(theme.FAMILIES)], theme.SYMBOLS[i % len(theme.SYMBOLS)])
+        for i, name in enumerate(names)
     }
 
 
@@ -238,7 +239,10 @@ def damage(
                                          "ticktext": list(families), "side": "top", "tickangle": 0}  # fmt: skip
     less, more = (f"<span style='color:{hue}'>■</span>" for hue in (theme.LESS, theme.MORE))
     beyond = int((np.abs(values) > limit).sum())
-    lines = [f"{unit}: {less} − worse, {more} + better; the scale is ±{limit:g}" + (f", {beyond} beyond it." if beyond else ".")]
+    lines = [
+        f"{unit}: {less} − worse, {more} + better; the scale is ±{limit:g}"
+        + (f", {beyond} beyond it." if beyond else ".")
+    ]
     lines += ["In brackets and without a colour: the interval spans zero."] if interval else []
     lines += [note] if note else []
     top = 36 + 14 * len(lines)
@@ -265,4 +269,11 @@ def _family_legend(figure: go.Figure, marks: Mapping[str, tuple[str, str]]) -> N
 
 
 def _legend(pixels: int, plot: int) -> dict:
-    return {"orientation": "h", "x": 0, "xanchor": "left", "y": 1 + pixels / plot, "yanchor": "top", "font": {"size": 11}}
+    return {
+        "orientation": "h",
+        "x": 0,
+        "xanchor": "left",
+        "y": 1 + pixels / plot,
+        "yanchor": "top",
+        "font": {"size": 11},
+    }

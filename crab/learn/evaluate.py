@@ -49,6 +49,7 @@ GRID = (224, 224)  # width and height on which the released scripts make and com
 
 # ---- asking ----
 
+
 def predict(crab: Crab, records: Iterable[avuie.Record], *, max_new_tokens: int = 512) -> Iterator[dict]:
     """One row a record, in order: its own fields, `task`, `record` (its number), `output`, `predict`, `token_ids`.
 
@@ -108,6 +109,7 @@ def _gathered(record: avuie.Record) -> Media:
 
 # ---- scoring ----
 
+
 @dataclass(frozen=True)
 class Score:
     dataset: str
@@ -133,8 +135,9 @@ class _Case:
     ideal: float | None  # J of what the segmenter makes of the true box (s4, ms3); None where that cannot be told
 
 
-def score_answers(rows: Sequence[dict], records: Sequence[avuie.Record], *, root: str | Path,
-                  segmenter: Segmenter) -> Report:
+def score_answers(
+    rows: Sequence[dict], records: Sequence[avuie.Record], *, root: str | Path, segmenter: Segmenter
+) -> Report:
     """`score` of what the rows of a file say about `records`."""
     found = matched(rows, records)
     report = score(found.rows, root=root, segmenter=segmenter)
@@ -223,6 +226,7 @@ def _home(root: str | Path) -> Path:
 
 
 # ---- one row ----
+
 
 def _case(row: dict, task: Task, home: Path, segmenter: Segmenter) -> tuple[_Case | None, str, str]:
     """What was said and what is true; what is wrong with the one, and what is missing of the other."""
@@ -371,6 +375,7 @@ def _of_true_box(meant: np.ndarray, path: Path, segmenter: Segmenter) -> float |
 
 
 # ---- whole sets ----
+
 
 def _measures(task: Task, cases: Sequence[_Case]) -> dict:
     said = [case.said or NOTHING for case in cases]

@@ -77,8 +77,11 @@ def _plain_still(task: Task, processor, number: int, rng: np.random.Generator) -
         script.during(part.seen, time) and script.during(part.heard, time) for part in scene.parts)]  # fmt: skip
     time = float(rng.choice(busy if busy and number % 2 else times))
     whole = task.sound.pieces == 5
-    heard = telling.heard_around(scene, prompt.around_still(time, scene.duration, task.sound)[:2]) if whole \
+    heard = (
+        telling.heard_around(scene, prompt.around_still(time, scene.duration, task.sound)[:2])
+        if whole
         else telling.heard_at(scene, time)
+    )
     asked = _few(telling.still(scene, time, heard, rng), rng, 6)
     if not asked:
         return _plain_still(task, processor, number + 7_000_003, rng)

@@ -180,7 +180,11 @@ def save(model: Qwen2_5OmniThinkerForConditionalGeneration, reader: Qwen2_5OmniP
 
 def published(name: str) -> str:
     """A tensor's name in transformers -> in published checkpoints."""
-    for new, old in (("model.language_model.", "model."), ("model.audio_tower.", "audio_tower."), ("model.visual.", "visual.")):
+    for new, old in (
+        ("model.language_model.", "model."),
+        ("model.audio_tower.", "audio_tower."),
+        ("model.visual.", "visual."),
+    ):
         if name.startswith(new):
             return old + name.removeprefix(new)
     return name

@@ -42,6 +42,7 @@ def picture_of(row: dict) -> str | None:
 
 # ---- from a file ----
 
+
 def read_rows(path: str | Path, datasets: Sequence[str]) -> list[dict]:
     """The rows about `datasets` of a file that `predict` or the released inference wrote.
 

@@ -166,8 +166,16 @@ def train_adapter(out: str | Path, *, seed: int = 0) -> None:
 
 
 def train_data(
-    out: str | Path, data: str | Path, model: str, *, names: Iterable[str] = (), cache: str | Path | None = None,
-    epochs: float = 5, steps: int | None = None, shape: ILoRAConfig | None = None, seed: int = 0,
+    out: str | Path,
+    data: str | Path,
+    model: str,
+    *,
+    names: Iterable[str] = (),
+    cache: str | Path | None = None,
+    epochs: float = 5,
+    steps: int | None = None,
+    shape: ILoRAConfig | None = None,
+    seed: int = 0,
 ) -> None:
     """Train I-LoRA on the training records under `data` around the frozen base `model` (folder or hub id).
 

@@ -17,8 +17,21 @@ from PIL import Image, ImageOps, ImageSequence, UnidentifiedImageError
 from crab.media.clip import MediaError, check_pixels
 
 _FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF")  # Pillow's names
-_ANIMATED = ("PNG", "WEBP", "AVIF", "GIF")  # where several frames mean a film; in the others they are pages or depth maps
-_ERRORS = (OSError, EOFError, LookupError, SyntaxError, TypeError, ValueError, struct.error)  # Pillow's, on strange bytes
+_ANIMATED = (
+    "PNG",
+    "WEBP",
+    "AVIF",
+    "GIF",
+)  # where several frames mean a film; in the others they are pages or depth maps
+_ERRORS = (
+    OSError,
+    EOFError,
+    LookupError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    struct.error,
+)  # Pillow's, on strange bytes
 _SHORTEST = 10  # ms; browsers show a frame of a film for 100 ms if it asks for no more than this
 _USUAL = 100  # ms
 _SAMPLE_FORMAT, _SIGNED = 339, 2  # of TIFF

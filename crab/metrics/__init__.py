@@ -59,6 +59,7 @@ def _words(text: str) -> str:
 
 # ---- choices: AVQA, emotions, actions, matching ----
 
+
 def accuracy(predicted: Sequence[str | None], true: Sequence[str]) -> float:
     """Share of the choices that are the true ones, word by word; None, no choice at all, is wrong."""
     return float(np.mean([_same(*pair) for pair in zip(predicted, true, strict=True)]))
@@ -77,6 +78,7 @@ def _same(said: str | None, meant: str) -> bool:
 
 
 # ---- events in segments: AVE, AVVP ----
+
 
 def segment_accuracy(predicted: Sequence[Event], true: Sequence[Event]) -> float:
     """Share of the ten segments of one clip that are labelled right (Tian et al., ECCV 2018: AVE).
@@ -175,6 +177,7 @@ def _mean_f(counts: np.ndarray) -> float:
 
 # ---- events as stretches of time: UnAV ----
 
+
 def detection_map(predicted: Sequence[Sequence[Event]], true: Sequence[Sequence[Event]]) -> dict[str, float]:
     """Mean average precision of events in untrimmed videos: `map_0.1` to `map_0.9` by temporal IoU, `map` their mean.
 
@@ -257,6 +260,7 @@ def _span_ious(span: Span, others: Sequence[Span]) -> np.ndarray:
 
 # ---- boxes: ARIG ----
 
+
 def grounding(predicted: Sequence[Corners | None], true: Sequence[Corners]) -> dict[str, float]:
     """`ciou`, the mean box IoU, and `auc`, the area under the share of boxes that reach an IoU, over that IoU.
 
@@ -269,6 +273,7 @@ def grounding(predicted: Sequence[Corners | None], true: Sequence[Corners]) -> d
 
 
 # ---- masks: S4, MS3, Ref-AVS ----
+
 
 @dataclass(frozen=True)
 class Overlap:
@@ -372,6 +377,7 @@ def null_s(overlaps: Sequence[Overlap], *, clips: Sequence[str]) -> dict[str, fl
 
 # ---- captions ----
 
+
 def cider(predicted: Sequence[str | None], references: Sequence[Sequence[str]]) -> float:
     """CIDEr-D of captions against one or more references each: 0 to 10, where papers print a hundred times as much.
 
@@ -395,7 +401,7 @@ def cider(predicted: Sequence[str | None], references: Sequence[Sequence[str]]) 
 
 
 def _ngrams(words: list[str]) -> Counter[Gram]:
-    return Counter(tuple(words[i:i + n]) for n in range(1, NGRAMS + 1) for i in range(len(words) - n + 1))
+    return Counter(tuple(words[i : i + n]) for n in range(1, NGRAMS + 1) for i in range(len(words) - n + 1))
 
 
 def _cider_of_one(said: list[str], meant: list[str], rarity: dict[Gram, float]) -> float:

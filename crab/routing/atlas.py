@@ -192,9 +192,7 @@ class Mean(NamedTuple):
     runs: int
 
 
-def means(
-    atlas: Atlas, *, view: View = "layers_answer", by: By = "dataset", samples: int = 1000
-) -> dict[str, Mean]:
+def means(atlas: Atlas, *, view: View = "layers_answer", by: By = "dataset", samples: int = 1000) -> dict[str, Mean]:
     """Mean signature of every dataset (or family), in the atlas' order, with bootstrap intervals over its runs."""
     kinds, weights = atlas.kinds(by), getattr(atlas, view).astype(np.float32)
     rng = np.random.default_rng(0)
@@ -212,9 +210,7 @@ class Similarity(NamedTuple):
     matrix: np.ndarray  # (names, names), -1 to 1
 
 
-def similarity(
-    atlas: Atlas, *, view: View = "layers_answer", by: By = "dataset"
-) -> Similarity:
+def similarity(atlas: Atlas, *, view: View = "layers_answer", by: By = "dataset") -> Similarity:
     """Cosine between the mean signatures of datasets (or families), each less the mean of all of them.
 
     1: their routing departs from what all have in common in the same way; -1: in opposite ways. A signature that does

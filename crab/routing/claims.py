@@ -32,7 +32,7 @@ HELD, NOT_HELD, UNDECIDED = "held", "not held", "undecided"
 
 @dataclass(frozen=True)
 class Claim:
-    """"Head `head` (from 1) of these sites serves these tokens", of questions of some families."""
+    """ "Head `head` (from 1) of these sites serves these tokens", of questions of some families."""
 
     text: str
     head: int
@@ -147,9 +147,13 @@ def _outcome(claim: Claim, model: str, rows: Sequence[tuple[str, float, float]],
                         f"tests {claim.text!r}")  # fmt: skip
     scenes, cost, other = (np.array(of) for of in zip(*rows))
     names, which = np.unique(scenes, return_inverse=True)
-    shares = np.random.default_rng(0).multinomial(len(names), np.full(len(names), 1 / len(names)), size=samples)[:, which]
+    shares = np.random.default_rng(0).multinomial(len(names), np.full(len(names), 1 / len(names)), size=samples)[
+        :, which
+    ]
     low, high = np.percentile(shares @ (cost - other) / np.maximum(shares.sum(1), 1), (2.5, 97.5))
-    found = Outcome(claim, model, float(cost.mean()), float(other.mean()), float(low), float(high), len(rows), len(names))
+    found = Outcome(
+        claim, model, float(cost.mean()), float(other.mean()), float(low), float(high), len(rows), len(names)
+    )
     return replace(found, verdict=_verdict(found))
 
 

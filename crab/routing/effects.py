@@ -220,7 +220,10 @@ class DamageTable(NamedTuple):
 
 
 def damage(
-    crab: Crab, asked: Iterable[Asked], *, score: Callable[[Result, Asked], float] = nearness,
+    crab: Crab,
+    asked: Iterable[Asked],
+    *,
+    score: Callable[[Result, Asked], float] = nearness,
     max_new_tokens: int = LONGEST,
 ) -> Damage:
     """Ask every question as it is; with each head muted, and each forced; with the router taken away (all heads
@@ -309,7 +312,9 @@ def load(path: str | Path) -> Damage:
     """Read what `save` wrote. Raises CrabError for a file that is none of its."""
     try:
         told = json.loads(Path(path).read_bytes())
-        return Damage(tuple(told["changes"]), tuple(told["families"]), np.array(told["before"]), np.array(told["after"]))
+        return Damage(
+            tuple(told["changes"]), tuple(told["families"]), np.array(told["before"]), np.array(told["after"])
+        )
     except (ValueError, KeyError, TypeError) as error:
         raise CrabError(f"{path} holds no damage: python -m crab atlas … --damage FILE.json writes it.") from error
 

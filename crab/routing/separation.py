@@ -101,8 +101,12 @@ class Control(NamedTuple):
 
 
 def controls(
-    signatures: Mapping[tuple[str, str], np.ndarray], kinds: np.ndarray, scenes: np.ndarray, by: By,
-    *, samples: int = 2000,
+    signatures: Mapping[tuple[str, str], np.ndarray],
+    kinds: np.ndarray,
+    scenes: np.ndarray,
+    by: By,
+    *,
+    samples: int = 2000,
 ) -> tuple[Control, ...]:
     """Every signature, (runs, features) by (what decided, of which tokens), beside the others of the same tokens.
 
@@ -152,7 +156,9 @@ def table(found: tuple[Control, ...]) -> str:
     """A line a kind, sort of token and signature."""
     lines = []
     for by in dict.fromkeys(control.by for control in found):
-        lines.append(f"nearest run of another scene of the same {by}, and how far the routers are ahead (95 % interval):")
+        lines.append(
+            f"nearest run of another scene of the same {by}, and how far the routers are ahead (95 % interval):"
+        )
         for control in (control for control in found if control.by == by):
             ahead = "" if control.what == OWN else f"  {control.gap:+.3f}  ({control.low:+.3f} to {control.high:+.3f})"
             lines.append(f"  {control.tokens:<8} {control.what:<15} {control.accuracy:.3f}{ahead}")

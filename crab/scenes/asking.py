@@ -1,4 +1,5 @@
 """Questions in words, with short answers: whether, how many, where, which, when, more or less, and multiple choice."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -79,8 +80,13 @@ def is_there(scene: Scene, rng: np.random.Generator) -> Asked:
     yes = bool(seen) and rng.random() < 0.5
     name = str(rng.choice(seen if yes else [name for name in OBJECTS if name not in seen]))
     question = one_of(rng, f"Is there {a(name)} in the video?", f"Is {a(name)} seen in the video?")
-    return Asked(question, shows(scene), "yes" if yes else "no", ("Visual", "Existential"),
-                 so=f"there is {a(name) if yes else f'no {name}'}")
+    return Asked(
+        question,
+        shows(scene),
+        "yes" if yes else "no",
+        ("Visual", "Existential"),
+        so=f"there is {a(name) if yes else f'no {name}'}",
+    )
 
 
 def is_sounding(scene: Scene, rng: np.random.Generator) -> Asked:
@@ -90,8 +96,13 @@ def is_sounding(scene: Scene, rng: np.random.Generator) -> Asked:
     absent = [name for name in OBJECTS if name not in heard]
     name = str(rng.choice(heard if yes else silent if silent and rng.random() < 0.7 else absent))
     question = one_of(rng, f"Is the {name} making a sound?", f"Is the {name} sounding in the video?")
-    return Asked(question, sounds_are(scene), "yes" if yes else "no", ("Audio-Visual", "Existential"),
-                 so=f"the {name} is {'sounding' if yes else 'silent'}")
+    return Asked(
+        question,
+        sounds_are(scene),
+        "yes" if yes else "no",
+        ("Audio-Visual", "Existential"),
+        so=f"the {name} is {'sounding' if yes else 'silent'}",
+    )
 
 
 def left_of(scene: Scene, rng: np.random.Generator) -> Asked | None:
@@ -102,9 +113,13 @@ def left_of(scene: Scene, rng: np.random.Generator) -> Asked | None:
     yes = rng.random() < 0.5
     one, other = (left, right) if yes else (right, left)
     numbered = [f"{name} {NUMBERS[place]}" for place, name in enumerate(seen, 1)]
-    return Asked(f"Is the {seen[one]} to the left of the {seen[other]}?",
-                 f"From left to right there are {listed(numbered)}", "yes" if yes else "no", ("Visual", "Location"),
-                 so=f"{numbered[one]} and {numbered[other]}")
+    return Asked(
+        f"Is the {seen[one]} to the left of the {seen[other]}?",
+        f"From left to right there are {listed(numbered)}",
+        "yes" if yes else "no",
+        ("Visual", "Location"),
+        so=f"{numbered[one]} and {numbered[other]}",
+    )
 
 
 def in_a_row(names: list[str]) -> str:
@@ -178,8 +193,13 @@ def longer(scene: Scene, rng: np.random.Generator) -> Asked | None:
         return None
     longest = sorted(lengths, key=lengths.get, reverse=True)
     told = listed([f"the {name} sounds for {lengths[name]} seconds" for name in longest])
-    return Asked(f"Does the {one} sound longer than the {other}?", f"{told[0].upper()}{told[1:]}",
-                 "yes" if one == longest[0] else "no", ("Audio", "Comparative"), so=f"the {longest[0]} sounds longer")
+    return Asked(
+        f"Does the {one} sound longer than the {other}?",
+        f"{told[0].upper()}{told[1:]}",
+        "yes" if one == longest[0] else "no",
+        ("Audio", "Comparative"),
+        so=f"the {longest[0]} sounds longer",
+    )
 
 
 KINDS = (sounding, count_sounding, count_kinds, is_there, is_sounding, left_of, where, first, last, neighbour, longer)
@@ -192,8 +212,13 @@ def choose_sound(scene: Scene, rng: np.random.Generator) -> Asked | None:
     heard = heard_parts(scene)
     if len(heard) != 1:
         return None
-    return Asked("What is the main sound source in the video?", sounds_are(scene), heard[0].actor,
-                 ("Sound", "Which"), _options(heard[0].actor, scene, rng))
+    return Asked(
+        "What is the main sound source in the video?",
+        sounds_are(scene),
+        heard[0].actor,
+        ("Sound", "Which"),
+        _options(heard[0].actor, scene, rng),
+    )
 
 
 def choose_happening(scene: Scene, rng: np.random.Generator) -> Asked | None:
@@ -201,8 +226,13 @@ def choose_happening(scene: Scene, rng: np.random.Generator) -> Asked | None:
     if len(heard) != 1:
         return None
     names = _options(heard[0].actor, scene, rng)
-    return Asked("What happens in the video?", sounds_are(scene), label(heard[0]), ("Both", "Happening"),
-                 tuple(ACTORS[name].label for name in names))
+    return Asked(
+        "What happens in the video?",
+        sounds_are(scene),
+        label(heard[0]),
+        ("Both", "Happening"),
+        tuple(ACTORS[name].label for name in names),
+    )
 
 
 def choose_seen(scene: Scene, rng: np.random.Generator) -> Asked | None:
@@ -211,8 +241,9 @@ def choose_seen(scene: Scene, rng: np.random.Generator) -> Asked | None:
         return None
     name = str(rng.choice(seen))
     options = [name, *rng.choice([other for other in OBJECTS if other not in seen], size=3, replace=False).tolist()]
-    return Asked("What is seen in the video?", shows(scene), name, ("View", "Which"),
-                 tuple(rng.permutation(options).tolist()))
+    return Asked(
+        "What is seen in the video?", shows(scene), name, ("View", "Which"), tuple(rng.permutation(options).tolist())
+    )
 
 
 def choose_start(scene: Scene, rng: np.random.Generator) -> Asked | None:
@@ -222,8 +253,13 @@ def choose_start(scene: Scene, rng: np.random.Generator) -> Asked | None:
     start = heard[0].heard[0][0]
     others = rng.choice([second for second in range(9) if abs(second - start) > 1], size=3, replace=False).tolist()
     options = tuple(f"at {second} seconds" for second in rng.permutation([start, *others]))
-    return Asked("When does the sound start?", f"The {label(heard[0])} starts at {start}", f"at {start} seconds",
-                 ("Sound", "When"), options)
+    return Asked(
+        "When does the sound start?",
+        f"The {label(heard[0])} starts at {start}",
+        f"at {start} seconds",
+        ("Sound", "When"),
+        options,
+    )
 
 
 def choose_where(scene: Scene, rng: np.random.Generator) -> Asked | None:

@@ -1,4 +1,5 @@
 """What stands behind the actors and, now and then, before them."""
+
 from __future__ import annotations
 
 from functools import lru_cache
@@ -70,8 +71,9 @@ def _disc(pen: ImageDraw.ImageDraw, x: float, y: float, rx: float, ry: float, fi
     pen.ellipse([x - rx, y - ry, x + rx, y + ry], fill=fill)
 
 
-def _clouds(pen: ImageDraw.ImageDraw, rng: np.random.Generator, width: int, height: int,
-    fill: tuple[int, int, int]) -> None:
+def _clouds(
+    pen: ImageDraw.ImageDraw, rng: np.random.Generator, width: int, height: int, fill: tuple[int, int, int]
+) -> None:
     for _ in range(int(rng.integers(1, 4))):
         x, y, r = rng.uniform(0, width), rng.uniform(0.06, 0.26) * height, rng.uniform(0.04, 0.07) * height
         for dx, up, grow in ((-1.3, 0, 0.7), (0, 0.35, 1.0), (1.3, 0, 0.8), (0.4, -0.15, 0.9)):
@@ -98,8 +100,14 @@ def _meadow(rng: np.random.Generator, width: int, height: int) -> Image.Image:
         for lean in (-0.4, 0, 0.4):
             pen.line([x, y, x + lean * tall, y - tall], fill=(74, 142, 60), width=max(1, int(tall / 4)))
         if flower:
-            _disc(pen, x, y - tall, tall / 3.5, tall / 3.5, [(255, 244, 250), (255, 220, 110),
-                (250, 170, 190)][rng.integers(3)])
+            _disc(
+                pen,
+                x,
+                y - tall,
+                tall / 3.5,
+                tall / 3.5,
+                [(255, 244, 250), (255, 220, 110), (250, 170, 190)][rng.integers(3)],
+            )
     return image
 
 
@@ -109,23 +117,32 @@ def _room(rng: np.random.Generator, width: int, height: int) -> Image.Image:
     wood = [(188, 140, 96), (150, 106, 72), (206, 170, 128)][rng.integers(3)]
     dark = tuple(int(c * 0.72) for c in wood)
     edge = HORIZON + 0.04
-    image = _stacked(width, height, (0, _gradient(width, height, wall, dim)),
-                     (edge, _gradient(width, int((1 - edge) * height) + 2, dark, wood, wood)))
+    image = _stacked(
+        width,
+        height,
+        (0, _gradient(width, height, wall, dim)),
+        (edge, _gradient(width, int((1 - edge) * height) + 2, dark, wood, wood)),
+    )
     pen = ImageDraw.Draw(image)
     stripes = int(rng.integers(9, 16))
     faint = tuple(int(c * 0.955) for c in wall)
     for k in range(0, 2 * stripes, 2):
         pen.rectangle([k * width / (2 * stripes), 0, (k + 1) * width / (2 * stripes), edge * height], fill=faint)
     for k in range(-14, 15):
-        pen.line([(0.5 + k * 0.075) * width, edge * height, (0.5 + k * 0.2) * width, height], fill=dark,
-            width=max(1, width // 260))
+        pen.line(
+            [(0.5 + k * 0.075) * width, edge * height, (0.5 + k * 0.2) * width, height],
+            fill=dark,
+            width=max(1, width // 260),
+        )
     pen.rectangle([0, (edge - 0.035) * height, width, edge * height], fill=(244, 240, 232))
     left, top = rng.choice([0.08, 0.38, 0.66]) * width, 0.07 * height
     right, bottom = left + 0.26 * width, 0.4 * height
-    pen.rectangle([left - 0.015 * width, top - 0.02 * height, right + 0.015 * width, bottom + 0.02 * height],
-        fill=(246, 242, 234))
-    image.paste(_gradient(int(right - left), int(bottom - top), (150, 205, 240), (225, 240, 246)),
-        (int(left), int(top)))
+    pen.rectangle(
+        [left - 0.015 * width, top - 0.02 * height, right + 0.015 * width, bottom + 0.02 * height], fill=(246, 242, 234)
+    )
+    image.paste(
+        _gradient(int(right - left), int(bottom - top), (150, 205, 240), (225, 240, 246)), (int(left), int(top))
+    )
     middle = (left + right) / 2
     pen.line([middle, top, middle, bottom], fill=(246, 242, 234), width=width // 80)
     pen.line([left, (top + bottom) / 2, right, (top + bottom) / 2], fill=(246, 242, 234), width=width // 80)
@@ -151,18 +168,30 @@ def _stage(rng: np.random.Generator, width: int, height: int) -> Image.Image:
     light = Image.new("L", (width // 4, height // 4))
     beam = ImageDraw.Draw(light)
     for at in rng.choice([0.2, 0.5, 0.8], size=2, replace=False):
-        beam.polygon([(at * light.width - 4, 0), (at * light.width + 4, 0),
-            ((at + 0.2) * light.width, 0.86 * light.height), ((at - 0.2) * light.width, 0.86 * light.height)], fill=46)
+        beam.polygon(
+            [
+                (at * light.width - 4, 0),
+                (at * light.width + 4, 0),
+                ((at + 0.2) * light.width, 0.86 * light.height),
+                ((at - 0.2) * light.width, 0.86 * light.height),
+            ],
+            fill=46,
+        )
         _disc(beam, at * light.width, 0.84 * light.height, 0.23 * light.width, 0.09 * light.height, 90)
     light = light.filter(ImageFilter.BoxBlur(light.width / 40)).resize(image.size)
-    return ImageChops.add(image, ImageChops.multiply(Image.merge("RGB", (light,) * 3),
-        Image.new("RGB", image.size, (255, 236, 190))))
+    return ImageChops.add(
+        image, ImageChops.multiply(Image.merge("RGB", (light,) * 3), Image.new("RGB", image.size, (255, 236, 190)))
+    )
 
 
 def _street(rng: np.random.Generator, width: int, height: int) -> Image.Image:
     edge = HORIZON + 0.02
-    image = _stacked(width, height, (0, _gradient(width, height, (146, 196, 232), (240, 238, 228))),
-                     (edge, _gradient(width, int((1 - edge) * height) + 2, (190, 186, 182), (160, 158, 158))))
+    image = _stacked(
+        width,
+        height,
+        (0, _gradient(width, height, (146, 196, 232), (240, 238, 228))),
+        (edge, _gradient(width, int((1 - edge) * height) + 2, (190, 186, 182), (160, 158, 158))),
+    )
     pen = ImageDraw.Draw(image)
     _clouds(pen, rng, width, height, (250, 250, 252))
     left = -0.02
@@ -170,13 +199,16 @@ def _street(rng: np.random.Generator, width: int, height: int) -> Image.Image:
         wide, top = rng.uniform(0.13, 0.22), rng.uniform(0.1, 0.34)
         house = [(214, 170, 140), (196, 196, 200), (228, 206, 160), (170, 184, 196), (204, 148, 132)][rng.integers(5)]
         pen.rectangle([left * width, top * height, (left + wide) * width, edge * height], fill=house)
-        pen.rectangle([left * width, top * height, (left + wide) * width, (top + 0.02) * height],
-            fill=tuple(int(c * 0.8) for c in house))
+        pen.rectangle(
+            [left * width, top * height, (left + wide) * width, (top + 0.02) * height],
+            fill=tuple(int(c * 0.8) for c in house),
+        )
         for row in np.arange(top + 0.055, edge - 0.1, 0.095):
             for k in range(3):
                 x = left + wide * (0.14 + 0.27 * k)
-                pen.rectangle([x * width, row * height, (x + wide * 0.17) * width, (row + 0.05) * height],
-                    fill=(112, 140, 164))
+                pen.rectangle(
+                    [x * width, row * height, (x + wide * 0.17) * width, (row + 0.05) * height], fill=(112, 140, 164)
+                )
         left += wide
     pen.rectangle([0, edge * height, width, (edge + 0.02) * height], fill=(214, 210, 204))
     image.paste(_gradient(width, int(0.3 * height), (92, 94, 102), (70, 72, 80)), (0, int(0.76 * height)))
@@ -184,15 +216,26 @@ def _street(rng: np.random.Generator, width: int, height: int) -> Image.Image:
     shift = rng.uniform(0, 0.2)
     for k in range(-1, 6):
         x = shift + 0.2 * k
-        pen.polygon([(x * width, 0.9 * height), ((x + 0.1) * width, 0.9 * height),
-            ((x + 0.09) * width, 0.92 * height), ((x - 0.01) * width, 0.92 * height)], fill=(236, 226, 190))
+        pen.polygon(
+            [
+                (x * width, 0.9 * height),
+                ((x + 0.1) * width, 0.9 * height),
+                ((x + 0.09) * width, 0.92 * height),
+                ((x - 0.01) * width, 0.92 * height),
+            ],
+            fill=(236, 226, 190),
+        )
     return image
 
 
 def _beach(rng: np.random.Generator, width: int, height: int) -> Image.Image:
     sky = [((96, 180, 232), (214, 240, 248)), ((250, 176, 130), (255, 228, 180))][rng.integers(2)]
-    image = _stacked(width, height, (0, _gradient(width, int(0.46 * height), *sky)),
-                     (0.44, _gradient(width, int(0.2 * height), (46, 130, 180), (96, 196, 206))))
+    image = _stacked(
+        width,
+        height,
+        (0, _gradient(width, int(0.46 * height), *sky)),
+        (0.44, _gradient(width, int(0.2 * height), (46, 130, 180), (96, 196, 206))),
+    )
     pen = ImageDraw.Draw(image)
     _disc(pen, rng.uniform(0.15, 0.85) * width, 0.2 * height, 0.05 * width, 0.066 * height, (255, 246, 206))
     _clouds(pen, rng, width, height, (255, 252, 246))
@@ -212,8 +255,9 @@ def _beach(rng: np.random.Generator, width: int, height: int) -> Image.Image:
 
 
 def _evening(rng: np.random.Generator, width: int, height: int) -> Image.Image:
-    sky = [((38, 34, 88), (150, 90, 140), (250, 170, 130)), ((18, 28, 66), (44, 74, 128),
-        (120, 160, 190))][rng.integers(2)]
+    sky = [((38, 34, 88), (150, 90, 140), (250, 170, 130)), ((18, 28, 66), (44, 74, 128), (120, 160, 190))][
+        rng.integers(2)
+    ]
     image = _gradient(width, height, *sky)
     pen = ImageDraw.Draw(image)
     for _ in range(40):
@@ -263,6 +307,8 @@ def _rock(brush: Brush, rng: np.random.Generator) -> None:
 
 
 _FRONTS = {  # (height, width) in fractions of the picture, drawing
-    "bush": ((0.22, 0.24), _bush), "crate": ((0.2, 0.17), _crate), "post": ((0.5, 0.06), _post),
+    "bush": ((0.22, 0.24), _bush),
+    "crate": ((0.2, 0.17), _crate),
+    "post": ((0.5, 0.06), _post),
     "rock": ((0.16, 0.22), _rock),
 }

@@ -1,4 +1,5 @@
 """Flat shapes on a transparent picture: what the actors are drawn with."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -58,8 +59,17 @@ class Brush:
     def oval(self, x: float, y: float, rx: float, ry: float, fill: Colour, edge: bool = True) -> None:
         self.shape(CIRCLE * (rx, ry) + (x, y), fill, edge)
 
-    def box(self, left: float, top: float, right: float, bottom: float, fill: Colour, edge: bool = True, *,
-        round: float = 0.0) -> None:
+    def box(
+        self,
+        left: float,
+        top: float,
+        right: float,
+        bottom: float,
+        fill: Colour,
+        edge: bool = True,
+        *,
+        round: float = 0.0,
+    ) -> None:
         """A rectangle, its corners rounded by `round`."""
         if not round:
             self.shape([(left, top), (right, top), (right, bottom), (left, bottom)], fill, edge)

@@ -2,6 +2,7 @@
 
 Every seed gives one scene of each kind that the chosen data sets ask about, and the same files on every run.
 """
+
 from __future__ import annotations
 
 import multiprocessing
@@ -64,8 +65,9 @@ _MASKS = {
 # ---- many scenes, as files -------------------------------------------------
 
 
-def make(out: str | Path, seeds: Sequence[int], *, datasets: Sequence[str] = DATASETS, split: str = "train",
-    size: int = 224) -> dict[str, int]:
+def make(
+    out: str | Path, seeds: Sequence[int], *, datasets: Sequence[str] = DATASETS, split: str = "train", size: int = 224
+) -> dict[str, int]:
     """Write `AVUIE_2/<dataset>/<split>.json` and its media under `out`; returns how many records each file got.
 
     Pictures are `size` x `size`; boxes and points in texts and fields are on the grid of 224 whatever it is. A data set
@@ -161,8 +163,9 @@ class _Writers:
         return partial(_write_mask, self.scene, time, self.size, actor)
 
 
-def _record(question: Question, names: tuple[str, ...], number: int, split: str,
-    writers: list[_Writers]) -> tuple[dict, dict[str, Callable[[Path], None]]]:
+def _record(
+    question: Question, names: tuple[str, ...], number: int, split: str, writers: list[_Writers]
+) -> tuple[dict, dict[str, Callable[[Path], None]]]:
     """One row, with the fields of its split, and what writes its media, by their places in the data set's folder."""
     name = question.dataset
     fields = FIELDS[split][name]

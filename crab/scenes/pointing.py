@@ -1,4 +1,5 @@
 """Questions that are answered by a box and points: who sounds in this picture, and where is what the words describe."""
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -51,8 +52,7 @@ def points_in(mask: np.ndarray) -> list[tuple[int, int]]:
     return points
 
 
-def sounding_in_view(scene: Scene, rng: np.random.Generator,
-    clear: Callable[[Part, float], bool]) -> Pointed | None:
+def sounding_in_view(scene: Scene, rng: np.random.Generator, clear: Callable[[Part, float], bool]) -> Pointed | None:
     """A second at which one actor sounds, in view, and which is `clear`: drawn from those there are."""
     choices = []
     for second in range(DURATION):
@@ -69,8 +69,13 @@ def sounding_in_view(scene: Scene, rng: np.random.Generator,
 
 def with_the_whole_sound(scene: Scene, rng: np.random.Generator) -> Pointed | None:
     """For arig: the whole sound goes with the picture, so nothing else in view may ever sound."""
-    return sounding_in_view(scene, rng, lambda part, time: all(
-        not other.heard for other in scene.parts if other is not part and during(other.seen, time)))
+    return sounding_in_view(
+        scene,
+        rng,
+        lambda part, time: all(
+            not other.heard for other in scene.parts if other is not part and during(other.seen, time)
+        ),
+    )
 
 
 def with_its_second(scene: Scene, rng: np.random.Generator, *, several: bool) -> Pointed | None:
@@ -93,8 +98,9 @@ def described(scene: Scene, rng: np.random.Generator, time: float | None = None)
     reason += f"{listed([label(part) for part in heard])}." if heard else "silence."
     if rng.random() < 1 / 3:
         return Pointed(time, None, None, _nothing(seen, rng), reason)
-    words: list[tuple[str, Part]] = [(one_of(rng, f"the {part.actor}", f"{a(part.actor)} in the picture"), part)
-                                     for part in seen]
+    words: list[tuple[str, Part]] = [
+        (one_of(rng, f"the {part.actor}", f"{a(part.actor)} in the picture"), part) for part in seen
+    ]
     sounding = [part for part in seen if part in heard]
     silent = [part for part in seen if part not in heard]
     if len(sounding) == 1 and len(heard) == 1:

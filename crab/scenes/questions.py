@@ -4,6 +4,7 @@ Questions carry the published data set's name, so that the same prompts and the 
 shipped model and the released one. Target texts reason in a sentence or two that are true of the scene and end in the
 data set's tagged result. Times are whole seconds, coordinates whole pixels of the 224 x 224 picture.
 """
+
 from __future__ import annotations
 
 import json
@@ -64,12 +65,18 @@ def ask(scene: Scene, rng: np.random.Generator) -> list[Question]:
 def ask_action(scene: Scene, rng: np.random.Generator) -> list[Question]:
     """`ACTION_SETS`, for scenes of `script.write_action`."""
     part = next(part for part in scene.parts if part.actor in ACTIONS)
-    reason = one_of(rng, f"The person is {part.actor}, as is seen and heard.", f"The video shows a person {part.actor}.",
-                    f"I see and hear a person {part.actor}.")
+    reason = one_of(
+        rng,
+        f"The person is {part.actor}, as is seen and heard.",
+        f"The video shows a person {part.actor}.",
+        f"I see and hear a person {part.actor}.",
+    )
     close = one_of(rng, "The action is", "Therefore, the action is")
     target = f"{reason} {close} <answer>{part.actor}</answer>."
-    return [Question("ks", "", target, part.actor, fields={"action": part.actor}),
-            Question("ucf", "", target, part.actor, fields={"label": part.actor})]
+    return [
+        Question("ks", "", target, part.actor, fields={"action": part.actor}),
+        Question("ucf", "", target, part.actor, fields={"label": part.actor}),
+    ]
 
 
 LOOKS = {
@@ -107,15 +114,30 @@ def ask_pair(pair: tuple[Scene, Scene], rng: np.random.Generator) -> list[Questi
     heard, shown = heard_parts(pair[one])[0], listed([part.actor for part in seen_parts(pair[other])], article=True)
     match = heard_parts(pair[other])[0]
     return [
-        _match("a2v", "video", pair, one, f"The audio is {label(heard)}. The videos show {listed(sights)},", heard.actor,
-               {"audio_event": label(heard)}),
-        _match("v2a", "audio", pair, other, f"The video shows {shown}. The sounds are {listed(sounds)},", label(match),
-               {"video_event": label(match)}),
+        _match(
+            "a2v",
+            "video",
+            pair,
+            one,
+            f"The audio is {label(heard)}. The videos show {listed(sights)},",
+            heard.actor,
+            {"audio_event": label(heard)},
+        ),
+        _match(
+            "v2a",
+            "audio",
+            pair,
+            other,
+            f"The video shows {shown}. The sounds are {listed(sounds)},",
+            label(match),
+            {"video_event": label(match)},
+        ),
     ]
 
 
-def _match(dataset: str, kind: str, pair: tuple[Scene, Scene], which: int, given: str, found: str,
-    fields: dict) -> Question:
+def _match(
+    dataset: str, kind: str, pair: tuple[Scene, Scene], which: int, given: str, found: str, fields: dict
+) -> Question:
     answer, sounds = NUMBERS[which + 1], [label(heard_parts(scene)[0]) for scene in pair]
     target = f"{given} so {found} {answer}. Therefore, the matching {kind} is <answer>{answer}</answer>."
     fields |= {f"correct_{kind}": answer, f"{kind}1_event": sounds[0], f"{kind}2_event": sounds[1]}
@@ -138,8 +160,10 @@ def ask_words(scene: Scene, rng: np.random.Generator) -> list[Question]:
     """
     asked = [_avqa(kind(scene, rng), rng) for kind in asking.KINDS]
     asked += [_avqa_thu(kind(scene, rng), rng) for kind in asking.CHOICES]
-    asked += [replace(found, target=found.target.partition(" Its ")[0])
-              for found in ask_about(scene, float(rng.integers(DURATION)) + 0.5, rng)]
+    asked += [
+        replace(found, target=found.target.partition(" Its ")[0])
+        for found in ask_about(scene, float(rng.integers(DURATION)) + 0.5, rng)
+    ]
     return [question for question in asked if question is not None]
 
 
@@ -177,10 +201,15 @@ def _avvp(scene: Scene, rng: np.random.Generator) -> Question:
     seen, heard = seen_parts(scene), heard_parts(scene)
     sights = listed([part.actor for part in seen], article=True) or "no object"
     sounds = listed([label(part) for part in heard])
-    events = " and ".join(filter(None, (
-        ", ".join(event("visual_event", part, part.seen) for part in seen),
-        ", ".join(event("audio_event", part, part.heard) for part in heard),
-    )))
+    events = " and ".join(
+        filter(
+            None,
+            (
+                ", ".join(event("visual_event", part, part.seen) for part in seen),
+                ", ".join(event("audio_event", part, part.heard) for part in heard),
+            ),
+        )
+    )
     reason = one_of(rng, f"The video shows {sights}, and the sound is {sounds}.", f"I see {sights} and hear {sounds}.")
     return Question("avvp", "", f"{reason} The events are {events}.", events, fields={"event": events})
 
@@ -200,10 +229,16 @@ def _avqa_thu(asked: Asked | None, rng: np.random.Generator) -> Question | None:
     options = list(asked.options)
     close = one_of(rng, "The answer is", "So the answer is")
     target = f"{asked.reason} {close} <answer>{asked.answer}</answer>."
-    fields = {"question_text": asked.question, "multi_choice": options, "answer": asked.answer,
-              "question_relation": asked.kind[0], "question_type": asked.kind[1]}
-    return Question("avqa_thu", f"{asked.question}, options:{options}", target, asked.answer, fields=fields,
-                    given=asked.given)
+    fields = {
+        "question_text": asked.question,
+        "multi_choice": options,
+        "answer": asked.answer,
+        "question_relation": asked.kind[0],
+        "question_type": asked.kind[1],
+    }
+    return Question(
+        "avqa_thu", f"{asked.question}, options:{options}", target, asked.answer, fields=fields, given=asked.given
+    )
 
 
 def _arig(found: Pointed | None) -> Question | None:
@@ -228,12 +263,12 @@ def _ref_avs(found: Pointed | None) -> Question | None:
         return None
     if found.part is None:
         target = f"{found.reason} <answer>false</answer> The object is absent."
-        return Question("ref_avs", found.words, target, "false", found.time, {"split": "test_n"},
-                        given=found.reason)
+        return Question("ref_avs", found.words, target, "false", found.time, {"split": "test_n"}, given=found.reason)
     name = found.part.actor
-    target = f"{found.reason} <answer>true</answer> The object is the {name}. Its {pointing.box_and_points(found.mask)}."
-    return Question("ref_avs", found.words, target, "true", found.time, {"split": "test_s"}, name,
-                    given=found.reason)
+    target = (
+        f"{found.reason} <answer>true</answer> The object is the {name}. Its {pointing.box_and_points(found.mask)}."
+    )
+    return Question("ref_avs", found.words, target, "true", found.time, {"split": "test_s"}, name, given=found.reason)
 
 
 def _avcap(scene: Scene, rng: np.random.Generator) -> Question:

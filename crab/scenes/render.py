@@ -3,6 +3,7 @@
 Pictures are the scene's 4:3 stage squashed to whatever size is asked for, as
 the model's own frames are.
 """
+
 from __future__ import annotations
 
 from functools import lru_cache
@@ -137,8 +138,11 @@ def _placed(scene: Scene, time: float, size: Size) -> list[tuple[Part, Image.Ima
             continue
         x, y = place(part, time)
         figure = sprite(
-            part.actor, part.variation, _pose(part, time),
-            max(4, round(part.size / ASPECT * width)), max(4, round(part.size * height)),
+            part.actor,
+            part.variation,
+            _pose(part, time),
+            max(4, round(part.size / ASPECT * width)),
+            max(4, round(part.size * height)),
         )
         left, ground = round(x * width - figure.width / 2), round(y * height)
         top = ground - figure.height - round(_leap(part, time) * height)

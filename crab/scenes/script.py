@@ -4,6 +4,7 @@ One seed is one scene of a kind: everything comes from `numpy.random.default_rng
 of a ten-second clip. Places are fractions of the picture (x to the right, y down), so one scene can be drawn at any
 size.
 """
+
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
@@ -174,8 +175,15 @@ def _count(rng: np.random.Generator) -> int:
     return int(rng.choice(4, p=_HOW_MANY)) + 1
 
 
-def _scene(seed: int, rng: np.random.Generator, names: object, seen: list[Stretches], heard: list[Stretches], *,
-    sizes: list[tuple[float, float]] | None = None) -> Scene:
+def _scene(
+    seed: int,
+    rng: np.random.Generator,
+    names: object,
+    seen: list[Stretches],
+    heard: list[Stretches],
+    *,
+    sizes: list[tuple[float, float]] | None = None,
+) -> Scene:
     pan = tuple(float(v) for v in rng.uniform(-1, 1, 2) * (0.05, 0.015)) if rng.random() < 0.35 else (0.0, 0.0)
     front = str(rng.choice(FRONTS[1:])) if rng.random() < 0.15 else ""
     background = Background(
@@ -186,8 +194,14 @@ def _scene(seed: int, rng: np.random.Generator, names: object, seen: list[Stretc
     return Scene(seed, float(DURATION), background, parts, reverb, float(np.exp(rng.uniform(-6.8, -5.0))))
 
 
-def _cast(rng: np.random.Generator, names: object, seen: list[Stretches], heard: list[Stretches],
-    pan: tuple[float, float], sizes: list[tuple[float, float]]) -> tuple[Part, ...]:
+def _cast(
+    rng: np.random.Generator,
+    names: object,
+    seen: list[Stretches],
+    heard: list[Stretches],
+    pan: tuple[float, float],
+    sizes: list[tuple[float, float]],
+) -> tuple[Part, ...]:
     """Distinct actors on neighbouring strips of the picture, from left to right; the view's own motion is theirs too."""
     heights = [float(rng.uniform(*size)) for size, _ in zip(sizes, names)]
     order = rng.permutation(len(names)).tolist()
@@ -202,17 +216,19 @@ def _cast(rng: np.random.Generator, names: object, seen: list[Stretches], heard:
         room = max(free - abs(drift[0]) / 2, 0.0)
         x = middle + rng.uniform(-room, room)
         y = rng.uniform(min(max(0.66, heights[index] + 0.04), 0.97), 0.97)
-        parts.append(Part(
-            actor=str(names[index]),
-            variation=int(rng.integers(2**31)),
-            x=float(x),
-            y=float(y),
-            size=heights[index],
-            drift=(float(drift[0]), float(drift[1])),
-            seen=seen[index],
-            heard=heard[index],
-            gain=float(rng.uniform(0.5, 1.0)),
-        ))
+        parts.append(
+            Part(
+                actor=str(names[index]),
+                variation=int(rng.integers(2**31)),
+                x=float(x),
+                y=float(y),
+                size=heights[index],
+                drift=(float(drift[0]), float(drift[1])),
+                seen=seen[index],
+                heard=heard[index],
+                gain=float(rng.uniform(0.5, 1.0)),
+            )
+        )
     return tuple(parts)
 
 

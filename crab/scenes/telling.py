@@ -124,8 +124,12 @@ def _third(part: Part, time: float, rng: np.random.Generator) -> Told | None:
     if min(abs(x - 1 / 3), abs(x - 2 / 3)) < 0.02:
         return None
     question = one_of(rng, f"Which third holds the {part.actor}?", f"In which third is the {part.actor}?")
-    return _so("places", question, f"The middle of the {part.actor} is {round(100 * x)} percent across.",
-               f"That is the {_third_of(x)} third.")
+    return _so(
+        "places",
+        question,
+        f"The middle of the {part.actor} is {round(100 * x)} percent across.",
+        f"That is the {_third_of(x)} third.",
+    )
 
 
 def _third_of(x: float) -> str:
@@ -185,8 +189,11 @@ def left(names: Sequence[str], rng: np.random.Generator) -> Told | None:
         return None
     one, other = rng.choice(len(names), size=2, replace=False).tolist()
     numbered = [f"{name} {NUMBERS[number]}" for number, name in enumerate(names, 1)]
-    question, yes = one_of(rng, (f"Is the {names[one]} left of the {names[other]}?", one < other),
-                           (f"Is the {names[one]} right of the {names[other]}?", one > other))
+    question, yes = one_of(
+        rng,
+        (f"Is the {names[one]} left of the {names[other]}?", one < other),
+        (f"Is the {names[one]} right of the {names[other]}?", one > other),
+    )
     facts = f"Going right I count {listed(numbered)}."
     follows = f"It is {numbered[one]} and {numbered[other]}: {'yes' if yes else 'no'}."
     return _so("conclusions", question, facts, follows)
@@ -218,7 +225,13 @@ def sound(scene: Scene, rng: np.random.Generator) -> list[Told]:
         return [Told("sounds", "What is the person doing?", f"The person is {parts[0].actor}.")]
     asked = [heard_when(parts, rng), whose(parts, rng), how_many_sounds(parts, rng), audible(scene, rng)]
     asked += [sounds_from(parts, rng), first(parts, rng), longest(parts, rng), is_longer(parts, rng)]
-    asked += [at_once(parts, rng), begins(parts, rng), which_sounds(scene, rng), which_heard(scene, rng), which_second(parts, rng)]
+    asked += [
+        at_once(parts, rng),
+        begins(parts, rng),
+        which_sounds(scene, rng),
+        which_heard(scene, rng),
+        which_second(parts, rng),
+    ]
     return [told for told in asked if told]
 
 
@@ -287,8 +300,12 @@ def is_longer(parts: Sequence[Part], rng: np.random.Generator) -> Told | None:
         return None
     one, other = (parts[i] for i in rng.permutation(2))
     longer = max(parts, key=_lasting)
-    return _so("conclusions", f"Does the {one.actor} last longer than the {other.actor}?", _lengths(parts),
-               f"Longer lasts the {longer.actor}: {'yes' if one is longer else 'no'}.")
+    return _so(
+        "conclusions",
+        f"Does the {one.actor} last longer than the {other.actor}?",
+        _lengths(parts),
+        f"Longer lasts the {longer.actor}: {'yes' if one is longer else 'no'}.",
+    )
 
 
 def at_once(parts: Sequence[Part], rng: np.random.Generator) -> Told | None:
@@ -297,8 +314,12 @@ def at_once(parts: Sequence[Part], rng: np.random.Generator) -> Told | None:
     one, other = ({t for start, end in part.heard for t in range(start, end)} for part in parts)
     told = " and ".join(f"the {part.actor} is heard {spans(part.heard)}" for part in parts)
     question = one_of(rng, "Are the two ever heard together?", "Do the two sounds ever overlap?")
-    return _so("conclusions", question, f"{told[0].upper()}{told[1:]}.",
-               "They meet: yes." if one & other else "They never meet: no.")
+    return _so(
+        "conclusions",
+        question,
+        f"{told[0].upper()}{told[1:]}.",
+        "They meet: yes." if one & other else "They never meet: no.",
+    )
 
 
 def begins(parts: Sequence[Part], rng: np.random.Generator) -> Told | None:
@@ -347,8 +368,14 @@ def film(scene: Scene, rng: np.random.Generator) -> list[Told]:
     if heard and heard[0].actor in EMOTIONS:
         feeling = heard[0].actor
         face, voice = LOOKS[feeling]
-        return [_so("feelings", one_of(rng, "How does this person feel?", "What mood is this?"),
-                    f"I see that {face} and hear that {voice}.", f"It feels {feeling}.")]
+        return [
+            _so(
+                "feelings",
+                one_of(rng, "How does this person feel?", "What mood is this?"),
+                f"I see that {face} and hear that {voice}.",
+                f"It feels {feeling}.",
+            )
+        ]
     if heard and heard[0].actor in ACTIONS:
         action = heard[0].actor
         question = one_of(rng, "What is the person doing?", "What is being done?")
@@ -384,9 +411,12 @@ def sounding_third(scene: Scene, rng: np.random.Generator) -> Told | None:
     if len(heard) != 1 or not _stays(heard[0]):
         return None
     x = heard[0].x
-    return _so("places", "Which third holds the one that is heard?",
-               f"{hearing(heard)} The middle of the {heard[0].actor} is {round(100 * x)} percent across.",
-               f"That is the {_third_of(x)} third.")
+    return _so(
+        "places",
+        "Which third holds the one that is heard?",
+        f"{hearing(heard)} The middle of the {heard[0].actor} is {round(100 * x)} percent across.",
+        f"That is the {_third_of(x)} third.",
+    )
 
 
 def which_seen(scene: Scene, rng: np.random.Generator) -> Told | None:
@@ -415,8 +445,13 @@ def still(scene: Scene, time: float, heard: Sequence[Part], rng: np.random.Gener
     if len(sounding) == 1 and len(heard) == 1:
         [(part, mask)] = sounding
         side, size = _sized(rng)
-        asked += [Told("places", f"{size}Where is the one that is heard?",
-                       f"{hearing(heard)} It is the {part.actor}, from {across(render.box(mask), side)}.")]
+        asked += [
+            Told(
+                "places",
+                f"{size}Where is the one that is heard?",
+                f"{hearing(heard)} It is the {part.actor}, from {across(render.box(mask), side)}.",
+            )
+        ]
         asked += [_found(f"whoever makes {label(part)}", part, mask, facts, rng)]
         asked += [_found("what is heard", part, mask, facts, rng)]
     asked += [_found("what keeps quiet", *silent[0], facts, rng)] if len(silent) == 1 and len(shown) > 1 else []
@@ -469,8 +504,10 @@ def pair(scenes: tuple[Scene, Scene], match: int, rng: np.random.Generator, *, f
     shown = listed([other.actor for other in seen_parts(scenes[match])], article=True)
     if films:
         facts = f"{hearing([part])} The films have {listed(sights)}."
-        each = [f"film {n} shows {listed([other.actor for other in seen_parts(scene)], article=True)}"
-                for n, scene in zip(NUMBERS[1:], scenes)]
+        each = [
+            f"film {n} shows {listed([other.actor for other in seen_parts(scene)], article=True)}"
+            for n, scene in zip(NUMBERS[1:], scenes)
+        ]
         return [_so("pairs", one_of(rng, "Which film is the sound from?", "Whose film does the sound fit?"), facts,
                     f"It is {part.actor} {number}: film {number}."),
                 Told("pairs", "What do the films show?", f"{listed(each).capitalize()}."),

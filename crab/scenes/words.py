@@ -1,4 +1,5 @@
 """How scenes are put into words."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence

@@ -223,6 +223,7 @@ def _list(files: Iterable[str]) -> str:
 
 # ---- what is here ----
 
+
 def _here(wanted: Sequence[tuple[Place, Choose]], say: Say) -> dict[Place, Path]:
     """The snapshot folder of each place, fetched if it is not whole."""
     folders = {place: _whole(place, choose) for place, choose in wanted}
@@ -298,6 +299,7 @@ def _link(path: Path, link: Path) -> None:
 
 
 # ---- fetching ----
+
 
 def _look(place: Place, choose: Choose) -> Part:
     """Ask the hub what `place` has."""

@@ -195,8 +195,12 @@ def settle(
 
 
 def plan(
-    model: str | Path, adapter: str | Path | None = None, *, gpus: Sequence[float] | None = None,
-    device: str | None = None, train: bool = False,
+    model: str | Path,
+    adapter: str | Path | None = None,
+    *,
+    gpus: Sequence[float] | None = None,
+    device: str | None = None,
+    train: bool = False,
 ) -> Plan:
     """What answering with `model` and its adapter takes, and with `train` training a new one of the released shape.
 
@@ -283,6 +287,7 @@ def table(made: Plan) -> str:
 
 
 # ---- counting ----
+
 
 @dataclass(frozen=True)
 class _Prompt:

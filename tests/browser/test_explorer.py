@@ -290,7 +290,9 @@ def test_no_sideways_scroll(browser, address, saved, width):
 def test_the_page_around_hears_seeking_and_moves_the_playhead(framed):
     inside = framed.inside
     assert framed.evaluate("heard") == []  # opening is no news
-    framed.evaluate("document.querySelector('iframe').dispatchEvent(new CustomEvent('crab-time', {detail: {time: 2.5}}))")
+    framed.evaluate(
+        "document.querySelector('iframe').dispatchEvent(new CustomEvent('crab-time', {detail: {time: 2.5}}))"
+    )
     playhead = inside.get_by_role("slider")
     expect(playhead).to_have_attribute("aria-valuenow", "2.5")
     expect(inside.locator("#film figure").nth(1)).to_have_class("now")

@@ -114,7 +114,9 @@ def test_three_panels_have_each_its_own_heads_numbers_and_hue(page, traces):
                 site = Site("language", layer, cell["title"].removeprefix(f"layer {layer} · "))
                 mean = trace.weights[trace.sites.index(site)].mean(0)[head]
                 assert abs(cell["number"] - 100 * mean) <= 0.51
-                np.testing.assert_allclose(rgb(cell["ground"]), theme.head_scale(head, False)[round(255 * mean)], atol=3)
+                np.testing.assert_allclose(
+                    rgb(cell["ground"]), theme.head_scale(head, False)[round(255 * mean)], atol=3
+                )
     titles = page.locator("#cells .key").all_inner_texts()
     assert [re.search(r"Head \d", title)[0] for title in titles] == ["Head 1", "Head 2", "Head 3"]
 
@@ -183,7 +185,9 @@ def test_under_the_sound_stands_who_leads_at_every_moment(page, traces):
         mean = trace.weights[:, i].mean(0)
         column = int((token.start + token.end) / 2 / 4 * width)
         marks = [pixels[int((top + tall * (head + 0.5) - 0.02) * height), column] for head in range(3)]
-        marked = [str(head + 1) for head, pixel in enumerate(marks) if pixel[3] > 200 and np.abs(pixel[:3] - ink).max() < 40]
+        marked = [
+            str(head + 1) for head, pixel in enumerate(marks) if pixel[3] > 200 and np.abs(pixel[:3] - ink).max() < 40
+        ]
         assert marked == ([] if leader(mean) == "·" else [leader(mean)]), (i, mean)
         far = float(read.distance(mean)) ** theme.MIX_POWER
         assert abs(pixels[int(0.1 * height), column, 3] - 255 * 0.85 * far) < 4

@@ -1,4 +1,5 @@
 """Who can be in a scene: how each looks, and how it moves while it sounds. One module a group; `common` says how."""
+
 from __future__ import annotations
 
 from functools import lru_cache
@@ -14,7 +15,8 @@ POSES = 16  # drawn moments in a pair of beats
 
 ACTORS: dict[str, Actor] = {
     actor.name: actor
-    for group in (instruments, animals, vehicles, people, household, actions, emotions) for actor in group.ACTORS
+    for group in (instruments, animals, vehicles, people, household, actions, emotions)
+    for actor in group.ACTORS
 }
 OBJECTS = tuple(name for name, actor in ACTORS.items() if actor.group not in ("action", "emotion"))
 ACTIONS = tuple(name for name, actor in ACTORS.items() if actor.group == "action")

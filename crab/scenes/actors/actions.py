@@ -1,4 +1,5 @@
 """People doing something that is heard. How they are drawn is told in `common`."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -32,10 +33,17 @@ class _Look:
 def _look(rng: np.random.Generator) -> _Look:
     cut = int(rng.integers(5))
     return _Look(
-        pick(rng, *SKINS), pick(rng, (50, 36, 30), (120, 74, 40), (222, 180, 96), (130, 130, 136), (170, 76, 40)),
-        pick(rng, *CLOTHES), pick(rng, (50, 60, 96), (96, 80, 64), (60, 62, 66), (44, 92, 104)),
-        pick(rng, (46, 36, 36), (232, 232, 236), (150, 60, 50)), cut, bool(rng.random() < 0.5),
-        bool(rng.random() < 0.5) and cut > 1, bool(rng.random() < 0.4) and cut < 2, bool(rng.random() < 0.25))
+        pick(rng, *SKINS),
+        pick(rng, (50, 36, 30), (120, 74, 40), (222, 180, 96), (130, 130, 136), (170, 76, 40)),
+        pick(rng, *CLOTHES),
+        pick(rng, (50, 60, 96), (96, 80, 64), (60, 62, 66), (44, 92, 104)),
+        pick(rng, (46, 36, 36), (232, 232, 236), (150, 60, 50)),
+        cut,
+        bool(rng.random() < 0.5),
+        bool(rng.random() < 0.5) and cut > 1,
+        bool(rng.random() < 0.4) and cut < 2,
+        bool(rng.random() < 0.25),
+    )
 
 
 def _up(beat: float | None) -> float:
@@ -47,8 +55,9 @@ def _mix(a: Point, b: Point, by: float) -> Point:
     return a[0] + (b[0] - a[0]) * by, a[1] + (b[1] - a[1]) * by
 
 
-def _limb(brush: Brush, start: Point, end: Point, bone: float, bend: int, upper: Colour, lower: Colour,
-    width: float) -> None:
+def _limb(
+    brush: Brush, start: Point, end: Point, bone: float, bend: int, upper: Colour, lower: Colour, width: float
+) -> None:
     dx, dy = end[0] - start[0], end[1] - start[1]
     long = max(hypot(dx, dy), 1e-6)
     out = bend * sqrt(max(bone**2 - long**2 / 4, 0)) / long
@@ -65,41 +74,87 @@ def _arm(brush: Brush, look: _Look, shoulder: Point, hand: Point, bend: int = 1,
 
 def _head(brush: Brush, look: _Look, x: float, y: float, r: float, gaze: float, mouth: float) -> None:
     if look.cut == 2:
-        brush.blob([(x - r, y), (x, y - 1.2 * r), (x + r, y), (x + 1.15 * r, y + 1.3 * r),
-            (x - 1.15 * r, y + 1.3 * r)], look.hair)
+        brush.blob(
+            [(x - r, y), (x, y - 1.2 * r), (x + r, y), (x + 1.15 * r, y + 1.3 * r), (x - 1.15 * r, y + 1.3 * r)],
+            look.hair,
+        )
     if look.cut == 3:
         brush.oval(x - gaze * 0.4 * r, y - 1.05 * r, 0.42 * r, 0.34 * r, look.hair)
     if look.cut == 4:
-        brush.blob([(x - 0.6 * r, y - 0.7 * r), (x - 1.5 * r, y - 0.3 * r), (x - 1.4 * r, y + 0.9 * r),
-            (x - 1.0 * r, y + 0.3 * r)], look.hair)
+        brush.blob(
+            [
+                (x - 0.6 * r, y - 0.7 * r),
+                (x - 1.5 * r, y - 0.3 * r),
+                (x - 1.4 * r, y + 0.9 * r),
+                (x - 1.0 * r, y + 0.3 * r),
+            ],
+            look.hair,
+        )
     for side in (-1, 1):
         brush.oval(x + side * 0.95 * r, y + 0.05 * r, 0.18 * r, 0.22 * r, look.skin)
     brush.oval(x, y, 0.96 * r, 1.05 * r, look.skin)
     front = x + gaze * r
     if look.beard:
-        brush.blob([(x - 0.88 * r, y + 0.4 * r), (front - 0.35 * r, y + 0.46 * r), (front + 0.35 * r, y + 0.46 * r),
-            (x + 0.88 * r, y + 0.4 * r), (x + 0.6 * r, y + 0.97 * r), (x, y + 1.2 * r), (x - 0.6 * r, y + 0.97 * r)],
-            shade(look.hair, 0.85))
+        brush.blob(
+            [
+                (x - 0.88 * r, y + 0.4 * r),
+                (front - 0.35 * r, y + 0.46 * r),
+                (front + 0.35 * r, y + 0.46 * r),
+                (x + 0.88 * r, y + 0.4 * r),
+                (x + 0.6 * r, y + 0.97 * r),
+                (x, y + 1.2 * r),
+                (x - 0.6 * r, y + 0.97 * r),
+            ],
+            shade(look.hair, 0.85),
+        )
     high = 0.42 if look.cut > 1 else 0.55 + 0.1 * look.cut
     low = 0.05 if look.cut > 1 else -0.3
-    brush.blob([(x - 1.02 * r, y + low * r), (x - 0.9 * r, y - 0.75 * r), (x, y - 1.2 * r),
-        (x + 0.9 * r, y - 0.75 * r), (x + 1.02 * r, y + low * r), (x + 0.7 * r, y - high * r),
-        (front, y - (high + 0.2) * r), (x - 0.65 * r, y - high * r)], look.hair)
+    brush.blob(
+        [
+            (x - 1.02 * r, y + low * r),
+            (x - 0.9 * r, y - 0.75 * r),
+            (x, y - 1.2 * r),
+            (x + 0.9 * r, y - 0.75 * r),
+            (x + 1.02 * r, y + low * r),
+            (x + 0.7 * r, y - high * r),
+            (front, y - (high + 0.2) * r),
+            (x - 0.65 * r, y - high * r),
+        ],
+        look.hair,
+    )
     for side in (-1, 1):
         eye(brush, front + side * 0.37 * r, y - 0.02 * r, 0.2 * r)
         if look.glasses:
-            brush.line([(front + side * 0.37 * r + 0.3 * r * cos(a), y + 0.3 * r * sin(a))
-                for a in np.linspace(0, 2 * pi, 16)], INK, 0.06 * r)
+            brush.line(
+                [
+                    (front + side * 0.37 * r + 0.3 * r * cos(a), y + 0.3 * r * sin(a))
+                    for a in np.linspace(0, 2 * pi, 16)
+                ],
+                INK,
+                0.06 * r,
+            )
     if mouth:
         brush.oval(front, y + 0.58 * r, 0.26 * r, mouth * r, (120, 30, 40))
     else:
-        brush.line([(front - 0.3 * r, y + 0.5 * r), (front, y + 0.64 * r), (front + 0.3 * r, y + 0.5 * r)],
-            (150, 56, 60), 0.1 * r, smooth=True)
+        brush.line(
+            [(front - 0.3 * r, y + 0.5 * r), (front, y + 0.64 * r), (front + 0.3 * r, y + 0.5 * r)],
+            (150, 56, 60),
+            0.1 * r,
+            smooth=True,
+        )
 
 
-def _person(brush: Brush, look: _Look, neck: Point = (0.5, 0.36), hip: Point = (0.5, 0.64),
-    feet: tuple[Point, Point] = ((0.42, 0.95), (0.58, 0.95)), *, gaze: float = 0.0, mouth: float = 0.0,
-    bone: float = 0.15) -> tuple[Point, Point]:
+def _person(
+    brush: Brush,
+    look: _Look,
+    neck: Point = (0.5, 0.36),
+    hip: Point = (0.5, 0.64),
+    feet: tuple[Point, Point] = ((0.42, 0.95), (0.58, 0.95)),
+    *,
+    gaze: float = 0.0,
+    mouth: float = 0.0,
+    bone: float = 0.15,
+) -> tuple[Point, Point]:
     """All but the arms; returns the shoulders, from which `_arm` goes to a hand once the prop is drawn."""
     (nx, ny), (hx, hy) = neck, hip
     legs = look.skin if look.skirt else look.legs
@@ -107,10 +162,20 @@ def _person(brush: Brush, look: _Look, neck: Point = (0.5, 0.36), hip: Point = (
         _limb(brush, (hx + side * 0.05, hy), (x, y - 0.02), bone, -1, legs, legs, 0.078)
         brush.oval(x + 0.02 * (gaze > 0) + 0.01 * side, y + 0.005, 0.066, 0.03, look.shoes)
     if look.skirt:
-        brush.shape([(hx - 0.09, hy - 0.03), (hx + 0.09, hy - 0.03), (hx + 0.17, hy + 0.12), (hx - 0.17, hy + 0.12)],
-            look.legs)
-    brush.blob([(nx - 0.07, ny), (nx + 0.07, ny), (nx + 0.135, ny + 0.05), (hx + 0.1, hy + 0.03),
-        (hx - 0.1, hy + 0.03), (nx - 0.135, ny + 0.05)], look.top)
+        brush.shape(
+            [(hx - 0.09, hy - 0.03), (hx + 0.09, hy - 0.03), (hx + 0.17, hy + 0.12), (hx - 0.17, hy + 0.12)], look.legs
+        )
+    brush.blob(
+        [
+            (nx - 0.07, ny),
+            (nx + 0.07, ny),
+            (nx + 0.135, ny + 0.05),
+            (hx + 0.1, hy + 0.03),
+            (hx - 0.1, hy + 0.03),
+            (nx - 0.135, ny + 0.05),
+        ],
+        look.top,
+    )
     _head(brush, look, nx + 0.06 * gaze, ny - 0.15, 0.145, gaze, mouth)
     return (nx - 0.105, ny + 0.06), (nx + 0.105, ny + 0.06)
 
@@ -181,8 +246,16 @@ def _ball(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
         brush.line([(x, y - r * 0.85 * flat), (x, y + r * 0.85 * flat)], seam, 0.016)
     if kind == 0:
         for side in (-1, 1):
-            brush.line([(x + side * r * 0.6, y - r * 0.65 * flat), (x + side * r * 0.3, y),
-                (x + side * r * 0.6, y + r * 0.65 * flat)], seam, 0.014, smooth=True)
+            brush.line(
+                [
+                    (x + side * r * 0.6, y - r * 0.65 * flat),
+                    (x + side * r * 0.3, y),
+                    (x + side * r * 0.6, y + r * 0.65 * flat),
+                ],
+                seam,
+                0.014,
+                smooth=True,
+            )
     if kind == 2:
         brush.oval(x, y, r * 0.5, r * 0.5 * flat, WHITE)
     _arm(brush, look, far, (x + r, y + 0.02) if beat is None else palm, -1)
@@ -224,8 +297,9 @@ def _sawing(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
     r, wood = rng.uniform(0.12, 0.145), pick(rng, *WOOD)
     specks = rng.uniform(0, 1, (9, 2))
     stroke = 0 if beat is None else cos(pi * beat)
-    near, far = _person(brush, look, (0.29 - 0.025 * stroke, 0.37), (0.26, 0.65), ((0.16, 0.95), (0.38, 0.95)),
-        gaze=0.3)
+    near, far = _person(
+        brush, look, (0.29 - 0.025 * stroke, 0.37), (0.26, 0.65), ((0.16, 0.95), (0.38, 0.95)), gaze=0.3
+    )
     for side in (-1, 1):
         brush.line([(0.74 - side * 0.17, 0.52), (0.74 + side * 0.2, 0.96)], shade(wood, 0.55), 0.066)
         brush.line([(0.74 - side * 0.17, 0.52), (0.74 + side * 0.2, 0.96)], wood, 0.046)
@@ -261,13 +335,25 @@ def _sweeping(brush: Brush, rng: np.random.Generator, beat: float | None) -> Non
         foot = along(long)[0]
         for across, rise in specks:
             size = 0.02 + 0.018 * rise
-            brush.oval(min(foot + 0.1 + 0.17 * across, 0.96), 0.94 - 0.16 * rise * (1 - across), size, size * 0.8,
-                (190, 176, 154))
+            brush.oval(
+                min(foot + 0.1 + 0.17 * across, 0.96),
+                0.94 - 0.16 * rise * (1 - across),
+                size,
+                size * 0.8,
+                (190, 176, 154),
+            )
     brush.line([along(0), along(long - 0.15)], shade(stick, 0.5), 0.05)
     brush.line([along(0), along(long - 0.15)], stick, 0.032)
     lag = -0.05 * sin(pi * (beat or 0))
-    brush.shape([along(long - 0.2, -0.05), along(long - 0.2, 0.05), along(long + 0.01, 0.14 + lag),
-        along(long + 0.01, -0.14 + lag)], straw)
+    brush.shape(
+        [
+            along(long - 0.2, -0.05),
+            along(long - 0.2, 0.05),
+            along(long + 0.01, 0.14 + lag),
+            along(long + 0.01, -0.14 + lag),
+        ],
+        straw,
+    )
     for x in (-0.07, 0.0, 0.07):
         brush.line([along(long - 0.15, x * 0.4), along(long - 0.01, x + lag)], shade(straw, 0.6), 0.012)
     brush.line([along(long - 0.19, -0.05), along(long - 0.19, 0.05)], band, 0.036)
@@ -315,8 +401,15 @@ def _knocking(brush: Brush, rng: np.random.Generator, beat: float | None) -> Non
         fill = (170, 210, 236) if panes and row == 0 else shade(door, 0.78)
         brush.box(0.68, 0.1 + high * row, 0.9, 0.04 + high * (row + 1), fill)
     brush.oval(0.635, 0.6, 0.03, 0.032, knob)
-    near, far = _person(brush, look, (0.24, 0.36), (0.24, 0.64), ((0.17, 0.95), (0.32, 0.95)), gaze=0.3,
-        mouth=0 if beat is None else 0.14)
+    near, far = _person(
+        brush,
+        look,
+        (0.24, 0.36),
+        (0.24, 0.64),
+        ((0.17, 0.95), (0.32, 0.95)),
+        gaze=0.3,
+        mouth=0 if beat is None else 0.14,
+    )
     up = 0 if beat is None else sin(2 * pi * beat) ** 2 if beat < 1 else sin(pi * beat) ** 2
     fist = (0.39, 0.66) if beat is None else _mix((0.585, 0.3), (0.42, 0.44), up)
     _arm(brush, look, near, (0.1, 0.64))
@@ -346,8 +439,9 @@ def _skipping(brush: Brush, rng: np.random.Generator, beat: float | None) -> Non
     if not before:
         swing()
     neck, hip, foot = 0.41 - hop, 0.66 - hop, 0.95 - hop
-    shoulders = _person(brush, look, (0.5, neck), (0.5, hip), ((0.45, foot), (0.55, foot)),
-        mouth=0 if beat is None else 0.18, bone=0.15)
+    shoulders = _person(
+        brush, look, (0.5, neck), (0.5, hip), ((0.45, foot), (0.55, foot)), mouth=0 if beat is None else 0.18, bone=0.15
+    )
     if before:
         swing()
     for side, shoulder, hand in zip((-1, 1), shoulders, hands):
@@ -404,18 +498,51 @@ def _pouring(brush: Brush, rng: np.random.Generator, beat: float | None) -> None
         for across, rise in drops:
             high = (rise + beat) % 1
             brush.oval(0.79 + (across - 0.5) * (0.1 + 0.26 * high), 0.57 - 0.5 * high * (1 - high), 0.016, 0.02, water)
-    brush.shape([(0.79 - wide * 1.15, 0.55), (0.79 - wide * 0.85, 0.78), (0.79 + wide * 0.85, 0.78),
-        (0.79 + wide * 1.15, 0.55), (0.79 + wide, 0.55), (0.79 + wide * 0.72, 0.765), (0.79 - wide * 0.72, 0.765),
-        (0.79 - wide, 0.55)], pale)
-    brush.shape([(0.79 - wide * 0.93, 0.765 - full), (0.79 + wide * 0.93, 0.765 - full), (0.79 + wide * 0.75, 0.765),
-        (0.79 - wide * 0.75, 0.765)], water, False)
+    brush.shape(
+        [
+            (0.79 - wide * 1.15, 0.55),
+            (0.79 - wide * 0.85, 0.78),
+            (0.79 + wide * 0.85, 0.78),
+            (0.79 + wide * 1.15, 0.55),
+            (0.79 + wide, 0.55),
+            (0.79 + wide * 0.72, 0.765),
+            (0.79 - wide * 0.72, 0.765),
+            (0.79 - wide, 0.55),
+        ],
+        pale,
+    )
+    brush.shape(
+        [
+            (0.79 - wide * 0.93, 0.765 - full),
+            (0.79 + wide * 0.93, 0.765 - full),
+            (0.79 + wide * 0.75, 0.765),
+            (0.79 - wide * 0.75, 0.765),
+        ],
+        water,
+        False,
+    )
     _arm(brush, look, near, (0.1, 0.62) if beat is None else (0.53, 0.74), 1)
     angle = 0 if beat is None else 62 + 8 * lift
     with brush.turned(angle, x, y):
-        brush.line([(x - 0.22, y + 0.05), (x - 0.31, y + 0.06), (x - 0.31, y + 0.18), (x - 0.22, y + 0.2)],
-            shade(jug, 0.6), 0.04, smooth=True)
-        brush.blob([(x - 0.21, y), (x + 0.01, y - 0.01), (x - 0.03, y + 0.07), (x, y + 0.17), (x - 0.04, y + 0.27),
-            (x - 0.2, y + 0.27), (x - 0.24, y + 0.17), (x - 0.2, y + 0.07)], jug)
+        brush.line(
+            [(x - 0.22, y + 0.05), (x - 0.31, y + 0.06), (x - 0.31, y + 0.18), (x - 0.22, y + 0.2)],
+            shade(jug, 0.6),
+            0.04,
+            smooth=True,
+        )
+        brush.blob(
+            [
+                (x - 0.21, y),
+                (x + 0.01, y - 0.01),
+                (x - 0.03, y + 0.07),
+                (x, y + 0.17),
+                (x - 0.04, y + 0.27),
+                (x - 0.2, y + 0.27),
+                (x - 0.24, y + 0.17),
+                (x - 0.2, y + 0.07),
+            ],
+            jug,
+        )
         brush.line([(x - 0.21, y + 0.15), (x - 0.03, y + 0.15)], shade(jug, 0.7), 0.02)
     a = radians(angle)
     _arm(brush, look, far, (x - 0.29 * cos(a) - 0.12 * sin(a), y - 0.29 * sin(a) + 0.12 * cos(a)))
@@ -432,8 +559,9 @@ def _whistle(brush: Brush, rng: np.random.Generator, beat: float | None) -> None
     brush.blob([(0.27, 0.16), (0.29, 0.07), (0.42, 0.03), (0.54, 0.07), (0.565, 0.16), (0.42, 0.14)], cap)
     brush.blob([(0.44, 0.13), (0.62, 0.14), (0.63, 0.17), (0.46, 0.17)], shade(cap, 0.75))
     x, y = (0.4, 0.57) if beat is None else (0.55, 0.3)
-    brush.line([(0.34, 0.4), (0.4, 0.52) if beat is None else (0.42, 0.47), (x, y)], shade(cord, 0.7), 0.018,
-        smooth=True)
+    brush.line(
+        [(0.34, 0.4), (0.4, 0.52) if beat is None else (0.42, 0.47), (x, y)], shade(cord, 0.7), 0.018, smooth=True
+    )
     with brush.turned(70 if beat is None else 0, x, y):
         brush.box(x - 0.08, y - 0.028, x + 0.09, y + 0.022, metal, round=0.01)
         brush.oval(x + 0.1, y + 0.03, 0.068, 0.064, metal)
@@ -474,8 +602,10 @@ def _digging(brush: Brush, rng: np.random.Generator, beat: float | None) -> None
     for colour, width in ((shade(stick, 0.5), 0.05), (stick, 0.034)):
         brush.line([at(0), at(long - 0.16)], colour, width)
         brush.line([at(0, -0.05), at(0, 0.05)], colour, width)
-    brush.shape([at(long - 0.2, -0.075), at(long - 0.2, 0.075), at(long - 0.06, 0.075), at(long),
-        at(long - 0.06, -0.075)], blade)
+    brush.shape(
+        [at(long - 0.2, -0.075), at(long - 0.2, 0.075), at(long - 0.06, 0.075), at(long), at(long - 0.06, -0.075)],
+        blade,
+    )
     brush.line([at(long - 0.17), at(long - 0.07)], shade(blade, 0.6), 0.016)
     if beat is not None:
         for dx, dy in clods:
@@ -493,13 +623,21 @@ def _marching(brush: Brush, rng: np.random.Generator, beat: float | None) -> Non
     gold, hat, tall = (240, 200, 80), pick(rng, INK, (90, 40, 40), (40, 56, 110)), rng.uniform(0.11, 0.14)
     look = _Look(look.skin, look.hair, coat, trousers, INK, look.cut, False, False, look.beard, look.glasses)
     c, s = (0.0, 0.0) if beat is None else (cos(pi * beat), sin(pi * beat))
-    feet = ((0.4, 0.95), (0.52, 0.95)) if beat is None else (
-        (0.46 - 0.17 * c + 0.18 * max(s, 0), 0.95 - 0.22 * max(s, 0)),
-        (0.46 + 0.17 * c + 0.18 * max(-s, 0), 0.95 - 0.22 * max(-s, 0)))
+    feet = (
+        ((0.4, 0.95), (0.52, 0.95))
+        if beat is None
+        else (
+            (0.46 - 0.17 * c + 0.18 * max(s, 0), 0.95 - 0.22 * max(s, 0)),
+            (0.46 + 0.17 * c + 0.18 * max(-s, 0), 0.95 - 0.22 * max(-s, 0)),
+        )
+    )
     swing = 0.3 * c + 0.12 * s
     rise = 0.015 * abs(s)
-    hands = ((0.29, 0.68), (0.64, 0.68)) if beat is None else (
-        (0.4 + swing, 0.66 - 0.5 * abs(swing)), (0.52 - swing, 0.66 - 0.5 * abs(swing)))
+    hands = (
+        ((0.29, 0.68), (0.64, 0.68))
+        if beat is None
+        else ((0.4 + swing, 0.66 - 0.5 * abs(swing)), (0.52 - swing, 0.66 - 0.5 * abs(swing)))
+    )
     shoulders = ((0.36, 0.47 - rise), (0.56, 0.47 - rise))
     _arm(brush, look, shoulders[1], hands[1], -1)
     _person(brush, look, (0.46, 0.41 - rise), (0.45, 0.67 - rise), feet, gaze=0.3, bone=0.145)
@@ -516,19 +654,22 @@ def _marching(brush: Brush, rng: np.random.Generator, beat: float | None) -> Non
         brush.oval(x, top - 0.02, 0.05, 0.028, gold)
 
 
-ACTORS = tuple(Actor(name, name, "action", draw) for name, draw in (
-    ("clapping", _clapping),
-    ("hammering", _hammering),
-    ("bouncing ball", _ball),
-    ("typing", _typing),
-    ("sawing", _sawing),
-    ("sweeping", _sweeping),
-    ("chopping", _chopping),
-    ("knocking on door", _knocking),
-    ("skipping rope", _skipping),
-    ("brushing teeth", _teeth),
-    ("pouring water", _pouring),
-    ("blowing whistle", _whistle),
-    ("digging", _digging),
-    ("marching", _marching),
-))
+ACTORS = tuple(
+    Actor(name, name, "action", draw)
+    for name, draw in (
+        ("clapping", _clapping),
+        ("hammering", _hammering),
+        ("bouncing ball", _ball),
+        ("typing", _typing),
+        ("sawing", _sawing),
+        ("sweeping", _sweeping),
+        ("chopping", _chopping),
+        ("knocking on door", _knocking),
+        ("skipping rope", _skipping),
+        ("brushing teeth", _teeth),
+        ("pouring water", _pouring),
+        ("blowing whistle", _whistle),
+        ("digging", _digging),
+        ("marching", _marching),
+    )
+)

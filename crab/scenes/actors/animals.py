@@ -1,4 +1,5 @@
 """Animals. How they are drawn is told in `common`."""
+
 from __future__ import annotations
 
 from math import cos, pi, sin
@@ -31,12 +32,28 @@ def _dog(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
         brush.box(0.34, 0.46, 0.64, 0.52, collar, round=0.025)
         brush.oval(0.56, 0.535, 0.032, 0.035, (246, 206, 80))
         if opening:
-            brush.blob([(0.56, 0.36), (0.9, 0.37 + 0.02 * opening), (0.84, 0.42 + 0.1 * opening),
-                (0.6, 0.47 + 0.04 * opening)], (150, 36, 46))
-            brush.blob([(0.62, 0.41), (0.8, 0.41 + 0.06 * opening), (0.72, 0.45 + 0.06 * opening)], (240, 120, 130),
-                False)
-            brush.blob([(0.55, 0.44), (0.7, 0.45 + 0.06 * opening), (0.85, 0.4 + 0.1 * opening),
-                (0.82, 0.45 + 0.11 * opening), (0.62, 0.52 + 0.03 * opening)], fur)
+            brush.blob(
+                [
+                    (0.56, 0.36),
+                    (0.9, 0.37 + 0.02 * opening),
+                    (0.84, 0.42 + 0.1 * opening),
+                    (0.6, 0.47 + 0.04 * opening),
+                ],
+                (150, 36, 46),
+            )
+            brush.blob(
+                [(0.62, 0.41), (0.8, 0.41 + 0.06 * opening), (0.72, 0.45 + 0.06 * opening)], (240, 120, 130), False
+            )
+            brush.blob(
+                [
+                    (0.55, 0.44),
+                    (0.7, 0.45 + 0.06 * opening),
+                    (0.85, 0.4 + 0.1 * opening),
+                    (0.82, 0.45 + 0.11 * opening),
+                    (0.62, 0.52 + 0.03 * opening),
+                ],
+                fur,
+            )
         brush.oval(0.48, 0.28, 0.2, 0.2, fur)
         if patch:
             brush.oval(0.56, 0.22, 0.085, 0.085, ear, False)
@@ -44,8 +61,9 @@ def _dog(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
         brush.blob([(0.84, 0.25), (0.93, 0.25), (0.95, 0.3), (0.89, 0.33), (0.84, 0.3)], INK, False)
         eye(brush, 0.57, 0.21, 0.042)
         flap = 0.05 * opening
-        brush.blob([(0.36, 0.13), (0.45, 0.12), (0.46, 0.3), (0.36 - flap, 0.46), (0.25 - flap, 0.42), (0.27, 0.24)],
-            ear)
+        brush.blob(
+            [(0.36, 0.13), (0.45, 0.12), (0.46, 0.3), (0.36 - flap, 0.46), (0.25 - flap, 0.42), (0.27, 0.24)], ear
+        )
 
 
 def _cat(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
@@ -72,8 +90,9 @@ def _cat(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
         brush.shape(ear * (side, 1) + (0.5, 0.03), fur)
         inner = np.array([(0.15, 0.14), (0.235, 0.06), (0.25, 0.2)])
         brush.shape(inner * (side, 1) + (0.5, 0.03), (244, 150, 150), False)
-    brush.blob([(0.5, 0.13), (0.7, 0.18), (0.8, 0.36), (0.7, 0.53), (0.5, 0.57), (0.3, 0.53), (0.2, 0.36),
-        (0.3, 0.18)], fur)
+    brush.blob(
+        [(0.5, 0.13), (0.7, 0.18), (0.8, 0.36), (0.7, 0.53), (0.5, 0.57), (0.3, 0.53), (0.2, 0.36), (0.3, 0.18)], fur
+    )
     if striped:
         for x in (0.43, 0.5, 0.57):
             brush.line([(x, 0.15), (0.5 + (x - 0.5) * 0.8, 0.24)], stripe, 0.026)
@@ -111,8 +130,10 @@ def _bird(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
     for x in (0.43, 0.53):
         brush.line([(x, 0.78), (x, 0.9)], shade(beak, 0.8), 0.026)
     brush.shape([(0.28, 0.6), (0.0, 0.76), (0.03, 0.86), (0.13, 0.84), (0.36, 0.72)], shade(coat, 0.75))
-    brush.blob([(0.5, 0.2), (0.66, 0.28), (0.72, 0.5), (0.62, 0.74), (0.44, 0.83), (0.26, 0.74), (0.22, 0.56),
-        (0.36, 0.34)], coat)
+    brush.blob(
+        [(0.5, 0.2), (0.66, 0.28), (0.72, 0.5), (0.62, 0.74), (0.44, 0.83), (0.26, 0.74), (0.22, 0.56), (0.36, 0.34)],
+        coat,
+    )
     brush.blob([(0.66, 0.42), (0.705, 0.52), (0.61, 0.73), (0.46, 0.8), (0.44, 0.6), (0.56, 0.46)], breast, False)
     with brush.turned(-8 * gape, 0.56, 0.4):
         brush.shape([(0.71, 0.235), (0.92, 0.27 - 0.05 * gape), (0.73, 0.3)], beak)
@@ -124,8 +145,10 @@ def _bird(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
         brush.oval(0.66, 0.33, 0.07, 0.05, breast, False)
         eye(brush, 0.635, 0.235, 0.046)
     with brush.turned(26 * max(flap, 0) + 8 * min(flap, 0), 0.5, 0.48):
-        brush.blob([(0.52, 0.44), (0.56, 0.56), (0.44, 0.7), (0.2, 0.76), (0.14, 0.7), (0.26, 0.62), (0.36, 0.48)],
-            shade(coat, 0.68))
+        brush.blob(
+            [(0.52, 0.44), (0.56, 0.56), (0.44, 0.7), (0.2, 0.76), (0.14, 0.7), (0.26, 0.62), (0.36, 0.48)],
+            shade(coat, 0.68),
+        )
         brush.line([(0.2, 0.72), (0.36, 0.66), (0.48, 0.56)], shade(coat, 0.5), 0.014, smooth=True)
     if beat is not None:
         note(brush, 0.87 + 0.02 * flap, 0.06 + 0.02 * flap, (255, 255, 255))
@@ -151,10 +174,24 @@ def _cow(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
     brush.blob([(0.3, 0.68), (0.44, 0.69), (0.45, 0.79), (0.37, 0.83), (0.29, 0.79)], muzzle)
     for x in (0.33, 0.41):
         brush.line([(x, 0.81), (x, 0.855)], shade(muzzle, 0.85), 0.024)
-    brush.blob([(0.07, 0.38), (0.14, 0.31), (0.4, 0.34), (0.66, 0.28), (0.76, 0.4), (0.73, 0.64), (0.6, 0.75),
-        (0.36, 0.73), (0.14, 0.73), (0.06, 0.56)], hide)
-    for (dx, dy), s, (x, y, rx, ry) in zip(marks, size, ((0.16, 0.56, 0.06, 0.09), (0.36, 0.46, 0.13, 0.105),
-        (0.57, 0.6, 0.085, 0.075))):
+    brush.blob(
+        [
+            (0.07, 0.38),
+            (0.14, 0.31),
+            (0.4, 0.34),
+            (0.66, 0.28),
+            (0.76, 0.4),
+            (0.73, 0.64),
+            (0.6, 0.75),
+            (0.36, 0.73),
+            (0.14, 0.73),
+            (0.06, 0.56),
+        ],
+        hide,
+    )
+    for (dx, dy), s, (x, y, rx, ry) in zip(
+        marks, size, ((0.16, 0.56, 0.06, 0.09), (0.36, 0.46, 0.13, 0.105), (0.57, 0.6, 0.085, 0.075))
+    ):
         mark = np.array([(-1, -0.3), (-0.3, -0.7), (0.6, -1), (1, 0.1), (0.2, 0.5), (-0.1, 1), (-0.7, 0.6)])
         brush.blob(mark * (rx * s, ry * s) + (x + dx, y + dy), patch, False)
     brush.blob([(0.55, 0.31), (0.66, 0.285), (0.74, 0.36), (0.68, 0.46), (0.58, 0.42)], patch, False)
@@ -165,14 +202,31 @@ def _cow(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
         brush.line([(0.66, 0.5), (0.72, 0.56), (0.78, 0.52)], strap, 0.035, smooth=True)
         brush.shape([(0.69, 0.57), (0.75, 0.57), (0.78, 0.66), (0.66, 0.66)], bell)
         for x, lean in ((0.72, -0.03), (0.82, 0.05)):
-            brush.blob([(x - 0.025, 0.17), (x + lean - 0.012, 0.17 - horn), (x + 1.6 * lean, 0.12 - horn),
-                (x + lean + 0.02, 0.17 - horn), (x + 0.03, 0.17)], (236, 222, 182))
+            brush.blob(
+                [
+                    (x - 0.025, 0.17),
+                    (x + lean - 0.012, 0.17 - horn),
+                    (x + 1.6 * lean, 0.12 - horn),
+                    (x + lean + 0.02, 0.17 - horn),
+                    (x + 0.03, 0.17),
+                ],
+                (236, 222, 182),
+            )
         if moo:
-            brush.blob([(0.78, 0.4), (0.93, 0.43), (0.96, 0.46 + 0.06 * moo), (0.88, 0.5 + 0.08 * moo),
-                (0.76, 0.48 + 0.04 * moo)], muzzle)
+            brush.blob(
+                [
+                    (0.78, 0.4),
+                    (0.93, 0.43),
+                    (0.96, 0.46 + 0.06 * moo),
+                    (0.88, 0.5 + 0.08 * moo),
+                    (0.76, 0.48 + 0.04 * moo),
+                ],
+                muzzle,
+            )
             brush.blob([(0.8, 0.4), (0.95, 0.42), (0.94, 0.44 + 0.06 * moo), (0.84, 0.45 + 0.06 * moo)], (140, 34, 44))
-        brush.blob([(0.66, 0.19), (0.78, 0.14), (0.88, 0.22), (0.92, 0.36), (0.84, 0.46), (0.73, 0.46), (0.65, 0.34)],
-            hide)
+        brush.blob(
+            [(0.66, 0.19), (0.78, 0.14), (0.88, 0.22), (0.92, 0.36), (0.84, 0.46), (0.73, 0.46), (0.65, 0.34)], hide
+        )
         brush.blob([(0.67, 0.2), (0.76, 0.155), (0.79, 0.24), (0.74, 0.36), (0.665, 0.33)], patch, False)
         brush.blob([(0.85, 0.29), (0.95, 0.31), (0.985, 0.4), (0.94, 0.46), (0.83, 0.46), (0.79, 0.4)], muzzle)
         brush.oval(0.92, 0.36, 0.016, 0.02, shade(muzzle, 0.5), False)
@@ -193,22 +247,63 @@ def _duck(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
     for k in range(2):
         spread = 0.78 + 0.1 * k if beat is None else 0.7 + 0.14 * ((beat + k) % 2)
         brush.line(CIRCLE[1:19] * (0.49 * spread, 0.11 * spread) + (0.5, 0.865), (190, 228, 248), 0.014)
-    brush.blob([(0.02, tail + y), (0.14, 0.5 + y), (0.3, 0.5 + y), (0.5, 0.55 + y), (0.74, 0.5 + y), (0.84, 0.64 + y),
-        (0.78, 0.8 + y), (0.6, 0.89 + y), (0.34, 0.89 + y), (0.14, 0.78 + y), (0.05, 0.6 + y)], coat)
+    brush.blob(
+        [
+            (0.02, tail + y),
+            (0.14, 0.5 + y),
+            (0.3, 0.5 + y),
+            (0.5, 0.55 + y),
+            (0.74, 0.5 + y),
+            (0.84, 0.64 + y),
+            (0.78, 0.8 + y),
+            (0.6, 0.89 + y),
+            (0.34, 0.89 + y),
+            (0.14, 0.78 + y),
+            (0.05, 0.6 + y),
+        ],
+        coat,
+    )
     with brush.turned(-10 * quack, 0.34, 0.6 + y):
-        brush.blob([(0.2, 0.58 + y), (0.44, 0.55 + y), (0.6, 0.64 + y), (0.54, 0.76 + y), (0.36, 0.79 + y),
-            (0.18, 0.7 + y), (0.1, 0.62 + y)], wing)
+        brush.blob(
+            [
+                (0.2, 0.58 + y),
+                (0.44, 0.55 + y),
+                (0.6, 0.64 + y),
+                (0.54, 0.76 + y),
+                (0.36, 0.79 + y),
+                (0.18, 0.7 + y),
+                (0.1, 0.62 + y),
+            ],
+            wing,
+        )
         for k in range(2):
-            brush.line([(0.2 + 0.06 * k, 0.66 + 0.05 * k + y), (0.4 + 0.03 * k, 0.68 + 0.04 * k + y)], shade(wing, 0.7),
-                0.013)
+            brush.line(
+                [(0.2 + 0.06 * k, 0.66 + 0.05 * k + y), (0.4 + 0.03 * k, 0.68 + 0.04 * k + y)], shade(wing, 0.7), 0.013
+            )
     with brush.turned(-9 * quack, 0.66, 0.55 + y):
         brush.blob([(0.53, 0.56 + y), (0.56, 0.34 + y), (0.76, 0.34 + y), (0.79, 0.56 + y), (0.7, 0.64 + y)], top)
         if top != coat:
             brush.line([(0.54, 0.5 + y), (0.66, 0.54 + y), (0.78, 0.5 + y)], WHITE, 0.04, smooth=True)
-        brush.blob([(0.76, 0.26 + y), (0.9, 0.25 - 0.05 * quack + y), (0.985, 0.29 - 0.09 * quack + y),
-            (0.9, 0.33 - 0.05 * quack + y), (0.76, 0.33 + y)], bill)
-        brush.blob([(0.75, 0.32 + y), (0.86, 0.32 + 0.05 * quack + y), (0.95, 0.33 + 0.13 * quack + y),
-            (0.84, 0.37 + 0.09 * quack + y), (0.73, 0.38 + y)], shade(bill, 0.8))
+        brush.blob(
+            [
+                (0.76, 0.26 + y),
+                (0.9, 0.25 - 0.05 * quack + y),
+                (0.985, 0.29 - 0.09 * quack + y),
+                (0.9, 0.33 - 0.05 * quack + y),
+                (0.76, 0.33 + y),
+            ],
+            bill,
+        )
+        brush.blob(
+            [
+                (0.75, 0.32 + y),
+                (0.86, 0.32 + 0.05 * quack + y),
+                (0.95, 0.33 + 0.13 * quack + y),
+                (0.84, 0.37 + 0.09 * quack + y),
+                (0.73, 0.38 + y),
+            ],
+            shade(bill, 0.8),
+        )
         brush.oval(0.65, 0.23 + y, 0.175, 0.17, top)
         if top == coat:
             brush.blob([(0.58, 0.09 + y), (0.55, 0.02 + y), (0.62, 0.05 + y), (0.66, 0.01 + y), (0.67, 0.08 + y)], top)
@@ -227,8 +322,9 @@ def _frog(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
     for side in (-1, 1):
         limb = np.array([(0.2, 0.62), (0.36, 0.54), (0.48, 0.66), (0.46, 0.86), (0.3, 0.92), (0.18, 0.84)])
         brush.blob(limb * (side, 1) + (0.5, 0), dark)
-        foot = np.array([(0.2, 0.95), (0.26, 0.88), (0.36, 0.9), (0.47, 0.88), (0.43, 0.93), (0.49, 0.965),
-            (0.36, 0.975)])
+        foot = np.array(
+            [(0.2, 0.95), (0.26, 0.88), (0.36, 0.9), (0.47, 0.88), (0.43, 0.93), (0.49, 0.965), (0.36, 0.975)]
+        )
         brush.blob(foot * (side, 1) + (0.5, 0), skin)
     brush.blob([(0.3, 0.42), (0.7, 0.42), (0.8, 0.7), (0.72, 0.92), (0.5, 0.96), (0.28, 0.92), (0.2, 0.7)], skin)
     brush.blob([(0.38, 0.6), (0.62, 0.6), (0.66, 0.8), (0.5, 0.93), (0.34, 0.8)], belly, False)
@@ -238,8 +334,19 @@ def _frog(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
         for toe in (-0.06, 0.0, 0.06):
             brush.line([(0.5 + side * 0.19, 0.91), (0.5 + side * 0.19 + toe, 0.965)], skin, 0.034)
     y = -0.03 * croak
-    brush.blob([(0.5, 0.22 + y), (0.76, 0.23 + y), (0.93, 0.4 + y), (0.84, 0.56 + y), (0.5, 0.62 + y), (0.16, 0.56 + y),
-        (0.07, 0.4 + y), (0.24, 0.23 + y)], skin)
+    brush.blob(
+        [
+            (0.5, 0.22 + y),
+            (0.76, 0.23 + y),
+            (0.93, 0.4 + y),
+            (0.84, 0.56 + y),
+            (0.5, 0.62 + y),
+            (0.16, 0.56 + y),
+            (0.07, 0.4 + y),
+            (0.24, 0.23 + y),
+        ],
+        skin,
+    )
     if spotted:
         for (dx, dy), x in zip(spots, (0.4, 0.5, 0.6, 0.52)):
             brush.oval(x + dx, 0.28 + dy + (0.05 if x == 0.52 else 0) + y, 0.028, 0.02, dark, False)
@@ -254,8 +361,12 @@ def _frog(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
         brush.oval(0.44 - 0.05 * croak, 0.52 + 0.07 * croak + y, 0.06, 0.03 + 0.02 * croak, shade(sac, 1.6), False)
     else:
         brush.oval(0.5, 0.53, 0.26, 0.06, shade(belly, 1.1), False)
-    brush.line([(0.13, 0.44 + y), (0.3, 0.475 + y), (0.5, 0.485 + y), (0.7, 0.475 + y), (0.87, 0.44 + y)],
-        shade(skin, 0.35), 0.02, smooth=True)
+    brush.line(
+        [(0.13, 0.44 + y), (0.3, 0.475 + y), (0.5, 0.485 + y), (0.7, 0.475 + y), (0.87, 0.44 + y)],
+        shade(skin, 0.35),
+        0.02,
+        smooth=True,
+    )
 
 
 def _lion(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
@@ -274,8 +385,20 @@ def _lion(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
         brush.blob([(0.13, 0.32), (0.1, 0.22), (0.2, 0.14), (0.25, 0.22), (0.2, 0.31)], mane)
     for x in (0.3, 0.56):
         brush.box(x - 0.055, 0.7, x + 0.055, 0.95, shade(fur, 0.8), round=0.03)
-    brush.blob([(0.08, 0.66), (0.16, 0.54), (0.4, 0.54), (0.74, 0.5), (0.8, 0.7), (0.66, 0.83), (0.38, 0.8),
-        (0.2, 0.86), (0.08, 0.8)], fur)
+    brush.blob(
+        [
+            (0.08, 0.66),
+            (0.16, 0.54),
+            (0.4, 0.54),
+            (0.74, 0.5),
+            (0.8, 0.7),
+            (0.66, 0.83),
+            (0.38, 0.8),
+            (0.2, 0.86),
+            (0.08, 0.8),
+        ],
+        fur,
+    )
     for x in (0.16, 0.7):
         brush.box(x - 0.065, 0.68, x + 0.065, 0.97, fur, round=0.04)
         brush.oval(x + 0.02, 0.95, 0.085, 0.035, light)
@@ -283,26 +406,50 @@ def _lion(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
     reach = np.where(np.arange(2 * tufts) % 2, 0.29, 0.365 + 0.02 * roar) * ragged[: 2 * tufts]
     x, y = 0.62, 0.39 - 0.02 * roar
     brush.blob(np.stack([reach * np.cos(turns), reach * np.sin(turns)], axis=1) + (x, y), mane)
-    brush.blob(np.stack([reach * np.cos(turns + 0.1), reach * np.sin(turns + 0.1)], axis=1) * 0.78 + (x, y),
-        shade(mane, 1.2), False)
+    brush.blob(
+        np.stack([reach * np.cos(turns + 0.1), reach * np.sin(turns + 0.1)], axis=1) * 0.78 + (x, y),
+        shade(mane, 1.2),
+        False,
+    )
     for side in (-1, 1):
         brush.oval(x + side * 0.17, y - 0.2, 0.065, 0.065, fur)
         brush.oval(x + side * 0.17, y - 0.195, 0.035, 0.035, shade(fur, 0.6), False)
-    brush.blob([(x - 0.12, y - 0.2), (x + 0.12, y - 0.2), (x + 0.2, y - 0.02), (x + 0.14, y + 0.16 + 0.07 * roar),
-        (x, y + 0.21 + 0.08 * roar), (x - 0.14, y + 0.16 + 0.07 * roar), (x - 0.2, y - 0.02)], fur)
+    brush.blob(
+        [
+            (x - 0.12, y - 0.2),
+            (x + 0.12, y - 0.2),
+            (x + 0.2, y - 0.02),
+            (x + 0.14, y + 0.16 + 0.07 * roar),
+            (x, y + 0.21 + 0.08 * roar),
+            (x - 0.14, y + 0.16 + 0.07 * roar),
+            (x - 0.2, y - 0.02),
+        ],
+        fur,
+    )
     for side in (-1, 1):
         eye(brush, x + side * 0.095, y - 0.08, 0.036, iris)
-        brush.line([(x + side * 0.05, y - 0.12 + 0.015 * roar), (x + side * 0.14, y - 0.135 - 0.01 * roar)],
-            shade(mane, 0.7), 0.02)
+        brush.line(
+            [(x + side * 0.05, y - 0.12 + 0.015 * roar), (x + side * 0.14, y - 0.135 - 0.01 * roar)],
+            shade(mane, 0.7),
+            0.02,
+        )
     if roar:
         deep = 0.09 + 0.08 * roar
         brush.oval(x, y + 0.1 + 0.5 * deep, 0.125 + 0.015 * roar, 0.03 + 0.62 * deep, (128, 26, 36))
         brush.oval(x, y + 0.12 + 0.8 * deep, 0.08, 0.3 * deep, (240, 120, 130), False)
         for side in (-1, 1):
-            brush.shape([(x + side * 0.045, y + 0.1), (x + side * 0.095, y + 0.1), (x + side * 0.072, y + 0.175)],
-                WHITE, False)
-            brush.shape([(x + side * 0.05, y + 0.13 + deep), (x + side * 0.08, y + 0.12 + deep),
-                (x + side * 0.062, y + 0.08 + deep)], WHITE, False)
+            brush.shape(
+                [(x + side * 0.045, y + 0.1), (x + side * 0.095, y + 0.1), (x + side * 0.072, y + 0.175)], WHITE, False
+            )
+            brush.shape(
+                [
+                    (x + side * 0.05, y + 0.13 + deep),
+                    (x + side * 0.08, y + 0.12 + deep),
+                    (x + side * 0.062, y + 0.08 + deep),
+                ],
+                WHITE,
+                False,
+            )
     for side in (-1, 1):
         brush.oval(x + side * 0.065, y + 0.075 + 0.01 * (not roar), 0.08, 0.055, light)
     brush.blob([(x - 0.055, y + 0.0), (x + 0.055, y + 0.0), (x, y + 0.065)], (112, 56, 48))

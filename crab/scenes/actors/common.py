@@ -4,6 +4,7 @@ An actor is drawn in a unit square (x to the right, y down, feet at y = 0.98) wi
 colours, proportions and small parts and must be drawn from alike in every pose; `beat` is where in a pair of beats
 (0 to 2) a sounding actor is, None when it is silent. Whole beats are when it strikes.
 """
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -16,8 +17,14 @@ from ..brush import INK, WHITE, Brush, Colour, shade
 Draw = Callable[[Brush, np.random.Generator, "float | None"], None]
 
 SKINS: tuple[Colour, ...] = ((246, 208, 178), (226, 172, 132), (176, 118, 82), (120, 78, 54))
-CLOTHES: tuple[Colour, ...] = ((58, 110, 185), (196, 62, 60), (52, 140, 96), (236, 176, 60), (122, 84, 160),
-    (70, 76, 92))
+CLOTHES: tuple[Colour, ...] = (
+    (58, 110, 185),
+    (196, 62, 60),
+    (52, 140, 96),
+    (236, 176, 60),
+    (122, 84, 160),
+    (70, 76, 92),
+)
 
 
 @dataclass(frozen=True)

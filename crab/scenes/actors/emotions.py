@@ -2,6 +2,7 @@
 
 One bust for all of them: `LOOKS` says what each emotion does to it. Hair, clothes and skin say nothing about it.
 """
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -25,6 +26,7 @@ Tell = Callable[[Brush, np.ndarray, Colour, float], None]
 @dataclass(frozen=True)
 class Look:
     """Lengths in face widths of one; heights above what they belong to are positive."""
+
     brow: tuple[float, float] = (0.115, 0.115)  # its inner and its outer end above the eye
     eye: float = 0.078  # half its height; 0: shut and smiling
     iris: float = 0.04
@@ -82,27 +84,95 @@ def _sick(brush: Brush, face: np.ndarray, skin: Colour, beat: float) -> None:
         for side in SIDES:
             brush.line([face + side * (0.015, y), face + side * (0.07, y - 0.035)], shade(skin, 0.5), 0.016)
     long = 0.13 + 0.03 * sin(2 * pi * beat)
-    brush.blob([face + (-0.055, 0.21), face + (0.055, 0.21), face + (0.065, 0.2 + 0.6 * long), face + (0, 0.22 + long),
-        face + (-0.065, 0.2 + 0.6 * long)], TONGUE)
+    brush.blob(
+        [
+            face + (-0.055, 0.21),
+            face + (0.055, 0.21),
+            face + (0.065, 0.2 + 0.6 * long),
+            face + (0, 0.22 + long),
+            face + (-0.065, 0.2 + 0.6 * long),
+        ],
+        TONGUE,
+    )
     brush.line([face + (0, 0.22), face + (0, 0.17 + long)], shade(TONGUE, 0.7), 0.014)
 
 
 LOOKS = {
     "neutral": Look(),
-    "happy": Look(brow=(0.14, 0.13), eye=0, mouth=(0.17, 0.075), opening=(0.032, 0.06, 0.105), swing=(0, 0.03, 1),
-        lean=5, tells=(_blush,)),
-    "sad": Look(brow=(0.155, 0.06), eye=0.06, lid=(0.45, -0.9), mouth=(0.105, -0.06), opening=(0, 0.014, 0.04),
-        tint=((120, 150, 200), 0.15), shoulders=-0.025, swing=(0, 0.035, 0.5), lean=-7, tells=(_tears,)),
-    "angry": Look(brow=(0.015, 0.145), eye=0.07, iris=0.03, lid=(0.25, 0.9), under=-0.7, mouth=(0.14, -0.03),
-        opening=(0.04, 0.055, 0.1), square=7, clenched=True, tint=((226, 40, 30), 0.38), shoulders=0.02,
-        swing=(0.022, 0.008, 2), tells=(_fury,)),
-    "surprise": Look(brow=(0.185, 0.16), eye=0.112, iris=0.036, lid=(1, 0), mouth=(0.07, 0),
-        opening=(0.05, 0.075, 0.125), swing=(0, -0.03, 0.5), tells=(_start,)),
-    "disgust": Look(brow=(0.03, 0.09), eye=0.06, iris=0.034, lid=(0.3, 0.2), under=-0.45, mouth=(0.14, -0.055),
-        opening=(0.016, 0.03, 0.06), tint=((110, 170, 60), 0.38), swing=(0.02, 0, 0.5), lean=8, tells=(_sick,)),
-    "fear": Look(brow=(0.19, 0.09), eye=0.1, iris=0.02, lid=(1, 0), mouth=(0.15, -0.015), opening=(0.03, 0.042, 0.07),
-        square=5, wave=0.016, clenched=True, tint=((150, 180, 236), 0.4), shoulders=0.09, swing=(0.014, 0.004, 4),
-        tells=(_sweat,)),
+    "happy": Look(
+        brow=(0.14, 0.13),
+        eye=0,
+        mouth=(0.17, 0.075),
+        opening=(0.032, 0.06, 0.105),
+        swing=(0, 0.03, 1),
+        lean=5,
+        tells=(_blush,),
+    ),
+    "sad": Look(
+        brow=(0.155, 0.06),
+        eye=0.06,
+        lid=(0.45, -0.9),
+        mouth=(0.105, -0.06),
+        opening=(0, 0.014, 0.04),
+        tint=((120, 150, 200), 0.15),
+        shoulders=-0.025,
+        swing=(0, 0.035, 0.5),
+        lean=-7,
+        tells=(_tears,),
+    ),
+    "angry": Look(
+        brow=(0.015, 0.145),
+        eye=0.07,
+        iris=0.03,
+        lid=(0.25, 0.9),
+        under=-0.7,
+        mouth=(0.14, -0.03),
+        opening=(0.04, 0.055, 0.1),
+        square=7,
+        clenched=True,
+        tint=((226, 40, 30), 0.38),
+        shoulders=0.02,
+        swing=(0.022, 0.008, 2),
+        tells=(_fury,),
+    ),
+    "surprise": Look(
+        brow=(0.185, 0.16),
+        eye=0.112,
+        iris=0.036,
+        lid=(1, 0),
+        mouth=(0.07, 0),
+        opening=(0.05, 0.075, 0.125),
+        swing=(0, -0.03, 0.5),
+        tells=(_start,),
+    ),
+    "disgust": Look(
+        brow=(0.03, 0.09),
+        eye=0.06,
+        iris=0.034,
+        lid=(0.3, 0.2),
+        under=-0.45,
+        mouth=(0.14, -0.055),
+        opening=(0.016, 0.03, 0.06),
+        tint=((110, 170, 60), 0.38),
+        swing=(0.02, 0, 0.5),
+        lean=8,
+        tells=(_sick,),
+    ),
+    "fear": Look(
+        brow=(0.19, 0.09),
+        eye=0.1,
+        iris=0.02,
+        lid=(1, 0),
+        mouth=(0.15, -0.015),
+        opening=(0.03, 0.042, 0.07),
+        square=5,
+        wave=0.016,
+        clenched=True,
+        tint=((150, 180, 236), 0.4),
+        shoulders=0.09,
+        swing=(0.014, 0.004, 4),
+        tells=(_sweat,),
+    ),
 }
 
 
@@ -167,38 +237,133 @@ def _bust(brush: Brush, rng: np.random.Generator, beat: float | None, *, look: L
 
     with brush.turned(0 if beat is None else look.lean * sin(pi * beat), 0.5, 0.8):
         if woman and style < 2:
-            brush.blob(face + [(0, -0.43), (0.27, -0.36), (0.37, -0.1), (0.39, 0.2), (0.36, 0.42 - 0.16 * style),
-                (0, 0.34), (-0.36, 0.42 - 0.16 * style), (-0.39, 0.2), (-0.37, -0.1), (-0.27, -0.36)], hair)
+            brush.blob(
+                face
+                + [
+                    (0, -0.43),
+                    (0.27, -0.36),
+                    (0.37, -0.1),
+                    (0.39, 0.2),
+                    (0.36, 0.42 - 0.16 * style),
+                    (0, 0.34),
+                    (-0.36, 0.42 - 0.16 * style),
+                    (-0.39, 0.2),
+                    (-0.37, -0.1),
+                    (-0.27, -0.36),
+                ],
+                hair,
+            )
         elif woman:
             for side in SIDES:
                 brush.oval(*(face + side * (0.26, -0.33)), 0.095, 0.09, hair)
-    brush.blob([(0.5, top - 0.03), (0.7, top), (0.87, top + 0.03), (0.97, 0.965), (0.5, 0.98), (0.03, 0.965),
-        (0.13, top + 0.03), (0.3, top)], shirt)
-    brush.shape([(0.39, 0.66), (0.61, 0.66), (0.63, top - 0.005), (0.5, top + 0.08), (0.37, top - 0.005)],
-        shade(skin, 0.82))
+    brush.blob(
+        [
+            (0.5, top - 0.03),
+            (0.7, top),
+            (0.87, top + 0.03),
+            (0.97, 0.965),
+            (0.5, 0.98),
+            (0.03, 0.965),
+            (0.13, top + 0.03),
+            (0.3, top),
+        ],
+        shirt,
+    )
+    brush.shape(
+        [(0.39, 0.66), (0.61, 0.66), (0.63, top - 0.005), (0.5, top + 0.08), (0.37, top - 0.005)], shade(skin, 0.82)
+    )
     if collar == 0:
         for side in (-1, 1):
-            brush.shape([(0.5 + side * 0.12, top - 0.04), (0.5 + side * 0.2, top + 0.04),
-                (0.5 + side * 0.09, top + 0.12), (0.5, top + 0.07)], WHITE)
+            brush.shape(
+                [
+                    (0.5 + side * 0.12, top - 0.04),
+                    (0.5 + side * 0.2, top + 0.04),
+                    (0.5 + side * 0.09, top + 0.12),
+                    (0.5, top + 0.07),
+                ],
+                WHITE,
+            )
     elif collar == 1:
         brush.line([(0.36, top), (0.5, top + 0.07), (0.64, top)], scarf, 0.055, smooth=True)
     with brush.turned(0 if beat is None else look.lean * sin(pi * beat), 0.5, 0.8):
         for side in SIDES:
             brush.oval(*(face + side * (0.315, 0.02)), 0.045, 0.065, shade(skin, 0.93))
-        brush.blob(face + [(0, -0.36), (0.23, -0.29), (0.31 + round_, -0.04), (0.26 + round_, 0.2), (0.12, 0.35),
-            (0, 0.38), (-0.12, 0.35), (-0.26 - round_, 0.2), (-0.31 - round_, -0.04), (-0.23, -0.29)], skin)
+        brush.blob(
+            face
+            + [
+                (0, -0.36),
+                (0.23, -0.29),
+                (0.31 + round_, -0.04),
+                (0.26 + round_, 0.2),
+                (0.12, 0.35),
+                (0, 0.38),
+                (-0.12, 0.35),
+                (-0.26 - round_, 0.2),
+                (-0.31 - round_, -0.04),
+                (-0.23, -0.29),
+            ],
+            skin,
+        )
         if beard and not woman:
-            brush.blob(face + [(-0.31, 0.02), (-0.24, 0.14), (-0.2, 0.25), (0, 0.28), (0.2, 0.25), (0.24, 0.14),
-                (0.31, 0.02), (0.28, 0.25), (0.14, 0.39), (0, 0.41), (-0.14, 0.39), (-0.28, 0.25)], hair)
+            brush.blob(
+                face
+                + [
+                    (-0.31, 0.02),
+                    (-0.24, 0.14),
+                    (-0.2, 0.25),
+                    (0, 0.28),
+                    (0.2, 0.25),
+                    (0.24, 0.14),
+                    (0.31, 0.02),
+                    (0.28, 0.25),
+                    (0.14, 0.39),
+                    (0, 0.41),
+                    (-0.14, 0.39),
+                    (-0.28, 0.25),
+                ],
+                hair,
+            )
         if woman:
-            brush.blob(face + [(-0.33, 0.02), (-0.31, -0.27), (0, -0.43), (0.31, -0.27), (0.33, 0.02), (0.27, -0.16),
-                (0.1, -0.28), (-0.16, -0.24), (-0.27, -0.14)], hair)
+            brush.blob(
+                face
+                + [
+                    (-0.33, 0.02),
+                    (-0.31, -0.27),
+                    (0, -0.43),
+                    (0.31, -0.27),
+                    (0.33, 0.02),
+                    (0.27, -0.16),
+                    (0.1, -0.28),
+                    (-0.16, -0.24),
+                    (-0.27, -0.14),
+                ],
+                hair,
+            )
         elif style == 0:
-            brush.blob(face + [(-0.325, -0.02), (-0.31, -0.28), (0, -0.43), (0.31, -0.28), (0.325, -0.02), (0.27, -0.2),
-                (0, -0.25), (-0.27, -0.2)], hair)
+            brush.blob(
+                face
+                + [
+                    (-0.325, -0.02),
+                    (-0.31, -0.28),
+                    (0, -0.43),
+                    (0.31, -0.28),
+                    (0.325, -0.02),
+                    (0.27, -0.2),
+                    (0, -0.25),
+                    (-0.27, -0.2),
+                ],
+                hair,
+            )
         elif style == 1:
-            for x, y in ((-0.29, -0.16), (-0.23, -0.27), (-0.12, -0.34), (0, -0.36), (0.12, -0.34), (0.23, -0.27),
-                    (0.29, -0.16)):
+            for x, y in (
+                (-0.29, -0.16),
+                (-0.23, -0.27),
+                (-0.12, -0.34),
+                (0, -0.36),
+                (0.12, -0.34),
+                (0.23, -0.27),
+                (0.29, -0.16),
+            ):
                 brush.oval(*(face + (x, y)), 0.085, 0.075, hair)
         else:
             for side in SIDES:
@@ -213,8 +378,16 @@ def _bust(brush: Brush, rng: np.random.Generator, beat: float | None, *, look: L
             if glasses:
                 brush.line(CIRCLE * (0.115, 0.105) + at, (70, 70, 84), 0.016)
             inner, outer = look.brow
-            brush.line([at - side * (0.085, inner), at + side * (0.01, -0.012) - (0, (inner + outer) / 2),
-                at + side * (0.1, 0) - (0, outer)], shade(hair, 0.4), 0.038, smooth=True)
+            brush.line(
+                [
+                    at - side * (0.085, inner),
+                    at + side * (0.01, -0.012) - (0, (inner + outer) / 2),
+                    at + side * (0.1, 0) - (0, outer),
+                ],
+                shade(hair, 0.4),
+                0.038,
+                smooth=True,
+            )
         for tell in look.tells:
             tell(brush, face, skin, moment)
 

@@ -1,4 +1,5 @@
 """What stands about the house. How they are drawn is told in `common`."""
+
 from __future__ import annotations
 
 from math import cos, pi, sin
@@ -26,16 +27,21 @@ def _bell(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
         brush.box(0.45, 0.12, 0.55, 0.22, shade(metal, 0.6))
         right = [(0.5, 0.19), (0.6, 0.215), (0.66, 0.32), (0.685, 0.5), (0.72, 0.62), (0.79, 0.72)]
         brush.blob(right + [(0.5, 0.755)] + [(1 - x, y) for x, y in right[:0:-1]], metal)
-        brush.blob([(0.43, 0.25), (0.47, 0.26), (0.42, 0.5), (0.36, 0.62), (0.35, 0.58), (0.38, 0.4)],
-            shade(metal, 1.6), False)
+        brush.blob(
+            [(0.43, 0.25), (0.47, 0.26), (0.42, 0.5), (0.36, 0.62), (0.35, 0.58), (0.38, 0.4)], shade(metal, 1.6), False
+        )
         brush.line([(0.3, 0.6), (0.5, 0.635), (0.7, 0.6)], shade(metal, 0.62), 0.018, smooth=True)
         brush.line([(0.225, 0.71), (0.5, 0.755), (0.775, 0.71)], shade(metal, 0.7), 0.035, smooth=True)
     if beat is not None:
         for side in (-1, 1):
             for k in (0, 1):
                 x = 0.5 + side * (0.31 + 0.05 * k)
-                brush.line([(x, 0.3 - 0.03 * k), (x + side * 0.035, 0.4), (x, 0.5 + 0.03 * k)], (255, 240, 170),
-                    0.018, smooth=True)
+                brush.line(
+                    [(x, 0.3 - 0.03 * k), (x + side * 0.035, 0.4), (x, 0.5 + 0.03 * k)],
+                    (255, 240, 170),
+                    0.018,
+                    smooth=True,
+                )
 
 
 def _clock(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
@@ -59,8 +65,11 @@ def _clock(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
         for k in range(12):
             a = k * pi / 6
             inner = 0.2 if k % 3 == 0 else 0.225
-            brush.line([(0.5 + inner * sin(a), 0.58 + inner * cos(a)), (0.5 + 0.245 * sin(a), 0.58 + 0.245 * cos(a))],
-                INK, 0.022 if k % 3 == 0 else 0.012)
+            brush.line(
+                [(0.5 + inner * sin(a), 0.58 + inner * cos(a)), (0.5 + 0.245 * sin(a), 0.58 + 0.245 * cos(a))],
+                INK,
+                0.022 if k % 3 == 0 else 0.012,
+            )
         brush.line([(0.5, 0.58), (0.5 + 0.12 * sin(hour), 0.58 - 0.12 * cos(hour))], INK, 0.034)
         brush.line([(0.5, 0.58), (0.5 + 0.19 * sin(minute), 0.58 - 0.19 * cos(minute))], INK, 0.024)
         brush.oval(0.5, 0.58, 0.028, 0.028, (220, 50, 50))
@@ -68,8 +77,12 @@ def _clock(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
         for side in (-1, 1):
             for k in (0, 1):
                 x = 0.5 + side * (0.39 + 0.055 * k)
-                brush.line([(x, 0.3 - 0.03 * k), (x + side * 0.025, 0.37), (x + side * 0.025, 0.44 + 0.03 * k)],
-                    (255, 214, 70), 0.02, smooth=True)
+                brush.line(
+                    [(x, 0.3 - 0.03 * k), (x + side * 0.025, 0.37), (x + side * 0.025, 0.44 + 0.03 * k)],
+                    (255, 214, 70),
+                    0.02,
+                    smooth=True,
+                )
 
 
 def _telephone(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
@@ -81,8 +94,9 @@ def _telephone(brush: Brush, rng: np.random.Generator, beat: float | None) -> No
     shake = 0 if not ringing else (7 if int(beat * 8) % 2 else -7)
     coil = np.linspace(0, 1, 25)
     brush.line(np.stack([0.06 + 0.03 * np.cos(coil * 14 * pi), 0.36 + 0.54 * coil], axis=1), shade(case, 0.7), 0.022)
-    outline = np.array([(0.32, 0.36), (0.68, 0.36), (0.76, 0.5), (0.95, 0.84), (0.97, 0.95), (0.03, 0.95),
-        (0.05, 0.84), (0.24, 0.5)])
+    outline = np.array(
+        [(0.32, 0.36), (0.68, 0.36), (0.76, 0.5), (0.95, 0.84), (0.97, 0.95), (0.03, 0.95), (0.05, 0.84), (0.24, 0.5)]
+    )
     outline[:, 0] = 0.5 + (outline[:, 0] - 0.5) * wide
     for x in (0.16, 0.84):
         brush.oval(x, 0.955, 0.07, 0.028, INK)
@@ -112,8 +126,12 @@ def _telephone(brush: Brush, rng: np.random.Generator, beat: float | None) -> No
             brush.line([(0.5 + side * 0.42, 0.1), (0.5 + side * 0.45, 0.01)], (255, 214, 70), 0.034)
             for k in (0, 1):
                 x = 0.5 + side * (0.32 + 0.07 * k)
-                brush.line([(x, 0.41 - 0.02 * k), (x + side * 0.03, 0.48), (x, 0.55 + 0.02 * k)], (255, 214, 70), 0.026,
-                    smooth=True)
+                brush.line(
+                    [(x, 0.41 - 0.02 * k), (x + side * 0.03, 0.48), (x, 0.55 + 0.02 * k)],
+                    (255, 214, 70),
+                    0.026,
+                    smooth=True,
+                )
 
 
 def _kettle(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
@@ -126,15 +144,18 @@ def _kettle(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
     brush.line(handle, (120, 124, 134), 0.045, smooth=True)
     brush.line(handle[2:5], shade(grip, 0.6), 0.1, smooth=True)
     brush.line(handle[2:5], grip, 0.078, smooth=True)
-    brush.blob([(0.34, 0.6), (0.24, 0.57), (0.16, 0.46), (0.1, 0.42), (0.0, 0.46), (0.03, 0.53), (0.1, 0.68),
-        (0.26, 0.84)], enamel)
+    brush.blob(
+        [(0.34, 0.6), (0.24, 0.57), (0.16, 0.46), (0.1, 0.42), (0.0, 0.46), (0.03, 0.53), (0.1, 0.68), (0.26, 0.84)],
+        enamel,
+    )
     hop = 0.0 if beat is None else 0.03 * abs(sin(2 * pi * beat))
     brush.oval(0.56, 0.36 - hop, 0.052, 0.046, grip)
     brush.oval(0.56, 0.45 - hop, 0.2, 0.07, shade(enamel, 1.2))
     right = [(0.56, 0.455), (0.75, 0.475), (0.88 + fat / 2, 0.6), (0.93 + fat, 0.78), (0.88 + fat, 0.92)]
     brush.blob(right + [(1.12 - x, y) for x, y in right[:0:-1]], enamel)
-    brush.blob([(0.36, 0.54), (0.42, 0.53), (0.33, 0.66), (0.31, 0.8), (0.26, 0.78), (0.28, 0.64)],
-        shade(enamel, 1.6), False)
+    brush.blob(
+        [(0.36, 0.54), (0.42, 0.53), (0.33, 0.66), (0.31, 0.8), (0.26, 0.78), (0.28, 0.64)], shade(enamel, 1.6), False
+    )
     if dotted:
         for x, y in ((0.48, 0.64), (0.66, 0.62), (0.57, 0.76), (0.75, 0.75), (0.42, 0.82), (0.68, 0.86)):
             brush.oval(x, y, 0.036, 0.034, WHITE, False)
@@ -164,20 +185,48 @@ def _vacuum(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
     bend = np.array([(0.62, 0.7), (bow, 0.5), (bow + 0.02, 0.26), (0.6, 0.07), grip])
     brush.line(bend, shade(hose, 0.5), 0.105, smooth=True)
     brush.line(bend, hose, 0.08, smooth=True)
-    for x, y, dx, dy in ((bow - 0.01, 0.55, 1, 0.2), (bow + 0.015, 0.43, 1, 0), (bow + 0.02, 0.31, 1, -0.1),
-        (bow - 0.02, 0.18, 0.8, -0.6), (0.6, 0.07, 0.3, -1)):
+    for x, y, dx, dy in (
+        (bow - 0.01, 0.55, 1, 0.2),
+        (bow + 0.015, 0.43, 1, 0),
+        (bow + 0.02, 0.31, 1, -0.1),
+        (bow - 0.02, 0.18, 0.8, -0.6),
+        (0.6, 0.07, 0.3, -1),
+    ):
         brush.line([(x - dx * 0.035, y - dy * 0.035), (x + dx * 0.035, y + dy * 0.035)], shade(hose, 0.55), 0.018)
     for colour, width in (((90, 94, 104), 0.085), ((210, 214, 222), 0.06)):
         brush.line([grip, (foot, 0.9)], colour, width)
     brush.line([(grip[0] + 0.03, grip[1] - 0.02), (grip[0] - 0.055, 0.27)], INK, 0.09)
-    brush.shape([(foot - 0.16, 0.98), (foot - 0.15, 0.92), (foot - 0.05, 0.86), (foot + 0.06, 0.86),
-        (foot + 0.15, 0.92), (foot + 0.16, 0.98)], shell)
+    brush.shape(
+        [
+            (foot - 0.16, 0.98),
+            (foot - 0.15, 0.92),
+            (foot - 0.05, 0.86),
+            (foot + 0.06, 0.86),
+            (foot + 0.15, 0.92),
+            (foot + 0.16, 0.98),
+        ],
+        shell,
+    )
     brush.line([(foot - 0.15, 0.965), (foot + 0.16, 0.965)], INK, 0.03)
     with brush.turned(shake, 0.72, 0.97):
-        brush.blob([(0.46, 0.92), (0.45, 0.8), (0.54, 0.67), (0.7, 0.6), (0.86, 0.61), (0.96, 0.7), (0.99, 0.84),
-            (0.96, 0.92)], shell)
-        brush.blob([(0.56, 0.71), (0.68, 0.64), (0.8, 0.64), (0.78, 0.68), (0.66, 0.69), (0.57, 0.77)],
-            shade(shell, 1.5), False)
+        brush.blob(
+            [
+                (0.46, 0.92),
+                (0.45, 0.8),
+                (0.54, 0.67),
+                (0.7, 0.6),
+                (0.86, 0.61),
+                (0.96, 0.7),
+                (0.99, 0.84),
+                (0.96, 0.92),
+            ],
+            shell,
+        )
+        brush.blob(
+            [(0.56, 0.71), (0.68, 0.64), (0.8, 0.64), (0.78, 0.68), (0.66, 0.69), (0.57, 0.77)],
+            shade(shell, 1.5),
+            False,
+        )
         brush.line([(0.47, 0.83), (0.97, 0.83)], trim, 0.045)
         brush.oval(0.6, 0.68, 0.07, 0.055, INK)
         for x in (0.86, 0.905):
@@ -206,12 +255,28 @@ def _blender(brush: Brush, rng: np.random.Generator, beat: float | None) -> None
         brush.shape([(0.16, 0.14), (0.08, 0.17), (0.19, 0.24), (0.3, 0.7), (0.7, 0.7), (0.83, 0.14)], glass)
         if beat is not None:
             dip = 0.3 + 0.16 * rush
-            brush.shape([(0.2, 0.2), (0.3, 0.23), (0.44, dip), (0.5, dip + 0.08), (0.56, dip), (0.7, 0.23), (0.8, 0.2),
-                (0.69, 0.69), (0.31, 0.69)], drink)
+            brush.shape(
+                [
+                    (0.2, 0.2),
+                    (0.3, 0.23),
+                    (0.44, dip),
+                    (0.5, dip + 0.08),
+                    (0.56, dip),
+                    (0.7, 0.23),
+                    (0.8, 0.2),
+                    (0.69, 0.69),
+                    (0.31, 0.69),
+                ],
+                drink,
+            )
             for y, reach in ((0.36, 0.2), (0.47, 0.17), (0.58, 0.14)):
                 turn = 0.05 * sin(3 * pi * beat + 9 * y)
-                brush.line([(0.5 - reach, y - 0.05 + turn), (0.5, y + 0.04), (0.5 + reach, y - 0.05 - turn)],
-                    shade(drink, 1.5), 0.022, smooth=True)
+                brush.line(
+                    [(0.5 - reach, y - 0.05 + turn), (0.5, y + 0.04), (0.5 + reach, y - 0.05 - turn)],
+                    shade(drink, 1.5),
+                    0.022,
+                    smooth=True,
+                )
         for k, colour in enumerate(fruit):
             if beat is None:
                 x, y = (0.37, 0.5, 0.63, 0.42, 0.57, 0.36, 0.5)[k], (0.63, 0.64, 0.63, 0.53, 0.53, 0.45, 0.43)[k]
@@ -262,13 +327,24 @@ def _washer(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
         with brush.turned(0 if beat is None else 180 * beat, 0.5, 0.55):
             for k in range(3):
                 a = 0.5 + 2 * pi * k / 3
-                brush.line([(0.5 + 0.2 * cos(a), 0.55 + 0.2 * sin(a)), (0.5 + 0.25 * cos(a), 0.55 + 0.25 * sin(a))],
-                    (150, 164, 190), 0.03)
+                brush.line(
+                    [(0.5 + 0.2 * cos(a), 0.55 + 0.2 * sin(a)), (0.5 + 0.25 * cos(a), 0.55 + 0.25 * sin(a))],
+                    (150, 164, 190),
+                    0.03,
+                )
             for k, (colour, size) in enumerate(zip(laundry, sizes)):
                 a = 0.35 + 0.6 * k if beat is None else 2 * pi * k / 5
                 x, y = 0.5 + 0.15 * cos(a), 0.55 + 0.15 * sin(a)
-                brush.blob([(x - size, y), (x - size * 0.3, y - size * 0.9), (x + size * 0.8, y - size * 0.6),
-                    (x + size, y + size * 0.4), (x, y + size * 0.8)], colour)
+                brush.blob(
+                    [
+                        (x - size, y),
+                        (x - size * 0.3, y - size * 0.9),
+                        (x + size * 0.8, y - size * 0.6),
+                        (x + size, y + size * 0.4),
+                        (x, y + size * 0.8),
+                    ],
+                    colour,
+                )
         if beat is not None:
             for k in range(6):
                 x = 0.33 + 0.068 * k

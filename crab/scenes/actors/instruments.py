@@ -1,4 +1,5 @@
 """Instruments: plucked, bowed, struck, keyed and blown. How they are drawn is told in `common`."""
+
 from __future__ import annotations
 
 from math import cos, pi, sin
@@ -16,8 +17,16 @@ def _guitar(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
     lean = rng.uniform(12, 26)
     dark = (72, 44, 30)
     with brush.turned(lean, 0.5, 0.7):
-        outline = [(0.5, 0.43), (0.62, 0.44), (0.665, 0.52), (0.635, 0.6), (0.7, 0.69), (0.72, 0.8), (0.65, 0.92),
-            (0.5, 0.955)]
+        outline = [
+            (0.5, 0.43),
+            (0.62, 0.44),
+            (0.665, 0.52),
+            (0.635, 0.6),
+            (0.7, 0.69),
+            (0.72, 0.8),
+            (0.65, 0.92),
+            (0.5, 0.955),
+        ]
         left = [(1 - x, y) for x, y in outline[-2:0:-1]]
         body = np.array(outline + left)
         body[:, 0] = 0.5 + (body[:, 0] - 0.5) * wide
@@ -48,8 +57,18 @@ def _violin(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
     lean = rng.uniform(-34, -24)
     rest = pick(rng, (40, 34, 36), (60, 40, 30))
     with brush.turned(lean, 0.5, 0.66):
-        right = [(0.5, 0.45), (0.6, 0.465), (0.65, 0.53), (0.635, 0.59), (0.592, 0.63), (0.592, 0.69), (0.65, 0.735),
-                 (0.685, 0.82), (0.63, 0.92), (0.5, 0.945)]
+        right = [
+            (0.5, 0.45),
+            (0.6, 0.465),
+            (0.65, 0.53),
+            (0.635, 0.59),
+            (0.592, 0.63),
+            (0.592, 0.69),
+            (0.65, 0.735),
+            (0.685, 0.82),
+            (0.63, 0.92),
+            (0.5, 0.945),
+        ]
         body = np.array(right + [(1 - x, y) for x, y in right[-2:0:-1]])
         brush.blob(body, shade(wood, 0.6))
         brush.blob((body - (0.5, 0.7)) * 0.9 + (0.5, 0.7), wood, False)
@@ -95,8 +114,9 @@ def _drum(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
     low = np.where(np.arange(9) % 2, deep - 0.03, 0.56) + bulge
     brush.line(np.stack([xs, low], axis=1), WHITE, 0.024)
     for y in (deep, 0.52):
-        arc = np.stack([0.5 + 0.385 * np.cos(np.linspace(0, pi, 20)), y + 0.095 * np.sin(np.linspace(0, pi, 20))],
-            axis=1)
+        arc = np.stack(
+            [0.5 + 0.385 * np.cos(np.linspace(0, pi, 20)), y + 0.095 * np.sin(np.linspace(0, pi, 20))], axis=1
+        )
         brush.line(arc, shade(rim, 0.6), 0.058)
         brush.line(arc, rim, 0.042)
     brush.oval(0.5, 0.51, 0.385, 0.105, rim)
@@ -168,9 +188,21 @@ def _trumpet(brush: Brush, rng: np.random.Generator, beat: float | None) -> None
         tube([(0.28, 0.6), (0.68, 0.6)], 0.045)
         tube([(0.03, 0.44), (0.7, 0.44)], 0.045)
         brush.shape([(-0.005, 0.395), (0.035, 0.42), (0.035, 0.46), (-0.005, 0.485)], brass)
-        brush.blob([(0.66, 0.415), (0.78, 0.4), (0.87, 0.35), (0.945, 0.24), (0.965, 0.24), (0.965, 0.64),
-            (0.945, 0.64),
-                    (0.87, 0.53), (0.78, 0.48), (0.66, 0.465)], brass)
+        brush.blob(
+            [
+                (0.66, 0.415),
+                (0.78, 0.4),
+                (0.87, 0.35),
+                (0.945, 0.24),
+                (0.965, 0.24),
+                (0.965, 0.64),
+                (0.945, 0.64),
+                (0.87, 0.53),
+                (0.78, 0.48),
+                (0.66, 0.465),
+            ],
+            brass,
+        )
         brush.oval(0.957, 0.44, 0.035, 0.205, shade(brass, 0.72))
         for k, x in enumerate((0.39, 0.48, 0.57)):
             press = 0 if beat is None else 0.05 * ((int(beat * 2) + k) % 3 == 0)
@@ -180,8 +212,9 @@ def _trumpet(brush: Brush, rng: np.random.Generator, beat: float | None) -> None
             brush.oval(x, 0.285 + press, 0.034, 0.022, WHITE)
     if beat is not None:
         for k, (x, y) in enumerate(((0.56, 0.08), (0.72, 0.04))):
-            note(brush, x + 0.02 * sin(2 * pi * (beat + k / 2)), y + 0.03 * cos(2 * pi * (beat + k / 2)),
-                (255, 226, 90))
+            note(
+                brush, x + 0.02 * sin(2 * pi * (beat + k / 2)), y + 0.03 * cos(2 * pi * (beat + k / 2)), (255, 226, 90)
+            )
 
 
 def _flute(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
@@ -213,8 +246,9 @@ def _flute(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
                 brush.line([root, tip], skin, 0.036)
     if beat is not None:
         for k, (x, y) in enumerate(((0.12, 0.3), (0.34, 0.1))):
-            note(brush, x + 0.02 * sin(2 * pi * (beat + k / 2)), y + 0.03 * cos(2 * pi * (beat + k / 2)),
-                (140, 226, 255))
+            note(
+                brush, x + 0.02 * sin(2 * pi * (beat + k / 2)), y + 0.03 * cos(2 * pi * (beat + k / 2)), (140, 226, 255)
+            )
 
 
 def _harp(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
@@ -231,8 +265,9 @@ def _harp(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
         near = beat is not None and min(abs(x - at[0][0] + 0.06), abs(x - at[1][0] + 0.06)) < 0.04
         bend = 0.03 * cos(8 * pi * beat) if near else 0
         colour = (255, 236, 90) if near else ((226, 60, 60), (255, 250, 232), (255, 250, 232), (84, 110, 200))[k % 4]
-        brush.line([(x, top), (x + bend, (top + bottom) / 2), (x, bottom)], colour, 0.019 if near else 0.014,
-            smooth=True)
+        brush.line(
+            [(x, top), (x + bend, (top + bottom) / 2), (x, bottom)], colour, 0.019 if near else 0.014, smooth=True
+        )
     brush.shape([(0.84, 0.17), (0.98, 0.2), (0.5, 0.94), (0.26, 0.94)], box)
     brush.line([(0.9, 0.2), (0.38, 0.92)], shade(box, 1.35), 0.03)
     brush.line(neck, shade(gold, 0.55), 0.125, smooth=True)
@@ -252,8 +287,17 @@ def _harp(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
         hand(brush, *at[1], skin, sleeve, (0.94, 0.84))
 
 
-RAINBOW = ((230, 56, 60), (244, 126, 44), (250, 206, 60), (130, 196, 70), (48, 160, 110), (54, 170, 214), (58, 96, 196),
-    (124, 80, 180), (226, 96, 160))
+RAINBOW = (
+    (230, 56, 60),
+    (244, 126, 44),
+    (250, 206, 60),
+    (130, 196, 70),
+    (48, 160, 110),
+    (54, 170, 214),
+    (58, 96, 196),
+    (124, 80, 180),
+    (226, 96, 160),
+)
 
 
 def _xylophone(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
@@ -267,8 +311,15 @@ def _xylophone(brush: Brush, rng: np.random.Generator, beat: float | None) -> No
         brush.line([(a, 0.7), (b, 0.965)], shade(wood, 0.8), 0.045)
     brush.line([(0.24, 0.88), (0.76, 0.88)], shade(wood, 0.7), 0.035)
     for side in (-1, 1):
-        brush.shape([(0.0, 0.58 + side * 0.17), (1.0, 0.58 + side * short * 0.66),
-            (1.0, 0.58 + side * short * 0.66 + 0.045), (0.0, 0.58 + side * 0.17 + 0.045)], wood)
+        brush.shape(
+            [
+                (0.0, 0.58 + side * 0.17),
+                (1.0, 0.58 + side * short * 0.66),
+                (1.0, 0.58 + side * short * 0.66 + 0.045),
+                (0.0, 0.58 + side * 0.17 + 0.045),
+            ],
+            wood,
+        )
     xs = np.linspace(0.075, 0.925, count)
     wide = 0.41 / count
     lift = (0.0, 0.0) if beat is None else (abs(sin(pi * beat / 2)), abs(cos(pi * beat / 2)))
@@ -278,8 +329,14 @@ def _xylophone(brush: Brush, rng: np.random.Generator, beat: float | None) -> No
         rung = beat is not None and k in hit and lift[hit.index(k)] < 0.5
         colour = RAINBOW[first + k]
         drop = 0.015 if rung else 0
-        brush.box(x - wide, 0.59 - half + drop, x + wide, 0.59 + half + drop, shade(colour, 1.45) if rung else colour,
-            round=0.018)
+        brush.box(
+            x - wide,
+            0.59 - half + drop,
+            x + wide,
+            0.59 + half + drop,
+            shade(colour, 1.45) if rung else colour,
+            round=0.018,
+        )
         brush.line([(x - wide * 0.45, 0.63 - half), (x - wide * 0.45, 0.55 + half)], shade(colour, 1.4), 0.014)
         for y in (0.635 - half, 0.545 + half):
             brush.oval(x, y, 0.012, 0.012, INK, False)

@@ -1,4 +1,5 @@
 """Vehicles and machines that move. How they are drawn is told in `common`."""
+
 from __future__ import annotations
 
 from math import cos, pi, sin
@@ -20,10 +21,23 @@ def _car(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
             age = (beat / 2 + k / 2) % 1
             brush.oval(0.07 - 0.02 * age, 0.72 - 0.2 * age, 0.035 + 0.035 * age, 0.03 + 0.03 * age, (206, 206, 212))
     brush.shape([(0.0, 0.78), (0.09, 0.78), (0.09, 0.81), (0.0, 0.81)], (110, 112, 120))
-    brush.blob([(0.04, 0.6 + y), (0.14, 0.54 + y), (0.24, 0.5 + y), (0.32, roof + y), (0.5, roof - 0.03 + y),
-        (0.62, roof + 0.02 + y),
-                (front, 0.52 + y), (0.9, 0.56 + y), (0.975, 0.66 + y), (0.97, 0.8 + y), (0.5, 0.82 + y),
-                    (0.05, 0.8 + y)], paint)
+    brush.blob(
+        [
+            (0.04, 0.6 + y),
+            (0.14, 0.54 + y),
+            (0.24, 0.5 + y),
+            (0.32, roof + y),
+            (0.5, roof - 0.03 + y),
+            (0.62, roof + 0.02 + y),
+            (front, 0.52 + y),
+            (0.9, 0.56 + y),
+            (0.975, 0.66 + y),
+            (0.97, 0.8 + y),
+            (0.5, 0.82 + y),
+            (0.05, 0.8 + y),
+        ],
+        paint,
+    )
     glass = (176, 222, 240)
     brush.shape([(0.3, 0.52 + y), (0.36, roof + 0.06 + y), (0.47, roof + 0.045 + y), (0.47, 0.52 + y)], glass)
     brush.shape([(0.51, 0.52 + y), (0.51, roof + 0.045 + y), (0.59, roof + 0.07 + y), (front - 0.04, 0.52 + y)], glass)
@@ -64,13 +78,19 @@ def _train(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
             _puff(brush, 0.77 - 0.34 * age, 0.12 - 0.04 * age, 0.045 + 0.035 * age, shade(WHITE, 1 - 0.1 * age))
         if beat < 1.5:
             for k, high in enumerate((0.0, 0.5)):
-                _puff(brush, dome - 0.09 + 0.02 * k, 0.28 - 0.07 * k - 0.03 * ((2 * beat + high) % 1), 0.035 + 0.01 * k,
-                    WHITE)
+                _puff(
+                    brush,
+                    dome - 0.09 + 0.02 * k,
+                    0.28 - 0.07 * k - 0.03 * ((2 * beat + high) % 1),
+                    0.035 + 0.01 * k,
+                    WHITE,
+                )
     brush.box(0.01, 0.945, 0.99, 0.98, (120, 104, 92))
     brush.shape([(0.7, stack), (0.84, stack), (0.815, 0.29), (0.81, 0.42), (0.73, 0.42), (0.725, 0.29)], (52, 52, 60))
     brush.box(0.69, stack - 0.02, 0.85, stack + 0.025, trim, round=0.015)
-    brush.blob([(dome - 0.06, 0.43), (dome - 0.05, 0.34), (dome, 0.31), (dome + 0.05, 0.34), (dome + 0.06, 0.43)],
-        brass)
+    brush.blob(
+        [(dome - 0.06, 0.43), (dome - 0.05, 0.34), (dome, 0.31), (dome + 0.05, 0.34), (dome + 0.06, 0.43)], brass
+    )
     brush.box(0.3, 0.4, 0.93, 0.7, paint, round=0.05)
     brush.line([(0.34, 0.45), (0.88, 0.45)], shade(paint, 1.35), 0.024)
     for k in range(bands):
@@ -138,12 +158,16 @@ def _motorcycle(brush: Brush, rng: np.random.Generator, beat: float | None) -> N
         brush.line([(0.52, 0.82), (0.36, 0.88), (0.08, 0.82)], shade(chrome, 0.6), 0.07)
         brush.line([(0.52, 0.82), (0.36, 0.88), (0.08, 0.82)], chrome, 0.048)
         brush.blob([(0.05, 0.58), (0.12, 0.5), (0.26, 0.5), (0.4, 0.6), (0.24, 0.56), (0.1, 0.62)], paint)
-        brush.blob([(0.14, 0.42), (0.26, 0.43), (0.44, 0.42), (0.46, 0.5), (0.3, 0.55), (0.16, 0.51), (0.1, 0.46)],
-            seat)
+        brush.blob(
+            [(0.14, 0.42), (0.26, 0.43), (0.44, 0.42), (0.46, 0.5), (0.3, 0.55), (0.16, 0.51), (0.1, 0.46)], seat
+        )
         brush.blob([(0.4, 0.46), (0.48, 0.34), (0.62, 0.33), (0.69, 0.42), (0.6, 0.52), (0.44, 0.55)], paint)
         if flame:
-            brush.blob([(0.66, 0.4), (0.54, 0.39), (0.46, 0.46), (0.56, 0.45), (0.52, 0.5), (0.64, 0.46)],
-                (250, 190, 60), False)
+            brush.blob(
+                [(0.66, 0.4), (0.54, 0.39), (0.46, 0.46), (0.56, 0.45), (0.52, 0.5), (0.64, 0.46)],
+                (250, 190, 60),
+                False,
+            )
         else:
             brush.line([(0.47, 0.46), (0.65, 0.42)], shade(paint, 1.6), 0.022)
         brush.line([(0.65, 0.32), (0.6, bar + 0.05), (0.48, bar + 0.04)], (44, 44, 52), 0.04, smooth=True)
@@ -167,11 +191,25 @@ def _helicopter(brush: Brush, rng: np.random.Generator, beat: float | None) -> N
         brush.shape([(0.1, 0.42 + y), (0.48, 0.42 + y), (0.48, 0.64 + y), (0.12, 0.49 + y)], paint)
         brush.shape([(0.06, fin + y), (0.14, fin + y), (0.22, 0.43 + y), (0.11, 0.55 + y)], shade(paint, 0.8))
         brush.box(0.56, 0.12 + y, 0.61, 0.36 + y, dark)
-        brush.blob([(0.42, 0.34 + y), (0.6, 0.29 + y), (0.8, 0.33 + y), (nose, 0.5 + y), (nose, 0.66 + y),
-            (0.84, 0.79 + y), (0.54, 0.8 + y), (0.36, 0.7 + y), (0.34, 0.48 + y)], paint)
+        brush.blob(
+            [
+                (0.42, 0.34 + y),
+                (0.6, 0.29 + y),
+                (0.8, 0.33 + y),
+                (nose, 0.5 + y),
+                (nose, 0.66 + y),
+                (0.84, 0.79 + y),
+                (0.54, 0.8 + y),
+                (0.36, 0.7 + y),
+                (0.34, 0.48 + y),
+            ],
+            paint,
+        )
         brush.line([(0.37, 0.67 + y), (nose - 0.02, 0.67 + y)], stripe, 0.04)
-        brush.blob([(0.7, 0.38 + y), (0.8, 0.38 + y), (nose - 0.04, 0.52 + y), (nose - 0.05, 0.61 + y),
-            (0.7, 0.61 + y)], (176, 222, 240))
+        brush.blob(
+            [(0.7, 0.38 + y), (0.8, 0.38 + y), (nose - 0.04, 0.52 + y), (nose - 0.05, 0.61 + y), (0.7, 0.61 + y)],
+            (176, 222, 240),
+        )
         brush.box(0.47, 0.42 + y, 0.62, 0.6 + y, (176, 222, 240), round=0.03)
         brush.line([(0.76, 0.56 + y), (0.8, 0.43 + y)], WHITE, 0.02)
         turn = 30 if beat is None else 30 + 225 * beat
@@ -180,8 +218,9 @@ def _helicopter(brush: Brush, rng: np.random.Generator, beat: float | None) -> N
         with brush.turned(turn, 0.12, 0.42 + y):
             brush.line([(0.03, 0.42 + y), (0.21, 0.42 + y)], dark, 0.028)
         if beat is None:
-            brush.line([(0.18, 0.15), (0.36, 0.115), (0.585, 0.1), (0.82, 0.115), (0.97, 0.14)], dark, 0.035,
-                smooth=True)
+            brush.line(
+                [(0.18, 0.15), (0.36, 0.115), (0.585, 0.1), (0.82, 0.115), (0.97, 0.14)], dark, 0.035, smooth=True
+            )
         else:
             reach = 0.1 + 0.27 * abs(cos(2 * pi * beat))
             brush.oval(0.585, 0.09 + y, 0.385, 0.055, (222, 228, 234))
@@ -211,8 +250,10 @@ def _ambulance(brush: Brush, rng: np.random.Generator, beat: float | None) -> No
             brush.oval(x, 0.15, 0.03, 0.03, WHITE, False)
     y = hop
     brush.box(0.02, 0.21 + y, 0.7, 0.83 + y, body, round=0.03)
-    brush.shape([(0.66, 0.31 + y), (front, 0.31 + y), (0.92, 0.54 + y), (0.985, 0.6 + y), (0.985, 0.83 + y),
-        (0.66, 0.83 + y)], body)
+    brush.shape(
+        [(0.66, 0.31 + y), (front, 0.31 + y), (0.92, 0.54 + y), (0.985, 0.6 + y), (0.985, 0.83 + y), (0.66, 0.83 + y)],
+        body,
+    )
     brush.shape([(0.72, 0.36 + y), (front - 0.02, 0.36 + y), (0.88, 0.54 + y), (0.72, 0.54 + y)], (150, 206, 232))
     brush.line([(0.74, 0.5 + y), (0.78, 0.4 + y)], WHITE, 0.018)
     brush.box(0.025, 0.64 + y, 0.98, 0.73 + y, stripe, False)
@@ -256,8 +297,10 @@ def _boat(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
         brush.line([(0.78, 0.42 + y), (0.78, 0.1 + y)], (110, 84, 66), 0.026)
         brush.shape([(0.78, 0.1 + y), (0.92, 0.145 + y), (0.78, 0.2 + y)], flag)
         brush.shape([(0.34 + lean, 0.14 + y), (0.5 + lean, 0.14 + y), (0.52, 0.42 + y), (0.34, 0.42 + y)], funnel)
-        brush.shape([(0.34 + lean, 0.14 + y), (0.5 + lean, 0.14 + y), (0.505 + lean, 0.2 + y), (0.34 + lean, 0.2 + y)],
-            (50, 50, 58))
+        brush.shape(
+            [(0.34 + lean, 0.14 + y), (0.5 + lean, 0.14 + y), (0.505 + lean, 0.2 + y), (0.34 + lean, 0.2 + y)],
+            (50, 50, 58),
+        )
         brush.line([(0.355 + lean / 2, 0.28 + y), (0.5 + lean / 2, 0.28 + y)], WHITE, 0.04)
         brush.box(0.25, 0.37 + y, 0.7, 0.5 + y, cabin)
         brush.box(0.16, 0.48 + y, 0.78, 0.62 + y, shade(cabin, 0.93))
@@ -265,8 +308,10 @@ def _boat(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
             brush.box(x - 0.03, 0.4 + y, x + 0.03, 0.46 + y, (120, 190, 224), False)
         for x in np.linspace(0.24, 0.7, ports + 1):
             brush.oval(x, 0.55 + y, 0.032, 0.034, (120, 190, 224))
-        brush.shape([(0.03, 0.6 + y), (0.97, 0.56 + y), (0.91, 0.72 + y), (0.84, 0.93 + y), (0.14, 0.93 + y),
-            (0.05, 0.78 + y)], hull)
+        brush.shape(
+            [(0.03, 0.6 + y), (0.97, 0.56 + y), (0.91, 0.72 + y), (0.84, 0.93 + y), (0.14, 0.93 + y), (0.05, 0.78 + y)],
+            hull,
+        )
         brush.line([(0.05, 0.645 + y), (0.935, 0.615 + y)], WHITE, 0.026)
         brush.oval(0.88, 0.69 + y, 0.026, 0.028, (210, 212, 220))
     roll = 0 if beat is None else beat / 2

@@ -1,4 +1,5 @@
 """One synthesised voice per actor: 16 kHz, mono, float32. One module a group; `synth` says how a voice is made."""
+
 from __future__ import annotations
 
 import numpy as np

@@ -1,4 +1,5 @@
 """Voices of `actors.actions`. How one is made is told in `synth`."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -48,8 +49,13 @@ def _clapping(samples: int, beats: float, rng: np.random.Generator) -> np.ndarra
 def _hammering(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
     out = np.zeros(samples)
     base, decay = rng.uniform(1900, 2900), rng.uniform(9, 16)
-    clank = _ring(0.4, (base, 1.0, decay), (base * 1.37, 0.7, decay * 1.3), (base * 1.83, 0.6, decay * 1.5),
-        (base * 2.41, 0.4, decay * 2))
+    clank = _ring(
+        0.4,
+        (base, 1.0, decay),
+        (base * 1.37, 0.7, decay * 1.3),
+        (base * 1.83, 0.6, decay * 1.5),
+        (base * 2.41, 0.4, decay * 2),
+    )
     thud = _thud(0.25, rng.uniform(180, 240), rng.uniform(85, 120), 22)
     thud += 0.5 * _noise(0.25, 200, 900, rng) * np.exp(-times(0.25) * 45)
     for number, at in enumerate(beat_samples(samples, beats)):

@@ -1,4 +1,5 @@
 """Voices of `actors.animals`. How one is made is told in `synth`."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -79,8 +80,10 @@ def _duck(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
     t = np.linspace(0, 1, length)
     frequency = base * (1.15 - 0.35 * t) * (1 + 0.04 * rng.standard_normal(12).repeat(length // 12 + 1)[:length])
     harmonics = base * np.arange(1, int(6500 / base))
-    table = 0.04 + sum(g * np.exp(-(((harmonics - f) / w) ** 2))
-        for g, f, w in ((1, nose, 260), (0.8, 2.2 * nose, 330), (0.3, 3.3 * nose, 400)))
+    table = 0.04 + sum(
+        g * np.exp(-(((harmonics - f) / w) ** 2))
+        for g, f, w in ((1, nose, 260), (0.8, 2.2 * nose, 330), (0.3, 3.3 * nose, 400))
+    )
     turns = phase(frequency, length)
     quack = periodic(turns, table) * (0.45 + 0.55 * np.sin(np.pi * turns) ** 2) * np.clip(9 * t, 0, 1) * (1 - t) ** 0.5
     pair = rng.random() < 0.4

@@ -1,4 +1,5 @@
 """Voices of `actors.emotions`: one babble for all, and `MANNERS` of speaking. How one is made is told in `synth`."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from .synth import SAMPLE_RATE, Voice, add_at, beat_samples, envelope, gasp, pha
 @dataclass(frozen=True)
 class Manner:
     """Pitch is in semitones above the speaker's own, men's or women's."""
+
     tempo: tuple[float, float]  # syllables a second, from and to
     phrase: tuple[int, int]  # syllables between two breaths, from fewest to most
     pitch: float = 0.0
@@ -34,16 +36,84 @@ class Manner:
 MANNERS = {
     "neutral": Manner((3.6, 4.4), (7, 10)),
     "happy": Manner((4.8, 5.8), (5, 8), pitch=5, course=7, wander=2.5, glide=5, filled=0.9, tilt=-0.1, vowels="aaei"),
-    "sad": Manner((1.7, 2.1), (3, 5), pitch=-1, course=-4, wander=0.4, glide=-3.5, bend=1.4, tremble=(0.35, 4.5),
-        filled=0.92, attack=0.12, tilt=1.1, hiss=0, airy=0.25, sobs=3, vowels="uoou"),
-    "angry": Manner((4.6, 5.8), (6, 9), pitch=5, course=-2, wander=1.5, glide=-8, bend=1.6, filled=0.62, attack=0.006,
-        tilt=-0.6, drive=5, hiss=1.4, vowels="aaeo"),
-    "surprise": Manner((1.5, 2.0), (2, 3), pitch=9, course=2, wander=2, glide=15, bend=1.8, filled=0.8, attack=0.02,
-        tilt=0.1, hiss=0, airy=0.05, vowels="ooua"),
-    "disgust": Manner((1.0, 1.4), (9, 10), pitch=-1, course=0, wander=1.2, glide=-9, bend=0.8, filled=0.9, attack=0.08,
-        tilt=0.3, drive=1.5, creak=0.9, hiss=0.3, vowels="iu"),
-    "fear": Manner((5.4, 6.6), (4, 9), pitch=9, course=1.5, wander=1, glide=0, tremble=(1.3, 10), filled=0.95,
-        tilt=0, hiss=0.3, airy=0.2, sobs=2, vowels="eiia"),
+    "sad": Manner(
+        (1.7, 2.1),
+        (3, 5),
+        pitch=-1,
+        course=-4,
+        wander=0.4,
+        glide=-3.5,
+        bend=1.4,
+        tremble=(0.35, 4.5),
+        filled=0.92,
+        attack=0.12,
+        tilt=1.1,
+        hiss=0,
+        airy=0.25,
+        sobs=3,
+        vowels="uoou",
+    ),
+    "angry": Manner(
+        (4.6, 5.8),
+        (6, 9),
+        pitch=5,
+        course=-2,
+        wander=1.5,
+        glide=-8,
+        bend=1.6,
+        filled=0.62,
+        attack=0.006,
+        tilt=-0.6,
+        drive=5,
+        hiss=1.4,
+        vowels="aaeo",
+    ),
+    "surprise": Manner(
+        (1.5, 2.0),
+        (2, 3),
+        pitch=9,
+        course=2,
+        wander=2,
+        glide=15,
+        bend=1.8,
+        filled=0.8,
+        attack=0.02,
+        tilt=0.1,
+        hiss=0,
+        airy=0.05,
+        vowels="ooua",
+    ),
+    "disgust": Manner(
+        (1.0, 1.4),
+        (9, 10),
+        pitch=-1,
+        course=0,
+        wander=1.2,
+        glide=-9,
+        bend=0.8,
+        filled=0.9,
+        attack=0.08,
+        tilt=0.3,
+        drive=1.5,
+        creak=0.9,
+        hiss=0.3,
+        vowels="iu",
+    ),
+    "fear": Manner(
+        (5.4, 6.6),
+        (4, 9),
+        pitch=9,
+        course=1.5,
+        wander=1,
+        glide=0,
+        tremble=(1.3, 10),
+        filled=0.95,
+        tilt=0,
+        hiss=0.3,
+        airy=0.2,
+        sobs=2,
+        vowels="eiia",
+    ),
 }
 
 

@@ -1,4 +1,5 @@
 """Voices of `actors.household`. How one is made is told in `synth`."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -11,8 +12,16 @@ def _bell(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
     base = rng.uniform(320, 620)
     t = times(2.0)
     strike = np.zeros(len(t))
-    for ratio, strength, decay in ((0.5, 0.5, 1.2), (1, 1, 1.6), (1.19, 0.8, 2.0), (1.5, 0.4, 2.5), (2, 0.9, 2.6),
-        (2.74, 0.6, 4), (3.76, 0.4, 6), (5.4, 0.3, 9)):
+    for ratio, strength, decay in (
+        (0.5, 0.5, 1.2),
+        (1, 1, 1.6),
+        (1.19, 0.8, 2.0),
+        (1.5, 0.4, 2.5),
+        (2, 0.9, 2.6),
+        (2.74, 0.6, 4),
+        (3.76, 0.4, 6),
+        (5.4, 0.3, 9),
+    ):
         strike += strength * np.sin(2 * np.pi * base * ratio * t) * np.exp(-decay * t)
     for at in beat_samples(samples, beats):
         add_at(out, at, strike * rng.uniform(0.85, 1.0))
@@ -35,8 +44,13 @@ def _telephone(samples: int, beats: float, rng: np.random.Generator) -> np.ndarr
     out = np.zeros(samples)
     base, apart = rng.uniform(820, 1250), rng.uniform(1.17, 1.3)
     t = times(0.3)
-    bells = [sum(s * np.sin(2 * np.pi * base * pitch * r * t) * np.exp(-d * t)
-        for r, s, d in ((1, 1.0, 12), (2.52, 0.5, 18), (4.3, 0.25, 30))) for pitch in (1, apart)]
+    bells = [
+        sum(
+            s * np.sin(2 * np.pi * base * pitch * r * t) * np.exp(-d * t)
+            for r, s, d in ((1, 1.0, 12), (2.52, 0.5, 18), (4.3, 0.25, 30))
+        )
+        for pitch in (1, apart)
+    ]
     for number, at in enumerate(beat_samples(samples, rng.uniform(19, 25))):
         if at * beats / SAMPLE_RATE % 1 < 0.68:
             add_at(out, at, bells[number % 2])

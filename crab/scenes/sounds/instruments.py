@@ -1,4 +1,5 @@
 """Voices of `actors.instruments`. How one is made is told in `synth`."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -107,8 +108,10 @@ def _flute(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
     t = np.arange(samples) / SAMPLE_RATE
     note, beat = np.minimum((t * beats).astype(int), len(starts) - 1), t * beats % 1
     vibrato = np.sin(2 * np.pi * rng.uniform(4.5, 6) * t)
-    tone = periodic(phase(base * 2 ** (steps[note] / 12) * (1 + 0.006 * vibrato), samples),
-        np.array([1, rng.uniform(0.3, 0.5), 0.16, 0.05, 0.02]))
+    tone = periodic(
+        phase(base * 2 ** (steps[note] / 12) * (1 + 0.006 * vibrato), samples),
+        np.array([1, rng.uniform(0.3, 0.5), 0.16, 0.05, 0.02]),
+    )
     blown = np.clip(beat / beats / 0.05, 0, 1) * np.clip((1 - beat) / beats / 0.04, 0.12, 1)
     breath = bandpass(rng.standard_normal(samples), 1800, 6500)
     return tone * blown * (1 + 0.18 * vibrato) + breath * (0.12 + 0.3 * np.exp(-beat / beats * 40))
@@ -137,8 +140,14 @@ def _xylophone(samples: int, beats: float, rng: np.random.Generator) -> np.ndarr
     steps = MAJOR[rng.integers(0, len(MAJOR), 6)]
     bars = []
     for frequency in base * 2 ** (steps / 12):
-        bars.append(knock + sum(strength * np.sin(2 * np.pi * frequency * r * t) * np.exp(-decay * t)
-            for r, strength, decay in ((1, 1.0, 14), (ratio, 0.5, 32), (5.4, 0.2, 60)) if frequency * r < 7800))
+        bars.append(
+            knock
+            + sum(
+                strength * np.sin(2 * np.pi * frequency * r * t) * np.exp(-decay * t)
+                for r, strength, decay in ((1, 1.0, 14), (ratio, 0.5, 32), (5.4, 0.2, 60))
+                if frequency * r < 7800
+            )
+        )
     for number, at in enumerate(beat_samples(samples, beats)):
         add_at(out, at, bars[number % 6] * rng.uniform(0.75, 1.0))
     return out

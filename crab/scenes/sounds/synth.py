@@ -4,6 +4,7 @@ A voice is a function of the number of samples, its tempo (beats a second) and a
 timbre. It keeps the tempo that the drawing keeps too, so that a stick lands when the drum is heard: whole beats are when
 it strikes.
 """
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -15,8 +16,13 @@ import scipy
 SAMPLE_RATE = 16000
 SINES = np.sin(2 * np.pi * np.outer(np.arange(1024) / 1024, np.arange(1, 129)))  # (place in the period, harmonic)
 MAJOR = np.array([0, 2, 4, 5, 7, 9, 11, 12])
-VOWELS = {"a": (750, 1200, 2500), "e": (500, 1850, 2500), "i": (300, 2250, 3000),
-          "o": (480, 850, 2450), "u": (330, 750, 2300)}
+VOWELS = {
+    "a": (750, 1200, 2500),
+    "e": (500, 1850, 2500),
+    "i": (300, 2250, 3000),
+    "o": (480, 850, 2450),
+    "u": (330, 750, 2300),
+}
 
 
 @dataclass(frozen=True)

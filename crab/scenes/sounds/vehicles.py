@@ -1,4 +1,5 @@
 """Voices of `actors.vehicles`. How one is made is told in `synth`."""
+
 from __future__ import annotations
 
 import numpy as np
