@@ -7,3 +7,8 @@ weights, `answer` reads the text, `segment` draws masks, and `ask` does all of t
 
 class CrabError(Exception):
     """Something the person can put right; the message is a sentence that says how."""
+
+
+def shortened(typed: str) -> str:
+    """What was typed, to be told again in a sentence: not all of it, and half a character as a question mark."""
+    return (typed if len(typed) <= 40 else f"{typed[:40]}…").encode(errors="replace").decode()

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import logging
 import os
 import signal
 import sys
@@ -22,6 +23,7 @@ from tqdm import tqdm
 from crab import CrabError, tasks, trace
 
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")  # its advice is for who writes models, not for who asks them
+logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # where it is there, it advises on kernels when imported
 
 ASSETS = Path(__file__).parent.parent / "assets"
 DEFAULT_MODEL = os.environ.get("CRAB_MODEL") or str(ASSETS / "crab-mini")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -150,54 +150,65 @@ def typed(times: Stretches) -> str:
     return ", ".join(f"{start}-{end}" for start, end in times)
 
 
-def of_form(backdrop: str, seed: int, *fields: object) -> Scene:
-    """`compose`, from the fields of its rows one after the other, as a page has them."""
-    return compose(backdrop, [Row(*fields[at : at + 6]) for at in range(0, len(fields), 6)], seed)
+@dataclass(frozen=True)
+class Form:
+    """A form as a page holds it: a backdrop, its look, and rows, of which some may be empty."""
+
+    backdrop: str
+    seed: int
+    rows: tuple[Row, ...]
+
+    @classmethod
+    def of(cls, values: Sequence[object]) -> Form:
+        """From backdrop, seed and the fields of its rows one after the other; the opposite of `values`."""
+        backdrop, seed, *cells = values
+        width = len(fields(Row))
+        return cls(backdrop, seed, tuple(Row(*cells[at : at + width]) for at in range(0, len(cells), width)))
+
+    @property
+    def values(self) -> list[object]:
+        return [self.backdrop, self.seed, *(value for row in self.rows for value in vars(row).values())]
+
+    def scene(self) -> Scene:
+        """What the form describes; raises CrabError as `compose` does."""
+        return compose(self.backdrop, self.rows, self.seed)
 
 
-def of_link(link: str) -> tuple[list[object], Scene]:
-    """The fields of a form as a link carries them, a list in JSON, and their scene.
+def to_link(form: Form) -> str:
+    """A form as a link carries it: a list in JSON, which `of_link` reads."""
+    return json.dumps(form.values, separators=(",", ":"))
+
+
+def of_link(link: str) -> Form:
+    """The form that a link carries, whose scene can be drawn.
 
     Raises CrabError where that is no form of ours: whoever wrote the link may have written anything.
     """
     try:
         values = json.loads(link)
-        backdrop, seed, *fields = values
-        rows = [fields[at : at + 6] for at in range(0, len(fields), 6)]
-        if not (
-            isinstance(values, list)
-            and isinstance(backdrop, str)
-            and _counts(seed)
-            and len(rows) == MOST
-            and all(map(_is_row, rows))
-        ):
+        if not isinstance(values, list):
             raise ValueError("not the fields of a form")
-        return values, of_form(*values)
+        form = Form.of(values)
+        right = isinstance(form.backdrop, str) and _counts(form.seed) and len(form.rows) == MOST
+        if not (right and form.values == values and all(map(_is_row, form.rows))):
+            raise ValueError("not the fields of a form")
+        form.scene()
+        return form
     except (ValueError, TypeError, RecursionError, CrabError):
         raise CrabError("The link does not name a scene that can be drawn: open the page without it.") from None
 
 
-def _is_row(fields: list[object]) -> bool:
-    if len(fields) != 6:
-        return False
-    actor, place, size, seen, heard, look = fields
-    words = isinstance(actor, str) and all(text is None or isinstance(text, str) for text in (seen, heard))
-    return words and all(_counts(number) and 0 <= number <= 100 for number in (place, size)) and _counts(look)
+def _is_row(row: Row) -> bool:
+    words = isinstance(row.actor, str) and all(text is None or isinstance(text, str) for text in (row.seen, row.heard))
+    return words and all(_counts(n) and 0 <= n <= 100 for n in (row.place, row.size)) and _counts(row.look)
 
 
 def _counts(number: object) -> bool:
     return type(number) in (int, float) and abs(number) < MOST_LOOK  # which no NaN is
 
 
-def as_form(seed: int) -> list[object]:
-    """`surprise`, as `of_form` takes it: backdrop, seed, and the fields of `MOST` rows."""
-    backdrop, rows, look = surprise(seed)
-    rows += [Row()] * (MOST - len(rows))
-    return [backdrop, look, *(field for row in rows for field in vars(row).values())]
-
-
-def surprise(seed: int) -> tuple[str, list[Row], int]:
-    """A form that is filled in: (backdrop, rows, seed), near the scene that `script.write` makes of this seed."""
+def surprise(seed: int) -> Form:
+    """A form with `MOST` rows that is filled in near the scene that `script.write` makes of this seed."""
     scene = script.write(seed)
     rows = [
         Row(
@@ -210,7 +221,8 @@ def surprise(seed: int) -> tuple[str, list[Row], int]:
         )
         for part in scene.parts
     ]
-    return scene.background.kind, rows, scene.background.seed % LOOKS
+    rows += [Row()] * (MOST - len(rows))
+    return Form(scene.background.kind, scene.background.seed % LOOKS, tuple(rows))
 
 
 def changes(before: Scene, now: Scene) -> list[str]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from crab import CrabError
+from crab import CrabError, shortened
 
 SYSTEM = (
     "You are Qwen, a virtual human developed by the Qwen Team, Alibaba Group, capable of perceiving auditory and "
@@ -222,6 +222,13 @@ FAMILIES: dict[str, Family] = {
 # The published way to write the options of avqa_thu: a Python list, printed.
 _OPTIONS = ", options:"
 _BAR = re.compile(r"(?<!<)\|(?!>)")  # between question and options; those of a marker such as <|im_end|> are text
+
+
+def task_named(name: str) -> Task:
+    """A dataset's task, or the one its family asks by default. Raises CrabError where there is neither."""
+    if not isinstance(name, str) or name not in (*FAMILIES, *TASKS):
+        raise CrabError(f"There is no task {shortened(str(name))}: choose one of {', '.join((*FAMILIES, *TASKS))}.")
+    return TASKS[FAMILIES[name].default if name in FAMILIES else name]
 
 
 def instruction(task: Task, question: str = "") -> str:

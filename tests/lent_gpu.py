@@ -33,7 +33,7 @@ from crab.answer import Box
 from crab.ask import ask
 from crab.ilora import Intervention
 from crab.media import open_clip
-from crab.page import zerogpu
+from crab.page import answering, zerogpu
 from crab.routing import effects
 from crab.tasks import TASKS
 
@@ -64,7 +64,7 @@ def borrowed() -> int:
 
 
 packing.init, packing.move = lambda uuid: None, unpack
-app.ask = ask = partial(ask, max_new_tokens=24)
+answering.ask = ask = partial(ask, max_new_tokens=24)
 
 crab, segmenter = app.load()
 page = app.build(crab, segmenter)

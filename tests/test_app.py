@@ -1,4 +1,4 @@
-"""The page asked by a program: gradio_client against the real page with crab-mini, and its parts by themselves."""
+"""The page asked by a program, gradio_client against the real page with crab-mini, and its parts by themselves."""
 
 from __future__ import annotations
 
@@ -17,20 +17,29 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
 
-import app
+import app  # noqa: F401  imports spaces before torch
 from crab import CrabError, compose
 from crab.answer import parse
-from crab.ask import LOOKED_AT
-from crab.media import frame_at, open_clip
+from crab.ask import LOOKED_AT, Result
+from crab.ilora import Intervention
+from crab.media import Clip, frame_at, open_clip
+from crab.page import composer
+from crab.page import form as forms
+from crab.page import page as pages
+from crab.page.composing import Card
+from crab.page.files import FILM, filmed, listed_examples
+from crab.page.form import MEDIA, SHOWN, Asked, answered_before, lacking, linked, told_of_length, whole_second
+from crab.page.parts import OPEN, ROOT, sentences
+from crab.page.runs import KEPT, KEPT_BYTES, keep, names, still_here, weight
 from crab.scenes import render, script
 from crab.segment import GrabCut
-from crab.tasks import FAMILIES, TASKS
+from crab.tasks import FAMILIES, TASKS, task_named
 from crab.trace import load as load_npz
 
 
 @pytest.fixture(scope="module")
 def page(mini):
-    page = app.build(mini, GrabCut())
+    page = pages.build(mini, GrabCut())
     page.launch(prevent_thread_lock=True, quiet=True)
     yield page
     page.close()
@@ -112,7 +121,7 @@ def test_what_is_too_long_is_said_before_it_is_queued(page, client, clip):
 
 
 def test_what_belongs_to_a_visitor_goes_soon_after_they_have_left(page, client, monkeypatch):
-    monkeypatch.setattr(app, "LEFT", 1)
+    monkeypatch.setattr(pages, "LEFT", 1)
     runs = next(block for block in page.blocks.values() if isinstance(block, gr.State) and block.value == [])
     with httpx.stream("GET", f"{page.local_url}gradio_api/heartbeat/somebody", timeout=30) as there:
         lines = there.iter_lines()  # which closes the stream when it goes
@@ -130,7 +139,7 @@ def test_what_belongs_to_a_visitor_goes_soon_after_they_have_left(page, client, 
 @pytest.mark.parametrize("name", [None, 5, ["avqa"], "sing", "x" * 4000])
 def test_a_task_that_there_is_not_is_said(name):
     with pytest.raises(CrabError, match="There is no task") as refused:
-        app.task_named(name)
+        task_named(name)
     assert len(str(refused.value)) < 400
 
 
@@ -140,7 +149,7 @@ def test_programs_see_five_documented_ways_to_ask_and_nothing_else(client):
     for endpoint in endpoints.values():
         assert endpoint["description"].startswith("Ask")
         files = [given["example_input"]["path"] for given in endpoint["parameters"] if given["component"] == "File"]
-        assert files and all((app.ASSETS.parent / file).is_file() for file in files)
+        assert files and all((ROOT / file).is_file() for file in files)
 
 
 @pytest.mark.parametrize("name", ["ask", "ask_picture", "ask_pair", "ask_changed", "draw"])
@@ -209,6 +218,12 @@ def long(tmp_path_factory):
     return path
 
 
+def on_form(*, source="video", task="avqa", question="", second="", **media) -> Asked:
+    """A form on which this is chosen and given."""
+    wordings = {name: family.default for name, family in FAMILIES.items()} | {TASKS[task].family: task}
+    return Asked(source, TASKS[task].family, wordings, dict.fromkeys(MEDIA) | media, question, second, False)
+
+
 @pytest.mark.parametrize(("asked", "lacks"), [
     ({}, {"video", "question"}),
     ({"video": True}, {"question"}),
@@ -217,82 +232,89 @@ def long(tmp_path_factory):
     ({"source": "picture", "sound": True, "question": "What?"}, {"picture"}),
     ({"source": "picture", "picture": True, "question": "What?"}, set()),
     ({"source": "file", "question": "What?"}, {"file"}),
-    ({"video": True, "question": "What barks?", "question_as": "avqa_thu"}, {"question"}),
-    ({"video": True, "question": "What barks? | a dog; a seal", "question_as": "avqa_thu"}, set()),
-    ({"video": True, "family": "captioning"}, set()),
-    ({"video": True, "family": "grounding", "second": "soon"}, {"second"}),
-    ({"video": True, "family": "grounding", "grounding_as": "ref_avs"}, {"question"}),
-    ({"video": True, "family": "matching"}, {"other_video"}),
-    ({"source": "sound", "family": "matching", "matching_as": "v2a"}, {"video", "other_sound"}),
-    ({"video": True, "other_video": True, "family": "matching", "second": "soon"}, set()),
+    ({"video": True, "question": "What barks?", "task": "avqa_thu"}, {"question"}),
+    ({"video": True, "question": "What barks? | a dog; a seal", "task": "avqa_thu"}, set()),
+    ({"video": True, "task": "avcap"}, set()),
+    ({"video": True, "task": "s4", "second": "soon"}, {"second"}),
+    ({"video": True, "task": "ref_avs"}, {"question"}),
+    ({"video": True, "task": "a2v"}, {"other_video"}),
+    ({"source": "sound", "task": "v2a"}, {"video", "other_sound"}),
+    ({"video": True, "other_video": True, "task": "a2v", "second": "soon"}, set()),
 ])  # fmt: skip
 def test_the_form_says_what_it_lacks_where_it_lacks_it(tmp_path, asked, lacks):
-    form = dict.fromkeys(app.INPUTS) | {f"{name}_as": family.default for name, family in FAMILIES.items()}
-    form |= {"source": "video", "family": "question", "question": "", "second": ""} | asked
-    told = app.lacking(form, str(tmp_path))
+    told = lacking(on_form(**asked), str(tmp_path))
     assert told.keys() == lacks and all(told.values())
 
 
 def test_only_files_in_gradios_folder_are_looked_at_before_the_queue(tmp_path, long):
     for path in (long, Path("/etc/hostname"), "\0", "a" * 5000, "http://127.0.0.1:1/a.mp4", 5):
-        assert app.told_of_length({"path": path if isinstance(path, int) else str(path)}, str(tmp_path)) is None
-    assert "longer than 300 s" in app.told_of_length({"path": str(long)}, str(long.parent))
+        assert told_of_length({"path": path if isinstance(path, int) else str(path)}, str(tmp_path)) is None
+    assert "longer than 300 s" in told_of_length({"path": str(long)}, str(long.parent))
 
 
 def test_every_state_of_a_visitor_is_let_go_in_time(page):
     states = [block for block in page.blocks.values() if isinstance(block, gr.State)]
-    assert len(states) == 4 and all(state.time_to_live == app.OPEN for state in states)
+    assert len(states) == 4 and all(state.time_to_live == OPEN for state in states)
 
 
 @pytest.fixture
 def runs(scene_clip):
-    """A form, and the run that answered it."""
-    form = dict.fromkeys(app.INPUTS) | {f"{name}_as": family.default for name, family in FAMILIES.items()}
-    form |= {"source": "video", "family": "question", "question": "What?", "second": "", "video": str(scene_clip)}
-    return form, [app.Result(app.open_clip(scene_clip), TASKS["avqa"], "What?", "", "", done=True)]
+    """What is on a form, and the run that answered it."""
+    asked = on_form(question="What?", video=str(scene_clip))
+    return asked, [Result(open_clip(scene_clip), TASKS["avqa"], "What?", "", "", done=True)]
 
 
 def test_the_same_clip_and_question_have_been_answered_before(runs, scene_clip, tmp_path):
-    form, runs = runs
+    asked, runs = runs
     again = tmp_path / "again.mp4"
     again.write_bytes(scene_clip.read_bytes())
-    assert app.answered_before(runs, form) == 0
-    assert app.answered_before(runs, form | {"video": str(again)}) == 0
-    assert app.answered_before(runs, form | {"source": "file", "file": str(again)}) == 0
+    assert answered_before(runs, asked) == 0
+    assert answered_before(runs, on_form(question="What?", video=str(again))) == 0
+    assert answered_before(runs, on_form(source="file", question="What?", file=str(again))) == 0
 
 
 def test_what_differs_in_anything_has_not(runs, scene_clip, tmp_path):
-    form, [run] = runs
+    asked, [run] = runs
     other = tmp_path / scene_clip.name  # the same name, length and size of picture
     render.write_clip(script.write(6), other, size=(160, 120))
-    for change in ({"video": str(other)}, {"question": "Where?"}, {"question_as": "avqa_thu"}, {"video": None}):
-        assert app.answered_before([run], form | change) is None
-    for change in ({"intervention": app.Intervention("mute", (0,))}, {"done": False}, {"other": run.clip}):
-        assert app.answered_before([dataclasses.replace(run, **change)], form) is None
-    at = {"family": "grounding", "grounding_as": "s4", "second": "2"}
+    for change in ({"video": str(other)}, {"question": "Where?"}, {"task": "avqa_thu"}, {"video": None}):
+        assert answered_before([run], on_form(**{"question": "What?", "video": str(scene_clip)} | change)) is None
+    for change in ({"intervention": Intervention("mute", (0,))}, {"done": False}, {"other": run.clip}):
+        assert answered_before([dataclasses.replace(run, **change)], asked) is None
+    at = {"task": "s4", "question": "What?", "video": str(scene_clip)}
     seen = dataclasses.replace(run, task=TASKS["s4"], clip=dataclasses.replace(run.clip, frame=2))
-    assert app.answered_before([seen], form | at) == 0
-    assert app.answered_before([seen], form | at | {"second": "3"}) is None
+    assert answered_before([seen], on_form(second="2", **at)) == 0
+    assert answered_before([seen], on_form(second="3", **at)) is None
 
 
 def test_a_clip_that_was_let_go_is_asked_again(runs, tmp_path):
-    form, [run] = runs
+    asked, [run] = runs
     gone = dataclasses.replace(run, clip=dataclasses.replace(run.clip, video=tmp_path / "gone.mp4"))
-    assert app.answered_before([gone], form) is None
+    assert answered_before([gone], asked) is None
+
+
+def test_the_values_of_the_form_are_read_by_the_names_of_its_inputs():
+    with gr.Blocks():
+        form = forms.lay_out()
+    asked = Asked.of([field.label for field in form.inputs])
+    assert (asked.source, asked.family, asked.question) == ("What do you have?", "What to ask", "Your question")
+    assert set(asked.wordings.values()) == {"Dataset"} and asked.wordings.keys() == FAMILIES.keys()
+    assert asked.media == {name: field.label for name, field in form.media.items()} and len(asked.media) == 6
+    assert asked.second == "At which second?"
 
 
 @pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
 def test_the_form_shows_what_a_task_needs(task):
     with gr.Blocks():
-        f = app.form()
-    shown = app.form_updates(f, {"source": "video", "family": task.family, f"{task.family}_as": task.name})
+        form = forms.lay_out()
+    shown = form.updates("video", task)
 
-    assert shown[f.question]["visible"] == bool(task.needs)
-    assert shown[f.second]["visible"] == (task.family == "grounding")
-    assert shown[f.video]["visible"]
-    assert shown[f.other_video]["visible"] == (task.name == "a2v")
-    assert shown[f.other_sound]["visible"] == (task.name == "v2a")
-    assert shown[getattr(f, f"{task.family}_as")]["visible"]
+    assert shown[form.question]["visible"] == bool(task.needs)
+    assert shown[form.second]["visible"] == (task.family == "grounding")
+    assert shown[form.media["video"]]["visible"]
+    assert shown[form.media["other_video"]]["visible"] == (task.name == "a2v")
+    assert shown[form.media["other_sound"]]["visible"] == (task.name == "v2a")
+    assert shown[form.wordings[task.family]]["visible"]
 
 
 @pytest.mark.parametrize(
@@ -301,130 +323,114 @@ def test_the_form_shows_what_a_task_needs(task):
 )
 def test_the_form_shows_the_inputs_of_a_source(source, inputs):
     with gr.Blocks():
-        f = app.form()
-    shown = app.form_updates(f, {"source": source, "family": "question", "question_as": "avqa"})
-    assert {name for name in ("video", "sound", "picture", "file") if shown[getattr(f, name)]["visible"]} == inputs
+        form = forms.lay_out()
+    shown = form.updates(source, TASKS["avqa"])
+    assert {name for name in ("video", "sound", "picture", "file") if shown[form.media[name]]["visible"]} == inputs
 
 
 def test_what_a_person_can_put_right_keeps_its_sentence():
-    with pytest.raises(gr.Error) as shown, app.sentences():
+    with pytest.raises(gr.Error) as shown, sentences():
         raise CrabError("Rock & roll.mp4 has no sound: give another.")
     assert shown.value.message == "Rock &amp; roll.mp4 has no sound: give another."  # Gradio shows it as HTML
 
 
 def test_what_nobody_foresaw_goes_to_the_log_and_not_to_the_page(caplog):
-    with pytest.raises(gr.Error) as shown, app.sentences():
+    with pytest.raises(gr.Error) as shown, sentences():
         raise KeyError("/home/somebody/weights")
     assert "somebody" not in shown.value.message and shown.value.message.endswith(".")
     assert "somebody" in caplog.text
 
 
 def test_a_second_is_a_whole_number_or_nothing():
-    assert app.whole_second("") is None and app.whole_second("3") == 3
+    assert whole_second("") is None and whole_second("3") == 3
     for typed in ("3.5", "-1", "9" * 5000):
         with pytest.raises(CrabError, match="whole number") as refused:
-            app.whole_second(typed)
+            whole_second(typed)
         assert len(str(refused.value)) < 200
 
 
 def test_every_example_that_ships_is_there():
-    for example in app.listed_examples():
+    for example in listed_examples():
         assert all(file.is_file() for file in example.files.values()) and example.task.name in TASKS
-        needed = app.SHOWN[example.task.name if example.task.family == "matching" else "video"][0]
+        needed = SHOWN[example.task.name if example.task.family == "matching" else "video"][0]
         assert example.files.keys() == needed
 
 
 def test_only_an_example_has_a_link_that_others_can_follow(tmp_path):
-    examples = app.listed_examples()
+    examples = listed_examples()
     files = {name: str(file) for name, file in examples[0].files.items()}
     name = examples[0].files["video"].name
-    asked = {
-        "source": "video",
-        "family": "question",
-        "question_as": "avqa",
-        "question": "How many?",
-        "second": "",
-        **files,
-    }
-    assert app.linked(examples, asked) == f"?clip={name}&task=avqa&question=How+many%3F"
+    asked = {"question": "How many?", **files}
+    assert linked(examples, on_form(**asked)) == f"?clip={name}&task=avqa&question=How+many%3F"
     other = tmp_path / name  # the name alone makes no example
     other.write_bytes(b"another film")
-    assert app.linked(examples, asked | {"video": str(other)}) == ""
-    assert app.linked(examples, asked | {"source": "sound"}) == ""
+    assert linked(examples, on_form(**asked | {"video": str(other)})) == ""
+    assert linked(examples, on_form(source="sound", **asked)) == ""
 
 
 def test_a_pair_has_a_link_with_all_its_files_only():
-    examples = app.listed_examples()
+    examples = listed_examples()
     pair = next(example for example in examples if example.task.family == "matching")
-    asked = {
-        "source": "video",
-        "family": "matching",
-        "matching_as": pair.task.name,
-        "question": "",
-        "second": "",
-        **{name: str(file) for name, file in pair.files.items()},
-    }
-    assert app.linked(examples, asked) == f"?clip={pair.files['video'].name}&task={pair.task.name}"
-    assert app.linked(examples, asked | {"sound": None}) == ""
+    files = {name: str(file) for name, file in pair.files.items()}
+    asked = {"task": pair.task.name, **files}
+    assert linked(examples, on_form(**asked)) == f"?clip={pair.clip}&task={pair.task.name}"
+    assert linked(examples, on_form(**asked | {"sound": None})) == ""
 
 
 def test_a_run_is_named_by_its_task_and_what_was_changed():
-    run = app.Result(None, TASKS["avqa"], "", "", "")
-    assert app.named(run, 0) == "1 · avqa · as it is"
-    assert app.named(dataclasses.replace(run, intervention=app.Intervention("mute", (1,))), 2) == (
-        "3 · avqa · head 2 muted"
-    )
+    run = Result(None, TASKS["avqa"], "", "", "")
+    changed = dataclasses.replace(run, intervention=Intervention("mute", (1,)))
+    assert names([run, run, changed]) == ["1 · avqa · as it is", "2 · avqa · as it is", "3 · avqa · head 2 muted"]
 
 
 def test_only_the_last_runs_are_kept():
-    s, runs = SimpleNamespace(runs="runs", source="source"), []
-    for number in range(app.KEPT + 2):
-        runs = app.kept(s, runs, app.Result(None, TASKS["avqa"], str(number), "", ""))["runs"]
-    assert [run.question for run in runs] == [str(number) for number in range(2, app.KEPT + 2)]
+    runs = []
+    for number in range(KEPT + 2):
+        runs = keep(runs, Result(None, TASKS["avqa"], str(number), "", ""))
+    assert [run.question for run in runs] == [str(number) for number in range(2, KEPT + 2)]
 
 
 def test_runs_that_weigh_much_leave_room_for_fewer_others():
-    s, runs = SimpleNamespace(runs="runs", source="source"), []
+    runs = []
     large = np.zeros((LOOKED_AT, LOOKED_AT, 3), np.uint8)
     heavy = np.zeros((100, 50_000, 3), np.float32)
     for number in range(5):
         trace = SimpleNamespace(weights=heavy, tokens=())
-        run = app.Result(None, TASKS["s4"], str(number), "", "", frame=large, routing={"language": trace})
-        runs = app.kept(s, runs, run)["runs"]
-        assert runs[-1] is run and sum(map(app.weight, runs)) <= app.KEPT_BYTES
-    assert len(runs) == app.KEPT_BYTES // (large.nbytes + heavy.nbytes) > 1
+        run = Result(None, TASKS["s4"], str(number), "", "", frame=large, routing={"language": trace})
+        runs = keep(runs, run)
+        assert runs[-1] is run and sum(map(weight, runs)) <= KEPT_BYTES
+    assert len(runs) == KEPT_BYTES // (large.nbytes + heavy.nbytes) > 1
 
 
 def test_a_run_that_was_let_go_is_said():
     with pytest.raises(CrabError, match="no longer kept"):
-        app.still_here(None)
+        still_here(None)
 
 
-def test_a_row_of_the_composer_has_the_fields_of_a_row_in_their_order():
-    row = compose.Row("dog", 20, 40, "0-10", "2-6", 7)
+def test_the_composer_lays_out_the_rows_of_a_form_in_the_order_of_their_fields():
     with gr.Blocks():
-        r = app.actor_row(0, row)
-    assert tuple(field.value for field in app.row_fields(r)) == dataclasses.astuple(row)
+        laid = composer.lay_out("")
+    assert compose.Form.of([field.value for field in laid.inputs]) == compose.surprise(composer.FIRST)
 
 
 def test_a_film_is_made_once_for_a_scene_and_anew_for_another(tmp_path):
     scene, other = (compose.compose("room", [compose.Row("dog", heard=heard)], 1) for heard in ("", "0-3"))
-    shown = app.filmed(scene, None, str(tmp_path))
-    assert app.filmed(scene, shown, str(tmp_path)) is shown
-    assert app.filmed(other, shown, str(tmp_path))[1] != shown[1]
-    clip = app.open_clip(shown[1])
-    assert (clip.width, clip.height) == app.FILM and clip.duration == pytest.approx(10, abs=0.2) and clip.audio
+    shown = filmed(scene, None, str(tmp_path))
+    assert filmed(scene, shown, str(tmp_path)) is shown
+    assert filmed(other, shown, str(tmp_path))[1] != shown[1]
+    clip = open_clip(shown[1])
+    assert (clip.width, clip.height) == FILM and clip.duration == pytest.approx(10, abs=0.2) and clip.audio
 
 
 def test_the_card_holds_the_answer_beside_the_truth_and_judges_when_it_is_over():
     scene = compose.compose("room", [compose.Row("dog", heard="2-6")], 1)
     question = next(q for q in compose.asked(scene).values() if q.question.startswith("How many objects are sounding"))
-    clip = app.Clip("scene.mp4", duration=10.0)
+    clip = Clip("scene.mp4", duration=10.0)
     for done in (False, True):
         answer = parse("<answer> two </answer>", TASKS["avqa"])
-        result = app.Result(clip, TASKS["avqa"], question.question, "crab-mini", "", answer.text, answer, done=done)
-        last = SimpleNamespace(scene=scene, question=question, result=result, changed=["dog heard never → 2-6"])
-        html = app.compared(last)
+        result = Result(clip, TASKS["avqa"], question.question, "crab-mini", "", answer.text, answer, done=done)
+        card = Card(scene, question, result, ["dog heard never → 2-6"])
+        html = card.html()
         assert "two" in html and "one" in html and "dog heard" in html
         assert ("Wrong: it is one, not two." in html) == done
-        assert "dog heard" not in app.compared(app.earlier(last))
+        assert "dog heard" not in dataclasses.replace(card, changed=()).html()

@@ -117,8 +117,9 @@ def test_changing_one_thing_changes_nothing_else():
 
 @pytest.mark.parametrize("seed", range(20))
 def test_a_surprise_is_a_scene_and_the_form_says_it_all(seed):
-    made = compose.compose(*compose.surprise(seed))
-    assert made == compose.of_form(*compose.as_form(seed))
+    form = compose.surprise(seed)
+    made = form.scene()
+    assert compose.Form.of(form.values) == form and len(form.rows) == compose.MOST
     assert made.parts and any(part.heard for part in made.parts)
 
 
@@ -191,7 +192,7 @@ def verdict(dataset: str, said: str, meant: str):
 
 @pytest.mark.parametrize("seed", range(8))
 def test_the_truth_is_right_about_every_question(seed):
-    for asked in compose.asked(compose.compose(*compose.surprise(seed))).values():
+    for asked in compose.asked(compose.surprise(seed).scene()).values():
         truth, grammar = compose.truth(asked, SIZE), TASKS[asked.dataset].grammar
         assert compose.judge(truth, truth, grammar).sign == ("–" if grammar == "text" else "✓"), asked
 
@@ -227,8 +228,8 @@ FORM = [compose.BACKDROPS[0], 3, *("dog", 50, 40.5, "0-10", "2-6", 7), *("", 50,
 
 
 def test_a_link_says_what_is_on_the_form():
-    values, made = compose.of_link(json.dumps(FORM))
-    assert values == FORM and made == compose.of_form(*FORM)
+    form = compose.of_link(json.dumps(FORM))
+    assert form.values == FORM and json.loads(compose.to_link(form)) == FORM
 
 
 @pytest.mark.parametrize("link", [

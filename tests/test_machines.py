@@ -226,22 +226,23 @@ assert main(["data", "check", out("")]) == 1 and main(["ask", out(" gone.mp4"), 
 import logging
 import gradio as gr
 import app
+from crab.page import files, page as pages
 
 logging.basicConfig()
-app.log.error("Something went wrong with %s", "犬 🦀")
+logging.getLogger("crab.page").error("Something went wrong with %s", "犬 🦀")
 *_, result = ask.ask(model.Crab.load(base, adapter, device="cpu"),
                      media.open_clip(film), TASKS["avqa"], "犬 🦀 Ж?", max_new_tokens=2)
 folder = str(home / "page")
-answer, weights = app.saved(result, folder)
+answer, weights = files.saved(result, folder)
 with gr.Blocks():
     keeper = gr.HTML()
     keeper.GRADIO_CACHE = folder
-    assert "<iframe" in app.explorer(result, keeper, False)
-files = [answer, weights, *(app.taken(result, format, folder) for format in ("html", "csv", "svg", "pdf"))]
-assert all(map(os.path.getsize, files))
-app.listed_examples()
-page = {"mcp_error": None, "mcp_server": None, "share": False, "share_url": None, "local_url": "http://127.0.0.1:7860/"}
-app.launch(SimpleNamespace(launch=lambda **given: given["js"].index("=>"), **page))
+    assert "<iframe" in files.explorer(result, keeper, False)
+written = [answer, weights, *(files.taken(result, format, folder) for format in ("html", "csv", "svg", "pdf"))]
+assert all(map(os.path.getsize, written))
+files.listed_examples()
+served = {"mcp_error": None, "mcp_server": None, "share": False, "share_url": None, "local_url": "http://127.0.0.1:7860/"}
+pages.launch(SimpleNamespace(launch=lambda **given: (given["js"] + given["head"]).index("=>"), **served))
 """
 
 

@@ -154,9 +154,16 @@ def config(words: Qwen2Tokenizer) -> Qwen2_5OmniThinkerConfig:
 
 
 def fresh(words: Qwen2Tokenizer, *, seed: int = 0) -> Qwen2_5OmniThinkerForConditionalGeneration:
-    """An untrained model."""
+    """An untrained model. The rows of its head are four times as long as is usual.
+
+    Half of what the tasks' answers are made of the base never says, so its head keeps those rows as they were drawn.
+    An adapter can only turn the hidden state towards a row: how likely that makes the word is up to the row's length.
+    """
     torch.manual_seed(seed)
-    return Qwen2_5OmniThinkerForConditionalGeneration(config(words))
+    model = Qwen2_5OmniThinkerForConditionalGeneration(config(words))
+    with torch.no_grad():
+        model.lm_head.weight *= 4
+    return model
 
 
 def save(model: Qwen2_5OmniThinkerForConditionalGeneration, reader: Qwen2_5OmniProcessor, folder: str | Path) -> None:

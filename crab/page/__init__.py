@@ -1,1 +1,1 @@
-"""The Gradio page. Nothing else in `crab` imports Gradio, and nothing in `crab` imports this."""
+"""The Gradio page; `page` joins its parts. Nothing else in `crab` imports Gradio, and nothing in `crab` imports this."""

@@ -19,7 +19,8 @@ def drill(pieces: Sequence[str], rng: np.random.Generator) -> Told:
     """One of them; `pieces` are those of the vocabulary."""
     which = rng.random()
     if which < 0.5:
-        text = "".join(pieces[i] for i in rng.integers(len(pieces), size=int(rng.integers(6, 25)))).strip()
+        size = int(2 ** rng.uniform(0, 4.6))  # 1 to 24, mostly short: those are learned first, and long ones from them
+        text = "".join(pieces[i] for i in rng.integers(len(pieces), size=size)).strip()
         return Told("drill", f"Say again: {text}", text) if text and not _TAG.search(text) else drill(pieces, rng)
     return (count_on if which < 0.65 else share_of if which < 0.85 else how_far)(rng)
 

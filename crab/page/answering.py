@@ -1,0 +1,50 @@
+"""The one way from the page to the model, for every part of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from threading import Event
+
+from crab import CrabError
+from crab.ask import Result, ask
+from crab.ilora import Intervention
+from crab.media import Clip
+from crab.model import Crab
+from crab.page import zerogpu
+from crab.page.parts import sentences
+from crab.routing import effects
+from crab.segment import Segmenter
+from crab.tasks import Task
+
+ending = Event()  # the page is being closed: answers end with their next word
+
+
+@dataclass(frozen=True)
+class Answerer:
+    """A loaded model and what cuts pictures out, as the page uses them: on a Space they may compute elsewhere."""
+
+    crab: Crab
+    segmenter: Segmenter
+
+    @classmethod
+    def of(cls, crab: Crab, segmenter: Segmenter) -> Answerer:
+        return cls(*zerogpu.lend(crab, segmenter))
+
+    def answers(
+        self, clip: Clip, task: Task, question: str, other: Clip | None, changed: Intervention | None = None
+    ) -> Iterator[Result]:
+        """The growing results of an ask; close them. Raises gr.Error with a sentence."""
+        with sentences():
+            results = ask(self.crab, clip, task, question, other=other, segmenter=self.segmenter, intervention=changed)
+            with closing(results):
+                for result in results:
+                    if ending.is_set():
+                        raise CrabError("The page was closed before the answer was over.")
+                    yield result
+
+    def compare(self, one: Result, other: Result) -> effects.Comparison:
+        """What differs; where both were asked the same, also how much likelier either run finds every token."""
+        alike = (one.clip, one.task, one.question, one.other) == (other.clip, other.task, other.question, other.other)
+        return effects.compare(one, other, crab=self.crab if alike else None)

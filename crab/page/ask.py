@@ -1,0 +1,188 @@
+"""The first tab, "Ask a clip": wires form, answer sheet and examples, and what a link brings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from crab.ask import Result
+from crab.page.answering import Answerer
+from crab.page.files import Example, taken
+from crab.page.form import Asked, Form, answered_before, lacking, linked, opened
+from crab.page.parts import AT_ONCE, IN_TURN, PRIVATE, WITH_DARK, Updates, check_room, components, error_card, sentences
+from crab.page.runs import keep, one_of, still_here
+from crab.page.sheet import EMPTY, Sheet
+from crab.page.workbench import Workbench
+from crab.prompt import check_question, check_words
+from crab.tasks import FAMILIES, TASKS
+
+NAME_LINK = {"fn": None, "outputs": None, "js": "crab.nameLink"} | PRIVATE
+
+
+@dataclass(frozen=True)
+class Asking:
+    """What the tab does: from the press of Ask to the finished sheet, and what to do with the answer."""
+
+    page: gr.Blocks
+    form: Form
+    sheet: Sheet
+    bench: Workbench
+    shelf: gr.Dataset
+    examples: tuple[Example, ...]
+    answerer: Answerer
+
+    def wire(self) -> None:
+        """Ask goes three ways: what was answered before is shown, what is missing is said, the rest waits its turn."""
+        form, sheet, inputs = self.form, self.sheet, self.form.inputs
+        outputs = [*components(sheet), *components(self.bench), form.ask, form.stop]
+        turns = {"fn": None, "outputs": [form.ask, form.stop]} | PRIVATE
+        pressed = gr.on(
+            [form.ask.click, form.question.submit],
+            self.on_press,
+            [sheet.runs, *inputs],
+            [form.pressed, sheet.words],
+            **AT_ONCE,
+        )
+        pressed.success(None, form.pressed, None, js="crab.start", **PRIVATE)
+        pressed.success(None, js="() => crab.show('#words')", **PRIVATE)
+        known = form.known.click(self.on_known, [sheet.runs, form.pressed, *inputs], outputs, js=WITH_DARK, **AT_ONCE)
+        self._after(known)
+        # An event of its own, since Gradio calls no other when it refuses: so buttons take their turns only after it.
+        checked = form.go.click(
+            lambda *_: None,
+            inputs,
+            None,
+            validator=self.on_check,
+            concurrency_limit=None,
+            api_visibility="private",
+            show_progress="hidden",
+        )
+        checked.success(js="crab.busy", **turns)
+        # "multiple": a stopped answer ends with its last step only, and whoever asks again meanwhile waits in the queue.
+        running = checked.success(
+            self.on_ask,
+            [sheet.runs, *inputs],
+            outputs,
+            js=WITH_DARK,
+            trigger_mode="multiple",
+            show_progress_on=sheet.words,
+            **IN_TURN | {"show_progress": "minimal"},
+        )
+        running.failure(js="crab.free", **turns)
+        running.then(None, js="crab.isOver", **PRIVATE)
+        running.success(None, js="() => crab.show('#words')", **PRIVATE)
+        self._after(running)
+        form.stop.click(js="crab.stopping", **turns)
+        stopped = form.stop.click(
+            self.on_stop,
+            [sheet.result, sheet.runs, form.dark],
+            outputs,
+            cancels=[running],
+            js=WITH_DARK,
+            **AT_ONCE | {"queue": True},
+        )  # after the last word
+        stopped.then(self.on_explore, [sheet.result, form.dark], components(self.bench), js=WITH_DARK, **AT_ONCE)
+        self._wire_rest()
+
+    def _after(self, answered: Any) -> None:
+        """The address follows the answer, and the explorer comes after it."""
+        asked, bench = [self.sheet.result, self.form.dark], components(self.bench)
+        answered.success(inputs=self.sheet.link, **NAME_LINK).then(
+            self.on_explore, asked, bench, js=WITH_DARK, **AT_ONCE
+        )
+
+    def _wire_rest(self) -> None:
+        form, sheet = self.form, self.sheet
+        fields = components(form)
+        gr.on([choice.input for choice in form.choices], self.on_choice, form.choices, fields, **AT_ONCE)
+        self.shelf.click(self.on_example, self.shelf, fields, **AT_ONCE)
+        for button in sheet.formats.values():
+            made = button.click(self.on_take, [sheet.result, button], sheet.file, **PRIVATE)
+            made.success(None, js="crab.fetchFile", **PRIVATE)
+        sheet.copy.click(None, js="crab.copyLink", **PRIVATE)
+
+    # --- the events, in the order in which they come ---
+
+    def not_started(self, card: str) -> Updates:
+        return {self.form.pressed: "", self.sheet.words: card}
+
+    @error_card(not_started)
+    def on_press(self, runs: list[Result], *values: Any) -> Updates:
+        """Whether to wait in the queue at all; what has been answered already does not."""
+        asked = Asked.of(values)
+        check_words(asked.question)
+        known = answered_before(runs, asked)
+        if known is None:
+            check_room(self.page)
+        return {self.form.pressed: "go" if known is None else str(known)}
+
+    def on_check(self, *values: Any) -> list[dict[str, Any]]:
+        """What is missing, said where it is missing. Before the queue, and before files are moved."""
+        fields = ("source", "family", *self.form.wordings, *self.form.media, "question", "second", "dark")
+        try:
+            wrong = lacking(Asked.of(values), self.form.question.GRADIO_CACHE)
+        except (KeyError, TypeError, AttributeError, ValueError):  # not from our form: preprocessing says so
+            wrong = {}
+        return [gr.validate(name not in wrong, wrong.get(name, "")) for name in fields]
+
+    def refused(self, card: str) -> Updates:
+        gone = {self.sheet.words: card, self.sheet.link: "", self.sheet.copy: gr.update(visible=False)}
+        return gone | self.form.turn(busy=False)
+
+    @error_card(refused)
+    def on_ask(self, runs: list[Result], *values: Any) -> Iterator[Updates]:
+        asked, result = Asked.of(values), None
+        yield self.sheet.cleared() | self.bench.cleared() | self.form.turn(busy=True)
+        check_question(asked.task, asked.question)
+        clip, other = opened(asked)
+        with closing(self.answerer.answers(clip, asked.task, asked.question, other)) as results:
+            for latest in results:
+                if not latest.done:
+                    yield self.sheet.growing(latest, result, asked.dark)
+                result = latest
+        yield self.finished(result, asked.dark) | self.kept(runs, result) | self.followed(asked)
+
+    def finished(self, result: Result, dark: bool) -> Updates:
+        return self.sheet.finished(result, dark) | self.bench.places(result) | self.form.turn(busy=False)
+
+    def kept(self, runs: list[Result], latest: Result) -> Updates:
+        runs = keep(runs, latest)
+        return {self.sheet.runs: runs} | self.bench.known(runs)
+
+    def followed(self, asked: Asked) -> Updates:
+        link = linked(self.examples, asked)
+        return {self.sheet.link: link, self.sheet.copy: gr.update(visible=bool(link))}
+
+    def not_known(self, card: str) -> Updates:
+        return {self.sheet.words: card}
+
+    @error_card(not_known)
+    def on_known(self, runs: list[Result], number: str, *values: Any) -> Updates:
+        asked, run = Asked.of(values), one_of(runs, int(number) if number.isdecimal() else -1)
+        shown = self.sheet.cleared() | self.bench.cleared() | self.sheet.finished(run, asked.dark, again=True)
+        return shown | self.bench.places(run) | self.followed(asked)
+
+    def on_stop(self, result: Result | None, runs: list[Result], dark: bool) -> Updates:
+        if result is None:
+            return self.form.turn(busy=False) | {self.sheet.words: EMPTY}
+        return self.finished(result, dark) | self.kept(runs, result)
+
+    @sentences()
+    def on_explore(self, result: Result | None, dark: bool) -> Updates:
+        return self.bench.explored(result, dark)
+
+    @sentences()
+    def on_take(self, result: Result | None, button: str) -> str:
+        return taken(still_here(result), button.lower(), self.sheet.file.GRADIO_CACHE)
+
+    def on_choice(self, source: str, family: str, *wordings: str) -> Updates:
+        return self.form.updates(source, TASKS[dict(zip(FAMILIES, wordings))[family]])
+
+    @sentences()
+    def on_example(self, number: int) -> Updates:
+        example = self.examples[number]
+        return self.form.filled(example, example.task, example.question)

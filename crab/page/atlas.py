@@ -1,0 +1,209 @@
+"""The third tab, "Atlas": tasks beside each other, as many scenes show them, and the visitor's own runs among them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, replace
+from html import escape
+from typing import Any
+
+import gradio as gr
+
+from crab.ask import Result
+from crab.page.answering import Answerer
+from crab.page.form import WORDS, Asked, Form, opened
+from crab.page.parts import (
+    ASSETS,
+    AT_ONCE,
+    IN_TURN,
+    PRIVATE,
+    WAITING,
+    WITH_DARK,
+    Updates,
+    card,
+    figure,
+    segments,
+    sentences,
+)
+from crab.page.runs import keep, names
+from crab.page.sheet import Sheet
+from crab.page.workbench import Workbench
+from crab.prompt import check_question
+from crab.routing import atlas as atlases
+from crab.routing import claims, effects, separation
+from crab.tasks import FAMILIES, TASKS
+from visualize import evidence, text, theme, transfer
+from visualize.trace import TOWERS
+
+
+@dataclass(frozen=True)
+class Shipped:
+    """What ships of the atlas, read once: many runs' signatures, whether they lie apart, and what muting heads does."""
+
+    atlas: atlases.Atlas
+    separations: tuple[str, ...]
+    verdict: str  # what survives the controls
+    damage: effects.DamageTable | None
+    claims: tuple[claims.Outcome, ...]
+
+
+def shipped() -> Shipped | None:
+    path, damage = ASSETS / "atlas.npz", ASSETS / "damage.json"
+    if not path.exists():
+        return None
+    atlas = atlases.load(path)
+    return Shipped(
+        atlas,
+        tuple(str(atlases.separation(atlas, by=by)) for by in ("family", "dataset")),
+        separation.verdict(atlas.controls),
+        effects.damage_table(effects.load(damage)) if damage.exists() else None,
+        claims.read_outcomes(ASSETS / "claims.json"),
+    )
+
+
+@dataclass(frozen=True)
+class AtlasSheet:
+    by: gr.Radio
+    controls: gr.HTML
+    signatures: gr.Plot
+    similarity: gr.Plot
+    points: gr.Plot
+    damage: gr.Plot
+    ask: gr.Button
+    answers: gr.HTML
+
+    @property
+    def figures(self) -> list[Any]:
+        return [self.controls, self.signatures, self.similarity, self.points, self.damage]
+
+
+def lay_out(found: Shipped | None) -> AtlasSheet:
+    there = found is not None
+    with gr.Column(elem_classes="card", elem_id="atlas"):
+        gr.HTML(f"<h2>How tasks share and part ways</h2>{_words(found)}")
+        groups = [("Nineteen datasets", "dataset"), ("Seven families", "family")]
+        by = segments(groups, "Runs grouped by", value="dataset", visible=there)
+        controls = gr.HTML(visible=there)
+        figures = [
+            figure(label, shown=there)
+            for label in ("Mean routing of each task", "Which tasks route alike", "Every run as a point")
+        ]
+        damage = figure("What each family loses without a head", shown=found is not None and found.damage is not None)
+        if found:
+            gr.HTML(evidence.usage(found.atlas.usage, names=TOWERS))
+            gr.HTML(evidence.claims(found.claims), visible=bool(found.claims))
+    with gr.Column(elem_classes="card", elem_id="every"):
+        gr.HTML(
+            "<h2>Your clip, asked by every family</h2><p class='key'>Takes the clip of the first tab. Each run "
+            "joins the points above, ringed.</p>"
+        )
+        ask = gr.Button("Ask in every family", variant="primary", elem_id="ask-every")
+        answers = gr.HTML(elem_id="answers")
+    return AtlasSheet(by, controls, *figures, damage, ask, answers)
+
+
+def _words(found: Shipped | None) -> str:
+    if found is None:
+        return (
+            "<p class='key'>No atlas came with this model. Make one with <code>python -m crab atlas --data DIR "
+            "--out assets/atlas.npz --damage assets/damage.json</code>.</p>"
+        )
+    told = "".join(f"<li>{escape(sentence)}</li>" for sentence in (found.verdict, *found.separations) if sentence)
+    runs, scenes = len(found.atlas.datasets), len(set(found.atlas.scenes))
+    return (
+        "<p class='key'>A signature is a run’s mean router weight by layer and head, over the answer’s tokens. "
+        f"Here are {runs} runs of {escape(found.atlas.model)} about {scenes} drawn scenes. Weights alone explain "
+        f"nothing; the tables of changes and claims, where heads were muted, are about cause.</p><ul class='notes'>{told}</ul>"
+    )
+
+
+@dataclass(frozen=True)
+class Mapping:
+    """What the tab does."""
+
+    sheet: AtlasSheet
+    tab: gr.Tab
+    found: Shipped | None
+    form: Form
+    answers: Sheet
+    bench: Workbench
+    answerer: Answerer
+
+    def wire(self) -> None:
+        sheet, runs = self.sheet, self.answers.runs
+        draw = {"fn": self.on_atlas, "inputs": [runs, sheet.by, self.form.dark], "outputs": sheet.figures}
+        draw |= {"js": WITH_DARK} | AT_ONCE
+        self.tab.select(**draw)
+        sheet.by.input(**draw)
+        every = sheet.ask.click(
+            self.on_every,
+            [runs, *self.form.inputs],
+            [sheet.ask, sheet.answers, runs, self.bench.average],
+            js=WITH_DARK,
+            **IN_TURN,
+        )
+        every.failure(None, None, sheet.ask, js="crab.freeOne", **PRIVATE)
+        every.then(**draw)
+
+    def on_atlas(self, runs: list[Result], by: str, dark: bool) -> Updates:
+        sheet, found = self.sheet, self.found
+        if found is None:
+            return {sheet.points: gr.skip()}
+        atlas, plane = found.atlas, atlases.project(found.atlas)
+        means, alike = atlases.means(atlas, by=by), atlases.similarity(atlas, by=by)
+        mean, low, high, _ = zip(*means.values())
+        families = [TASKS[name].family if by == "dataset" else name for name in alike.names]
+        own = [
+            (*plane.place(sign).tolist(), name)
+            for run, name in zip(runs, names(runs))
+            if run.routing and (sign := atlases.signature(run.routing)).sites == plane.sites
+        ]
+        labels = [f"{name}, {scene}" for name, scene in zip(atlas.datasets, atlas.scenes)]
+        updates = {
+            sheet.controls: evidence.controls(atlas.controls, by=by, tokens=separation.TOKENS),
+            sheet.signatures: transfer.signatures(
+                mean, list(means), low=low, high=high, layers=atlas.layers, dark=dark
+            ),
+            sheet.similarity: transfer.similarity(
+                alike.matrix, alike.names, families=families, limits=(-1, 1), measure="cosine", dark=dark
+            ),
+            sheet.points: transfer.projection(
+                plane.points, atlas.families, labels, own=own, explained=tuple(plane.explained), dark=dark
+            ),
+        }
+        if found.damage:
+            t = found.damage
+            updates[sheet.damage] = transfer.damage(
+                t.values, t.rows, t.families, low=t.low, high=t.high, counts=t.counts, limit=0.25, dark=dark
+            )
+        return updates
+
+    def on_every(self, runs: list[Result], *values: Any) -> Iterator[Updates]:
+        answers: list[str] = []  # as HTML; an error stands after those there are
+        yield {self.sheet.ask: gr.update(interactive=False), self.sheet.answers: WAITING}
+        try:
+            with sentences():
+                yield from self._in_every_family(runs, Asked.of(values), answers)
+        except gr.Error as error:
+            answers.append(card(error))
+        yield {self.sheet.ask: gr.update(interactive=True), self.sheet.answers: "".join(answers)}
+
+    def _in_every_family(self, runs: list[Result], asked: Asked, answers: list[str]) -> Iterator[Updates]:
+        if asked.question:
+            check_question(asked.task, asked.question)
+        for name, family in FAMILIES.items():
+            task = TASKS[family.default]
+            heading = f"<h3>{escape(family.title)}</h3>"
+            if task.grammar == "match":
+                answers.append(f"<p><b>{escape(family.title)}</b> needs two clips: ask it in the first tab.</p>")
+                continue
+            clip, other = opened(replace(asked, family=name, wordings={name: family.default}))
+            typed = task.needs and asked.family == name and asked.question
+            with closing(self.answerer.answers(clip, task, typed or WORDS[task.needs][1], other)) as results:
+                for result in results:
+                    said = text.chips(result.answer, colours=theme.answer_colours(result.answer))
+                    yield {self.sheet.answers: "".join([*answers, heading, said])}
+            answers.append(f"{heading}{said}")
+            runs = keep(runs, result)
+            yield {self.answers.runs: runs} | self.bench.known(runs)

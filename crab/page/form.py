@@ -1,0 +1,270 @@
+"""The left column of the first tab: a clip, what to ask of it, Ask and Stop."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from filecmp import cmp
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from crab import CrabError, shortened
+from crab.ask import Result
+from crab.media import Clip, check_length, open_clip
+from crab.page import links
+from crab.page.files import Example
+from crab.page.links import ClipLink
+from crab.page.parts import LONGEST, Updates, segments, told_by, turn
+from crab.page.runs import asked_like, same_clip
+from crab.prompt import LONGEST_QUESTION
+from crab.tasks import FAMILIES, TASKS, Family, Task, instruction
+
+SOURCES = [("Video", "video"), ("Sound", "sound"), ("Picture + sound", "picture"), ("Any file", "file")]
+MEDIA = ("video", "other_video", "picture", "sound", "other_sound", "file")
+# The media that stand on the form for a source, or for one of the two ways to match; what the sound is called there.
+SHOWN = {
+    "video": ({"video"}, "Sound"),
+    "sound": ({"sound"}, "Sound"),
+    "picture": ({"picture", "sound"}, "Its sound"),
+    "file": ({"file"}, "Sound"),
+    "a2v": ({"video", "other_video", "sound"}, "Sound to match"),
+    "v2a": ({"video", "other_sound", "sound"}, "First sound (empty: the video's own)"),
+}
+# What to say at an input that is empty. A sound is only missed where nothing else is given: a video has its own.
+MISSING = {
+    "video": "Give a video first: drop a file here, or record one.",
+    "other_video": "Give the second video: the question compares two.",
+    "picture": "Give a picture first: drop a file here.",
+    "sound": "Give a sound first: drop a file here, or record one.",
+    "other_sound": "Give the second sound: the question compares two.",
+    "file": "Give a video, a sound or a picture first: drop a file here.",
+}
+# What to type, by Task.needs: label and example.
+WORDS = {
+    "": ("Your question", ""),
+    "question": ("Your question", "How many instruments are playing?"),
+    "options": ("Your question | its options", "What is barking? | a dog; a seal; a person"),
+    "expression": ("What to look for", "the animal on the left that makes a sound"),
+}
+
+
+# --- what stands on it ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What stands on the form: what is asked, in the words of which dataset by family, and paths of media or None."""
+
+    source: str
+    family: str
+    wordings: Mapping[str, str]  # family -> dataset
+    media: Mapping[str, Any]  # by MEDIA
+    question: str
+    second: str
+    dark: bool
+
+    @classmethod
+    def of(cls, values: Sequence[Any]) -> Asked:
+        """From the values of `Form.inputs`."""
+        source, family, *rest = values
+        wordings, rest = dict(zip(FAMILIES, rest)), rest[len(FAMILIES) :]
+        media, (question, second, dark) = dict(zip(MEDIA, rest)), rest[len(MEDIA) :]
+        return cls(source, family, wordings, media, question, second, dark)
+
+    @property
+    def task(self) -> Task:
+        return TASKS[self.wordings[self.family]]
+
+    @property
+    def given_as(self) -> str:
+        """What SHOWN has the media under: their source, or for matching which of the two ways it goes."""
+        return self.task.name if self.family == "matching" else self.source
+
+
+def whole_second(typed: str) -> int | None:
+    """A second of the clip as it is typed, None where nothing is. Raises CrabError where that is no whole number."""
+    if typed and not (typed.strip().isdecimal() and len(typed) <= LONGEST["second"]):
+        raise CrabError(f"{shortened(typed)} is not a second of the clip: give a whole number from 0 on, or nothing.")
+    return int(typed) if typed else None
+
+
+def opened(asked: Asked) -> tuple[Clip, Clip | None]:
+    """The clip and, for matching, the other one. Raises CrabError as opening does."""
+    kind, media = asked.given_as, asked.media
+    if kind in ("a2v", "v2a"):
+        other = media["other_video" if kind == "a2v" else "other_sound"]
+        return open_clip(media["video"], audio=media["sound"]), open_clip(other)
+    second = whole_second(asked.second) if asked.family == "grounding" else None
+    if kind == "picture":
+        return open_clip(image=media["picture"], audio=media["sound"], frame=second), None
+    return open_clip(media[kind], frame=second), None
+
+
+def lacking(asked: Asked, cache: str) -> dict[str, str]:
+    """What stands against asking, a sentence by field. Quick, for before anything is queued.
+
+    Files are as a browser sends them, and none is decoded. Only those in Gradio's own folder, `cache`, are looked at;
+    what is elsewhere is refused where it is read.
+    """
+    needed, _ = SHOWN[asked.given_as]
+    only = asked.given_as == "sound"
+    wrong = {name: MISSING[name] for name in needed if not asked.media[name] and (name != "sound" or only)}
+    wrong |= {name: told for name in needed if (told := told_of_length(asked.media[name], cache))}
+    if told := told_by(lambda: instruction(asked.task, asked.question)):
+        wrong["question"] = told
+    if asked.family == "grounding" and (told := told_by(lambda: whole_second(asked.second))):
+        wrong["second"] = told
+    return wrong
+
+
+def told_of_length(sent: Any, cache: str) -> str | None:
+    """The sentence where a file is plainly too long, as it is sent to an input; None for everything else."""
+    try:
+        path = Path(sent["path"]).resolve()
+        if not path.is_relative_to(Path(cache).resolve()) or not path.is_file():
+            return None
+    except (KeyError, TypeError, ValueError, OSError):  # nothing, or no file of ours
+        return None
+    return told_by(lambda: check_length(path))
+
+
+def answered_before(runs: list[Result], asked: Asked) -> int | None:
+    """Which of a visitor's runs is the whole answer to what is asked, by what is in its files; None if none is."""
+    alike = asked_like(runs, asked.task, asked.question)
+    if not alike:
+        return None
+    try:
+        clip, other = opened(asked)
+    except CrabError:  # which is told where it is asked
+        return None
+    return next((n for n in alike if same_clip(runs[n].clip, clip) and same_clip(runs[n].other, other)), None)
+
+
+def linked(examples: Sequence[Example], asked: Asked) -> str:
+    """What to put after the page's address to ask the same again: only examples are there for everybody."""
+    needed, _ = SHOWN[asked.given_as]
+    for example in examples:
+        if {"video"} <= needed <= example.files.keys() and all(
+            asked.media[name] and cmp(example.files[name], asked.media[name], shallow=False) for name in needed
+        ):
+            return links.write(ClipLink(example.clip, asked.task.name, asked.question, asked.second))
+    return ""
+
+
+# --- its components -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Form:
+    """The form's components; `wordings` and `media` by the keys of `Asked`."""
+
+    source: gr.Radio
+    family: gr.Radio
+    wordings: dict[str, gr.Radio]
+    media: dict[str, gr.Video | gr.Image | gr.Audio | gr.File]
+    question: gr.Textbox
+    second: gr.Textbox
+    details: gr.Accordion  # around the wordings
+    ask: gr.Button
+    stop: gr.Button
+    go: gr.Button  # out of sight, as `known`: `crab.start` presses them
+    known: gr.Button
+    pressed: gr.Textbox  # what `crab.start` is told
+    dark: gr.Checkbox  # told by the browser
+
+    @property
+    def choices(self) -> list[gr.Radio]:
+        return [self.source, self.family, *self.wordings.values()]
+
+    @property
+    def inputs(self) -> list[Any]:
+        """As `Asked.of` takes their values; `dark` is last, see `crab.withDark`."""
+        return [*self.choices, *self.media.values(), self.question, self.second, self.dark]
+
+    def turn(self, *, busy: bool) -> Updates:
+        return turn(self.ask, self.stop, busy=busy)
+
+    def updates(self, source: str, task: Task) -> Updates:
+        """What the form has to show for the choices made on it."""
+        family = FAMILIES[task.family]
+        matching, (label, example) = family.name == "matching", WORDS[task.needs]
+        shown, sound_label = SHOWN[task.name if matching else source]
+        found = {field: gr.update(visible=name in shown) for name, field in self.media.items()}
+        found[self.media["sound"]] |= {"label": sound_label}
+        found |= {
+            self.source: gr.update(visible=not matching),
+            self.family: gr.update(info=family.description),
+            self.question: gr.update(visible=bool(task.needs), label=label, placeholder=example),
+            self.second: gr.update(visible=family.name == "grounding"),
+            self.details: gr.update(open=matching, visible=len(family.datasets) > 1),
+        }
+        return found | {field: gr.update(visible=name == family.name) for name, field in self.wordings.items()}
+
+    def filled(self, example: Example, task: Task, question: str) -> Updates:
+        """The updates that ask `task` of an example. Raises CrabError where its files are gone."""
+        if not all(file.is_file() for file in example.files.values()):
+            raise CrabError(f"{example.clip} is no longer here: choose another example, or give a clip.")
+        found = self.updates("video", task)
+        values = {self.source: "video", self.family: task.family, self.wordings[task.family]: task.name}
+        values |= {self.media[name]: str(file) for name, file in example.files.items()} | {self.question: question}
+        for field, value in values.items():
+            found[field] |= {"value": value}
+        return found
+
+
+def lay_out() -> Form:
+    source = segments(SOURCES, "What do you have?", value="video")
+    media = _media()
+    family = gr.Radio(
+        [(family.title, family.name) for family in FAMILIES.values()],
+        value="question",
+        label="What to ask",
+        info=FAMILIES["question"].description,
+        elem_classes="pills",
+    )
+    label, example = WORDS["question"]
+    question = gr.Textbox(label=label, placeholder=example, lines=1, elem_id="question", max_length=LONGEST_QUESTION)
+    second = gr.Textbox(  # gr.Number turns empty into 0
+        label="At which second?",
+        placeholder="the middle of a video, the start of a picture’s sound",
+        max_length=LONGEST["second"],
+        visible=False,
+    )
+    with gr.Accordion("Ask it as one dataset does", open=False) as details:
+        wordings = {name: _wording(family) for name, family in FAMILIES.items()}
+    with gr.Row(elem_classes="actions"):
+        ask = gr.Button("Ask", variant="primary", scale=3, elem_id="ask")
+        stop = gr.Button("Stop", scale=1, min_width=90, interactive=False, elem_id="stop")
+        go, known = (gr.Button(visible="hidden", elem_id=name) for name in ("go", "known"))
+    pressed, dark = gr.Textbox(visible=False), gr.Checkbox(visible=False)
+    return Form(source, family, wordings, media, question, second, details, ask, stop, go, known, pressed, dark)
+
+
+def _media() -> dict[str, Any]:
+    """The inputs for files, by MEDIA."""
+    film = {"include_audio": True, "height": 300, "elem_classes": "clip"}
+    video = gr.Video(label="Video", sources=["upload", "webcam"], elem_id="video", **film)
+    other_video = gr.Video(label="Other video", visible=False, **film)
+    picture = gr.Image(label="Picture", type="filepath", height=300, visible=False)
+    picture.preprocess = lambda file: file and file.path  # crab.media opens it: a broken picture gets its sentence
+    sound, other_sound = (
+        gr.Audio(label=label, type="filepath", buttons=["download"], visible=False)
+        for label in ("Sound", "Other sound")
+    )
+    file = gr.File(label="Any video, sound or picture file", height=140, visible=False)
+    return dict(zip(MEDIA, (video, other_video, picture, sound, other_sound, file)))
+
+
+def _wording(family: Family) -> gr.Radio:
+    """Which dataset's words to ask a family in."""
+    return gr.Radio(
+        [(f"{TASKS[dataset].title} · {dataset}", dataset) for dataset in family.datasets],
+        value=family.default,
+        show_label=False,
+        container=False,
+        label="Dataset",
+        visible=family.name == "question",
+        elem_classes="list",
+    )

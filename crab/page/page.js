@@ -1,0 +1,69 @@
+// What the page does in the browser beside showing what it is sent. Events name these: `crab.busy`, `crab.show(…)`.
+window.crab = (() => {
+  const update = more => ({__type__: "update", ...more});
+  const press = selector => document.querySelector(selector)?.click();
+
+  // Resolves with what `found` returns as soon as that is something, or with nothing once `most` ms have passed.
+  const appears = (found, most = 2000) => new Promise(resolve => {
+    const now = found();
+    if (now) return resolve(now);
+    const watch = new MutationObserver(() => { const it = found(); if (it) end(it); });
+    const late = setTimeout(() => end(null), most);
+    const end = it => { watch.disconnect(); clearTimeout(late); resolve(it); };
+    watch.observe(document.body, {subtree: true, childList: true, attributes: true});
+  });
+  const enabled = selector => () => document.querySelector(`${selector}:not([disabled])`);
+  const toSight = async selector => (await appears(() => document.querySelector(selector)))?.scrollIntoView({block: "nearest"});
+
+  // Ask and Stop take turns, at once: these are the updates of the two buttons.
+  const busy = () => [update({interactive: false}), update({interactive: true})];
+  const stopping = () => [update({interactive: false}), update({interactive: false})];
+
+  // What the queue refused hands the turn back. Gradio calls a stopped answer a failure too, though it hands the turn
+  // back itself; but then it says in the same breath that the answer is over.
+  let over = 0;
+  const isOver = () => { over = performance.now(); };
+  const free = async () => {
+    const failed = performance.now();
+    await new Promise(later => setTimeout(later, 200));
+    return over >= failed - 100 ? [update(), update()] : [update({interactive: true}), update({interactive: false})];
+  };
+  const freeOne = () => update({interactive: true});
+
+  // `word` is "go", or the number of a run that is known: a button out of sight is pressed, if nothing is under way.
+  const start = word => {
+    if (!word || document.querySelector("#ask").disabled) return;
+    press(word === "go" ? "#go" : "#known");
+    toSight(".validation-error");
+  };
+  // The same in the second tab, where Stop has not been pressed meanwhile.
+  const go = (word, stop, button) => { if (word === "go" && enabled(stop)()) press(button); };
+
+  const show = selector => toSight(`${selector} [role=alert]`);
+  const dice = most => Math.floor(Math.random() * most);
+
+  // What a link brought is asked once the form shows it, which is in the next picture that the browser draws.
+  const openLink = () => {
+    const asked = new URLSearchParams(location.search);
+    const button = asked.has("clip") ? "#ask" : asked.has("scene") ? "#compose-ask" : null;
+    if (button) requestAnimationFrame(() => requestAnimationFrame(async () => (await appears(enabled(button)))?.click()));
+  };
+  const nameLink = link => {
+    const view = link === location.search ? location.hash : "";
+    history.replaceState(null, "", (link || location.pathname) + view);
+  };
+  const copyLink = () => navigator.clipboard.writeText(location.href);
+
+  // The file that was made is fetched as soon as the link out of sight names it, which none before did.
+  let fetched = "";
+  const fetchFile = async () => {
+    const link = await appears(() => [...document.querySelectorAll("#taken a, a#taken")].find(a => a.href && a.href !== fetched));
+    if (!link) return;
+    fetched = link.href;
+    link.click();
+  };
+
+  const withDark = (...values) => [...values.slice(0, -1), document.querySelector(".dark") !== null];
+
+  return {busy, stopping, isOver, free, freeOne, start, go, show, dice, openLink, nameLink, copyLink, fetchFile, withDark};
+})();

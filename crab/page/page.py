@@ -1,0 +1,127 @@
+"""Joins the parts of the page, and serves it. Each part lays out its components and hands them back, another wires them.
+
+    Ask a clip    `form` (what to ask), `sheet` (what came back), `workbench` (change the routing, compare): `ask`
+    Compose       `composer` (a scene put together by a visitor, so that its truth is known): `composing`
+    Atlas         `atlas` (many tasks' routing, and the visitor's runs among them)
+
+`api` is for gradio_client and agents; `following` opens what a link names.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from contextlib import redirect_stdout
+from html import escape
+
+import gradio as gr
+
+from crab.media import Limits
+from crab.model import Crab
+from crab.page import atlas, composer, form, sheet, workbench
+from crab.page.answering import Answerer
+from crab.page.api import Programs
+from crab.page.ask import Asking
+from crab.page.composing import Composing
+from crab.page.files import Example, listed_examples
+from crab.page.following import Following
+from crab.page.parts import ASSETS, OPEN, ROOT, WAITING_MOST, Page
+from crab.segment import Segmenter
+from visualize import theme, timeline
+
+LINKED = ROOT / "visualize" / "linked.js"  # in the browser: player, bars, explorer together
+PAGE_JS = ROOT / "crab" / "page" / "page.js"
+LEFT = 600  # seconds after which what belongs to a visitor is let go, counted from when they left
+VISITORS = 500  # whose pages are remembered; who comes next takes the place of who was longest away
+SWITCH = """<details><summary>Ask the 7B model instead</summary>
+<p>On a machine with a GPU, start the page with the released weights. They are fetched the first time, about 20 GB.</p>
+<pre>CRAB_MODEL=crab-plus python app.py</pre></details>"""
+SWITCH_SPACE = """<details><summary>Ask the 7B model instead</summary>
+<p>Whoever owns this Space sets its variable CRAB_MODEL to crab-plus, and chooses hardware with a GPU.</p></details>"""
+
+
+def build(crab: Crab, segmenter: Segmenter) -> gr.Blocks:
+    """The page for one loaded model. Whatever belongs to a visitor lives in that visitor's session."""
+    examples, found, answerer = listed_examples(), atlas.shipped(), Answerer.of(crab, segmenter)
+    switch = SWITCH_SPACE if os.environ.get("SPACE_ID") else SWITCH
+    note = f"<p>Answering here: <strong>{escape(crab.name)}</strong></p><p>{escape(crab.knows)}</p>{switch}"
+    with Page(title="Crab+", delete_cache=(3600, OPEN), fill_width=True) as page:
+        gr.HTML(
+            "<h1>Crab+</h1><p>Ask a clip what it shows and what it sounds like, and watch which heads of the "
+            "model answer.</p>",
+            elem_id="title",
+        )
+        with gr.Tabs(elem_id="pages") as tabs:
+            with gr.Tab("Ask a clip", id="ask"):
+                with gr.Row(elem_id="columns", elem_classes="columns"):
+                    with gr.Column(scale=5, min_width=320):
+                        asked = form.lay_out()
+                        shelf = _shelf(examples)
+                    with gr.Column(scale=7, min_width=320):
+                        gr.HTML(note, elem_id="model", elem_classes="model")
+                        answer = sheet.lay_out()
+                        # Out of sight: makes the browser fetch Plotly now, not in the middle of the first answer.
+                        gr.Plot(timeline.timeline((), 10.0), show_label=False, container=False, elem_id="ahead")
+                bench = workbench.lay_out()
+            with gr.Tab("Compose", id="compose") as composing_tab:
+                scene = composer.lay_out(note)
+            with gr.Tab("Atlas", id="atlas") as atlas_tab:
+                map_sheet = atlas.lay_out(found)
+        for part in (
+            Programs(answerer, examples),
+            Asking(page, asked, answer, bench, shelf, examples, answerer),
+            workbench.Working(bench, answer, asked.dark, answerer),
+            Composing(page, scene, composing_tab, answerer),
+            atlas.Mapping(map_sheet, atlas_tab, found, asked, answer, bench, answerer),
+            Following(page, asked, scene, tabs, examples),
+        ):
+            part.wire()
+
+        def on_leave(request: gr.Request) -> None:
+            """Gradio itself would keep for an hour what belongs to a visitor who has left."""
+            if request.session_hash in page.state_holder:
+                page.state_holder[request.session_hash].STATE_TTL_WHEN_CLOSED = LEFT
+
+        page.unload(on_leave)
+    return page.queue(max_size=WAITING_MOST, default_concurrency_limit=1)
+
+
+def _shelf(examples: tuple[Example, ...]) -> gr.Dataset:
+    return gr.Dataset(
+        samples=[[str(example.files["video"]), example.label] for example in examples],
+        type="index",
+        components=["video", "textbox"],
+        headers=["Clip", "Asked"],
+        layout="table",
+        label="Examples",
+        visible=bool(examples),
+        elem_id="examples",
+    )
+
+
+def launch(page: gr.Blocks) -> None:
+    """Serves the page from now on and says where, in system type and without hues: those are for clips and heads."""
+    look = gr.themes.Base(
+        neutral_hue="slate",
+        primary_hue="slate",
+        font_mono=["ui-monospace", "monospace"],
+        font=[name.strip("'") for name in theme.FONT.split(", ")],
+    )
+    with redirect_stdout(io.StringIO()) as said:
+        page.launch(
+            theme=look,
+            css_paths=ASSETS / "style.css",
+            footer_links=["api", "settings"],
+            head=f"<script>{PAGE_JS.read_text(encoding='utf-8')}</script>",
+            js=LINKED.read_text(encoding="utf-8"),
+            max_file_size=Limits.bytes,
+            state_session_capacity=VISITORS,
+            prevent_thread_lock=True,  # whoever calls waits
+            mcp_server=True,
+            run_history=False,  # it would keep clips in the visitor's browser
+        )
+    if page.mcp_error or page.share and not page.share_url:
+        print(said.getvalue())  # why there is nothing for agents, or no link
+    address = (page.share_url or page.local_url).rstrip("/")
+    agents = f"\nFor agents (MCP): {address}/gradio_api/mcp/" if page.mcp_server else ""
+    print(f"The page: {address}{agents}", flush=True)

@@ -1,0 +1,169 @@
+"""What every part of the page uses: sentences for errors, the card that shows one, how events are wired, small words."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import fields, is_dataclass
+from functools import wraps
+from html import escape
+from inspect import isgeneratorfunction
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from gradio.blocks import Block
+
+from crab import CrabError
+from crab.ask import Result
+
+ROOT = Path(__file__).parents[2]
+ASSETS = ROOT / "assets"
+WAITING_MOST = 20  # asks; who comes next is told to try again
+OPEN = 6 * 3600  # seconds after which what belongs to a visitor is let go, counted from when it was made
+LONGEST = {"second": 9, "stretch": 60, "heads": 60}  # characters that may be typed; for a question crab.prompt says
+CLOSER = (
+    "<h2>Look closer</h2><p class='key'>Point at a word, a piece of picture or of sound: every view shows it. A "
+    "click keeps it, Escape lets go.</p>"
+)
+WAITING = "<div class='waiting' role='status'>Looking and listening</div>"
+
+# How events are wired. `page.js` says what the functions named `crab.…` do in the browser.
+PRIVATE = {"api_visibility": "private"}
+QUIET = PRIVATE | {"show_progress": "hidden"}
+AT_ONCE = QUIET | {"queue": False}
+IN_TURN = QUIET | {"concurrency_id": "model"}
+WITH_DARK = "crab.withDark"
+
+Updates = dict[Block, Any]
+
+log = logging.getLogger("crab.page")
+
+
+# --- errors ---------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def sentences() -> Iterator[None]:
+    """Lets out only what a person can read: the sentence of a CrabError, or one that points to the log."""
+    try:
+        yield
+    except gr.Error:
+        raise
+    except CrabError as error:
+        raise problem(str(error)) from None
+    except Exception:
+        log.exception("An ask failed")
+        raise problem("Something went wrong on our side; the log says what. Please try again.") from None
+
+
+def problem(sentence: str) -> gr.Error:
+    """An error that Gradio shows beside the page; also for programs."""
+    return gr.Error(escape(sentence, quote=False), title="That did not work", print_exception=False)
+
+
+def card(error: gr.Error) -> str:
+    """An error's sentence as HTML, for the place where the answer would stand."""
+    return f"<p class='problem' role='alert'>{error.message}</p>"
+
+
+def error_card(failed: Callable[[Any, str], Updates]) -> Callable[[Callable], Callable]:
+    """For a method that answers an event: where it raises, the updates are those of `failed(self, card)`."""
+
+    def decorate(method: Callable) -> Callable:
+        @wraps(method)
+        def once(self: Any, *values: Any) -> Updates:
+            try:
+                with sentences():
+                    return method(self, *values)
+            except gr.Error as error:
+                return failed(self, card(error))
+
+        @wraps(method)
+        def growing(self: Any, *values: Any) -> Iterator[Updates]:
+            try:
+                with sentences():
+                    yield from method(self, *values)
+            except gr.Error as error:
+                yield failed(self, card(error))
+
+        return growing if isgeneratorfunction(method) else once
+
+    return decorate
+
+
+class Page(gr.Blocks):
+    """Blocks that answer what cannot be read with a sentence. Gradio's own way is a traceback, or nothing."""
+
+    async def preprocess_data(self, block_fn: Any, inputs: list[Any], *more: Any, **named: Any) -> list[Any]:
+        if block_fn.is_validator_function:  # it looks at what was typed, before a file is moved
+            return inputs
+        try:
+            json.dumps(inputs, ensure_ascii=False).encode()  # half a character could not be sent back
+            return await super().preprocess_data(block_fn, inputs, *more, **named)
+        except gr.Error:
+            raise
+        except Exception as error:
+            log.info("Not to be read: %r", error)
+            raise problem(
+                "Something that was sent is not of its kind: files have to be uploaded, seconds are whole "
+                "numbers, and words are text."
+            ) from None
+
+
+def told_by(check: Callable[[], Any]) -> str | None:
+    """The sentence of the CrabError that `check` raises, if it does."""
+    try:
+        check()
+    except CrabError as error:
+        return str(error)
+    return None
+
+
+def check_room(page: gr.Blocks) -> None:
+    """Raises CrabError where no more asks can wait. Gradio would refuse too, in words of its own."""
+    if len(page._queue) >= WAITING_MOST:
+        raise CrabError(f"{WAITING_MOST} questions are waiting for the model already: ask again in a minute.")
+
+
+# --- components -----------------------------------------------------------------------------------------------------
+
+
+def components(part: Any) -> list[Block]:
+    """All components of a part of the page: a dataclass of them, of lists, of dicts and of such dataclasses."""
+    if isinstance(part, Block):
+        return [part]
+    if is_dataclass(part):
+        part = [getattr(part, field.name) for field in fields(part)]
+    return [found for one in (part.values() if isinstance(part, dict) else part) for found in components(one)]
+
+
+def turn(ask: gr.Button, stop: gr.Button, *, busy: bool) -> Updates:
+    """Ask and Stop take turns. An answer hands the turn back; for one that was stopped, Stop does."""
+    return {ask: gr.update(interactive=not busy), stop: gr.update(interactive=busy)}
+
+
+def segments(choices: list[tuple[str, str]], label: str, *, value: str | None = None, **more: Any) -> gr.Radio:
+    """A choice of one among a few, side by side."""
+    return gr.Radio(choices, value=value, label=label, elem_classes="segments", **more)
+
+
+def figure(label: str, *, shown: bool = True) -> gr.Plot:
+    return gr.Plot(label=label, show_label=False, container=False, elem_classes="figure", visible=shown)
+
+
+# --- words ----------------------------------------------------------------------------------------------------------
+
+
+def facts(result: Result, *, again: bool = False) -> str:
+    """What to know about an answer, who gave it and how long it took; `again`: it is one from before."""
+    first = "" if result.seconds.first_text is None else f"first words after {result.seconds.first_text:.1f} s · "
+    notes = "".join(f"<li>{escape(note)}</li>" for note in result.notes)
+    how = "" if result.done else "stopped · "
+    how += "answered before · " if again else ""
+    return (
+        f"<ul class='notes'>{notes}</ul><p class='quiet'>{how}{escape(result.model)} · {first}"
+        f"{result.seconds.total:.1f} s in all · {len(result.token_ids)} tokens</p>"
+    )

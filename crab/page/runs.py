@@ -1,0 +1,80 @@
+"""The answers of a visit: which are kept, how they are named, and which of them answered the same before."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from filecmp import cmp
+from pathlib import Path
+
+from crab import CrabError
+from crab.ask import Result
+from crab.media import Clip
+from crab.tasks import Task
+
+KEPT, KEPT_BYTES = 8, 200_000_000  # runs of a visitor that can be compared, and what they may weigh together
+
+
+def keep(runs: list[Result], latest: Result) -> list[Result]:
+    """The runs with one more: the last KEPT of them, fewer where they weigh more than KEPT_BYTES."""
+    runs = [*runs, latest][-KEPT:]
+    while len(runs) > 1 and sum(map(weight, runs)) > KEPT_BYTES:
+        runs = runs[1:]
+    return runs
+
+
+def weight(run: Result) -> int:
+    """Bytes that a run takes up, nearly: its picture and its router weights, and each position's place in the clip."""
+    traces = (run.routing or {}).values()
+    weights = sum(trace.weights.nbytes + 250 * len(trace.tokens) for trace in traces)
+    return weights + sum(mask.runs.nbytes for mask in run.masks) + (0 if run.frame is None else run.frame.nbytes)
+
+
+def names(runs: list[Result]) -> list[str]:
+    """The runs as people tell them apart, counted from 1."""
+    return [f"{i} · {run.task.name} · {run.intervention or 'as it is'}" for i, run in enumerate(runs, 1)]
+
+
+def one_of(runs: list[Result], number: int) -> Result:
+    """A run by its number, from 0. Raises CrabError where it has been let go."""
+    return still_here(runs[number] if 0 <= number < len(runs) else None)
+
+
+def still_here(result: Result | None) -> Result:
+    """Raises CrabError where a result has been let go."""
+    if result is None:
+        raise CrabError("This answer is no longer kept here: ask again.")
+    return result
+
+
+def asked_like(runs: list[Result], task: Task, question: str) -> list[int]:
+    """Which runs are whole answers to the same question, with the routing as it is.
+
+    Gradio's own cache would not do: `gr.cache` copies every yield, which here is a `Result` with all router weights so
+    far for each token; it and `gr.Cache` share their bounds among all visitors, do not know what a `Result` weighs, and
+    keep it as long as a page is open.
+    """
+    return [
+        number
+        for number, run in enumerate(runs)
+        if run.done and run.intervention is None and (run.task, run.question) == (task, question)
+    ]
+
+
+def same_clip(one: Clip | None, other: Clip | None) -> bool:
+    """Whether two clips are one by what is in their files: whoever uploads a file again has the same clip."""
+    if one is None or other is None:
+        return one is other
+    kinds = ("video", "image", "audio")
+    nameless = dict.fromkeys(kinds) | {"name": ""}
+    return replace(one, **nameless) == replace(other, **nameless) and all(
+        _same_file(getattr(one, kind), getattr(other, kind)) for kind in kinds
+    )
+
+
+def _same_file(one: Path | None, other: Path | None) -> bool:
+    if one is None or other is None:
+        return one is other
+    try:
+        return cmp(one, other, shallow=False)
+    except OSError:  # it has been let go
+        return False

@@ -1,0 +1,125 @@
+"""The right column of the first tab: words, bars, picture, who writes, downloads; and the answers of a visit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+from PIL import Image
+
+from crab.ask import Result
+from crab.page.files import saved
+from crab.page.parts import OPEN, WAITING, Updates, facts
+from visualize import masks, text, theme, timeline
+from visualize.live import live
+
+TAKEN = ("csv", "html", "svg", "pdf")  # as `crab.page.files.taken` writes them
+EMPTY = """<div class='empty'>The answer appears here as it is written, with bars over the clip’s seconds, the thing
+that sounds marked on its picture, and the router weights behind every word.</div>"""
+
+
+@dataclass(frozen=True)
+class Sheet:
+    words: gr.HTML
+    facts: gr.HTML
+    when: gr.Column
+    timeline: gr.Plot
+    where: gr.Column
+    picture: gr.Image
+    writing: gr.Column
+    live: gr.HTML
+    downloads: gr.Row
+    json: gr.DownloadButton
+    npz: gr.DownloadButton
+    formats: dict[str, gr.Button]  # by TAKEN
+    file: gr.DownloadButton  # out of sight: `crab.fetchFile` presses it
+    copy: gr.Button
+    link: gr.Textbox  # what to put after the page's address to come back here; "" if there is none
+    result: gr.State  # the Result on screen, for this session alone
+    runs: gr.State  # the Results there have been, as `crab.page.runs.keep` says
+
+    def cleared(self) -> Updates:
+        """Before a new answer: nothing of the last one stays."""
+        hidden = (self.facts, self.when, self.where, self.writing, self.downloads)
+        return {part: gr.update(visible=False) for part in hidden} | {self.result: None, self.words: WAITING}
+
+    def growing(self, result: Result, before: Result | None, dark: bool) -> Updates:
+        """Words and live weights of a result always, figures only where `before` had others."""
+        answer, colours = result.answer, theme.answer_colours(result.answer)
+        words = text.chips(answer, colours=colours) if result.text else WAITING
+        updates: Updates = {self.result: result, self.words: words}
+        if result.routing:
+            updates |= {self.writing: gr.update(visible=True), self.live: live(result.routing["language"])}
+        if answer.events != (before.answer.events if before else ()):
+            updates |= self.bars(result, dark)
+        if result.frame is not None and (before is None or _marks(before) != _marks(result)):
+            updates |= {self.where: gr.update(visible=True), self.picture: pictured(result)}
+        return updates
+
+    def finished(self, result: Result, dark: bool, *, again: bool = False) -> Updates:
+        """Once no more will come: all of `growing` (a browser may have skipped some), and the rest.
+
+        `again`: it is an answer from before.
+        """
+        answer, weights = saved(result, self.json.GRADIO_CACHE)
+        updates = self.growing(result, None, dark) | {
+            self.facts: gr.update(value=facts(result, again=again), visible=True),
+            self.downloads: gr.update(visible=True),
+            self.json: gr.update(value=answer),
+            self.npz: gr.update(value=weights, visible=weights is not None),
+        }
+        if result.task.grammar == "events" and not result.answer.events:  # a figure that says so
+            updates |= self.bars(result, dark)
+        return updates
+
+    def bars(self, result: Result, dark: bool) -> Updates:
+        colours = theme.answer_colours(result.answer)
+        figure = timeline.timeline(result.answer.events, result.clip.duration, colours=colours, dark=dark)
+        return {self.when: gr.update(visible=True), self.timeline: figure}
+
+
+def pictured(result: Result) -> Image.Image:
+    """The picture asked about with masks, boxes and points on it, in the colours of the answer's words."""
+    answer, colours = result.answer, theme.answer_colours(result.answer)
+    return masks.overlay(result.frame, result.masks, answer.boxes, answer.points, of=result.size, colours=colours)
+
+
+def _marks(result: Result) -> tuple[Any, ...]:
+    return result.frame is None, result.answer.boxes, result.answer.points, len(result.masks)
+
+
+def lay_out() -> Sheet:
+    words = gr.HTML(EMPTY, elem_id="words", label="Answer")
+    told = gr.HTML(elem_id="facts", visible=False)
+    with gr.Column(visible=False, elem_classes="card", elem_id="when") as when:
+        gr.HTML("<h2>When</h2>")
+        bars = gr.Plot(show_label=False, container=False, label="Events over the clip’s seconds")
+    with gr.Column(visible=False, elem_classes="card", elem_id="where") as where:
+        gr.HTML("<h2>Where</h2>")
+        picture = gr.Image(
+            show_label=False,
+            container=False,
+            interactive=False,
+            format="png",
+            buttons=["download", "fullscreen"],
+            label="Picture with masks, boxes and points",
+            alt_text="The frame the answer is about, with masks, boxes and points drawn on it",
+        )
+    with gr.Column(visible=False, elem_classes="card", elem_id="writing") as writing:
+        gr.HTML(
+            "<h2>Which head wrote it</h2><p class='key'>Every adapted layer mixes a few heads anew for each token; "
+            "the router’s weights say how.</p>"
+        )
+        weights = gr.HTML(elem_id="live")
+    with gr.Row(visible=False, elem_id="downloads") as downloads:
+        answer = gr.DownloadButton("Answer as JSON", size="sm", min_width=120)
+        npz = gr.DownloadButton("Router weights as .npz", size="sm", min_width=185)
+        formats = {format: gr.Button(format.upper(), size="sm", min_width=52) for format in TAKEN}
+        file = gr.DownloadButton(elem_id="taken")
+        copy = gr.Button("Copy link", size="sm", min_width=80, visible=False)
+    link, result, runs = gr.Textbox(visible=False), gr.State(time_to_live=OPEN), gr.State([], time_to_live=OPEN)
+    return Sheet(
+        words, told, when, bars, where, picture, writing, weights, downloads, answer, npz, formats, file, copy, link,
+        result, runs,
+    )  # fmt: skip
