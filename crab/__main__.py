@@ -19,7 +19,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from crab import CrabError, tasks, trace
+from crab import CrabError, __version__, tasks, trace
 
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")  # its advice is for who writes models, not for who asks them
 
@@ -28,7 +28,14 @@ DEFAULT_MODEL = os.environ.get("CRAB_MODEL") or str(ASSETS / "crab-mini")
 CLAIMS = ASSETS / "claims.json"
 
 
+def from_shell() -> int:
+    """`main` as a program of its own: what ends it (SIGTERM) ends it as Ctrl-C does, with what is written whole."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    return main()
+
+
 def main(arguments: list[str] | None = None) -> int:
+    """Run one sub-command; returns the exit status. argparse leaves with SystemExit where it cannot read `arguments`."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A terminal's or a pipe's characters are its owner's choice; what it has none for is written as \u72ac.
         sys.stdout.reconfigure(errors="backslashreplace")
@@ -41,6 +48,12 @@ def main(arguments: list[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output went away, `| head` for one
         sys.stderr.close()
         return 0
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package in ("", "crab", "visualize"):
+            raise
+        print(f"{package} is not installed, and this needs it: pip install -r requirements.txt", file=sys.stderr)
+        return 2
     except OSError as error:  # a disk that is full, a folder that may not be written
         print(f"{error.filename or 'The file'} cannot be used: {error.strerror}.", file=sys.stderr)
         return 2
@@ -52,6 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m crab", description="Use and understand an audio-visual language model."
     )
+    parser.add_argument("--version", action="version", version=f"crab-plus {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     ask = commands.add_parser("ask", help="ask one question about a clip")
@@ -545,5 +559,4 @@ def _load(args: argparse.Namespace):
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does, with what is written whole
-    sys.exit(main())
+    sys.exit(from_shell())

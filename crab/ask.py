@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from PIL import Image
 
-from crab import CrabError, prompt, segment
+from crab import CrabError, __version__, prompt, segment
 from crab import answer as answers
 from crab.answer import Answer, Event
 from crab.ilora.trace import Intervention
@@ -25,7 +25,7 @@ from crab.segment import Mask, Segmenter
 from crab.tasks import Task
 from crab.trace import RoutingTrace
 
-VERSION = 1  # of the JSON below
+VERSION = 1  # of the JSON below, whatever version of this program writes it
 WINDOW = 10.0  # seconds
 SLACK = 0.5  # seconds more than this count as longer
 LOOKED_AT = 2048  # pixels of the longer side of a picture to look at: no screen shows more, and results are kept
@@ -245,6 +245,7 @@ def to_json(result: Result) -> dict:
     answer = result.answer
     return {
         "version": VERSION,
+        "crab": __version__,
         "model": result.model,
         "task": result.task.name,
         "question": result.question,

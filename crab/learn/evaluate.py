@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from crab import CrabError, avuie, media, segment
+from crab import CrabError, __version__, avuie, media, segment
 from crab import answer as answers
 from crab.answer import NOTHING, Answer, Box, Event
 from crab.learn.rows import NO_ANSWER, Flaw, dataset_of, matched, picture_of, row_of, short
@@ -181,6 +181,7 @@ def to_json(report: Report) -> dict:
     }
     return {
         "version": 2,
+        "crab": __version__,
         "datasets": {score.dataset: counts[score.dataset] | score.measures for score in report.scores},
         **{name: [asdict(flaw) for flaw in getattr(report, name)] for name in _FLAWS},
     }

@@ -19,7 +19,7 @@ import numpy as np
 from scipy.cluster import hierarchy
 from scipy.spatial.distance import squareform
 
-from crab import CrabError, avuie
+from crab import CrabError, __version__, avuie
 from crab.media import Clip
 from crab.routing import separation as apart
 from crab.routing.separation import By, Control, Separation
@@ -153,7 +153,7 @@ class Atlas:
 def save(atlas: Atlas, path: str | Path) -> None:
     """Write one compressed file that NumPy alone can read: the four arrays, and `about`, the rest as JSON."""
     about = {
-        "version": 2, "model": atlas.model, "datasets": atlas.datasets, "families": atlas.families,
+        "version": 2, "crab": __version__, "model": atlas.model, "datasets": atlas.datasets, "families": atlas.families,
         "scenes": atlas.scenes, "layers": atlas.layers, "sites": [list(site) for site in atlas.sites],
         "controls": [list(control) for control in atlas.controls],
         "usage": {tower: usage.to_json() for tower, usage in atlas.usage.items()},

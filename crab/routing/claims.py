@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from crab import CrabError, answer
+from crab import CrabError, __version__, answer
 from crab.answer import CLOCK
 from crab.ilora.trace import Intervention
 from crab.model import Crab
@@ -202,7 +202,7 @@ def write(outcomes: Sequence[Outcome], path: str | Path) -> None:
     rows = []
     for found in outcomes:
         outcome = asdict(found)
-        rows.append(outcome.pop("claim") | {"outcome": outcome})
+        rows.append(outcome.pop("claim") | {"crab": __version__, "outcome": outcome})
     Path(path).write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
 
 
