@@ -16,6 +16,7 @@ import signal
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any, Literal
 
 from tqdm import tqdm
 
@@ -330,6 +331,7 @@ def run_ask(args: argparse.Namespace) -> None:
     else:
         print("", *result.notes, result.knows, sep="\n")
     if args.routing:
+        assert result.routing is not None
         trace.save(result.routing, args.routing)
 
 
@@ -460,15 +462,20 @@ def run_route(args: argparse.Namespace) -> None:
     task = _task(args.task)
     clip = media.open_clip(args.media, frame=args.frame)
     other = media.open_clip(args.media2) if args.media2 else None
-    where = {name: getattr(args, name) and tuple(getattr(args, name)) for name in ("layers", "modules", "towers")}
+    where: dict[str, Any] = {
+        name: getattr(args, name) and tuple(getattr(args, name)) for name in ("layers", "modules", "towers")
+    }
     heads = args.mute or ([args.force] if args.force else [])
+    what: Literal["mute", "force", "uniform"] | None
     what = "mute" if args.mute else "force" if args.force else "uniform" if args.uniform else None
     if what is None and any(where.values()):
         raise CrabError("Say what to do there: --mute, --force or --uniform.")
     crab = _load(args)
     if crab.adapter is None:
         raise CrabError(f"{crab.name} has no adapter here and so no router weights: give one with --adapter.")
-    changes = [None] + ([Intervention(what, tuple(head - 1 for head in heads), **where)] if what else [])
+    changes: list[Intervention | None] = [None]
+    if what is not None:
+        changes.append(Intervention(what, tuple(head - 1 for head in heads), **where))
     results = []
     for change in changes:
         *_, result = ask(
@@ -480,6 +487,7 @@ def run_route(args: argparse.Namespace) -> None:
     if len(results) == 2:
         print(effects.compare(*results, crab=crab))
     print(result.knows)
+    assert result.routing is not None
     trace.save(result.routing, args.out)
 
 

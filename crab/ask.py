@@ -162,7 +162,8 @@ def ask(
             said = f"The model was stopped before its answer came to an end, after {len(result.token_ids)} tokens."
             result = replace(result, notes=(*result.notes, said))
         finished.append(parsed)
-    notes, masks = result.notes + result.answer.notes, ()
+    notes = result.notes + result.answer.notes
+    masks: tuple[PackedMask, ...] = ()
     if segmenter is not None and seen.picture is not None and (result.answer.boxes or result.answer.points):
         try:
             cut = segment.masks(segmenter, seen.picture, result.answer, time=result.frame_time)
@@ -183,12 +184,14 @@ def shown(result: Result) -> tuple[float, tuple[tuple[float, int, np.ndarray], .
     """
     task, spans = result.task, windows_of(result.clip, result.task)
     duration = max(clip.duration for clip in (result.clip, result.other) if clip)
-    frames, sounds = [], {}
+    frames: list[tuple[float, int, np.ndarray]] = []
+    sounds: dict[int, np.ndarray] = {}
     for span in spans:
         seen = prompt.gather(result.clip, task, other=result.other, window=span if len(spans) > 1 else None)
         pictures = [frame for video in seen.videos for frame in video]
         frames += zip(seen.times, seen.sources, pictures)
         frames += [(seen.picture_time, 0, seen.picture)] if seen.picture is not None else []
+        assert seen.sound is not None  # silence, where there is none to hear
         at = 0
         for stretch in seen.stretches:
             sound = sounds.setdefault(stretch.source, np.zeros(round(duration * SAMPLE_RATE), np.float32))

@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -150,7 +151,7 @@ def typed(times: Stretches) -> str:
     return ", ".join(f"{start}-{end}" for start, end in times)
 
 
-def of_form(backdrop: str, seed: int, *fields: object) -> Scene:
+def of_form(backdrop: str, seed: int, *fields: Any) -> Scene:
     """`compose`, from the fields of its rows one after the other, as a page has them."""
     return compose(backdrop, [Row(*fields[at : at + 6]) for at in range(0, len(fields), 6)], seed)
 
@@ -177,7 +178,7 @@ def of_link(link: str) -> tuple[list[object], Scene]:
         raise CrabError("The link does not name a scene that can be drawn: open the page without it.") from None
 
 
-def _is_row(fields: list[object]) -> bool:
+def _is_row(fields: list[Any]) -> bool:
     if len(fields) != 6:
         return False
     actor, place, size, seen, heard, look = fields
@@ -185,7 +186,7 @@ def _is_row(fields: list[object]) -> bool:
     return words and all(_counts(number) and 0 <= number <= 100 for number in (place, size)) and _counts(look)
 
 
-def _counts(number: object) -> bool:
+def _counts(number: Any) -> bool:
     return type(number) in (int, float) and abs(number) < MOST_LOOK  # which no NaN is
 
 

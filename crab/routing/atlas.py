@@ -75,6 +75,7 @@ def _scene(record: avuie.Record) -> str:
     """Of the folders that `scenes make` writes, the scene's name; of others the file's."""
     path = record.video or record.image
     found = re.findall(r"\b(?:objects|action|emotion|pair)-\d+", str(path))
+    assert path is not None  # every formulation shows one of the two
     return found[-1] if found else path.stem
 
 
@@ -175,10 +176,13 @@ def load(path: str | Path) -> Atlas:
         raise CrabError(f"{path} is no atlas of this version: make one with python -m crab atlas.") from error
     return Atlas(
         model=about["model"],
+        datasets=tuple(about["datasets"]),
+        families=tuple(about["families"]),
+        scenes=tuple(about["scenes"]),
+        layers=tuple(about["layers"]),
         sites=tuple(Site(*site) for site in about["sites"]),
         controls=controls,
         usage=usage,
-        **{name: tuple(about[name]) for name in ("datasets", "families", "scenes", "layers")},
         **arrays,
     )
 
