@@ -154,6 +154,7 @@ def test_installed_beside_torch_and_peft_alone_it_adapts_a_language_model(projec
     assert {path.name for path in place.glob("visualize/*.*") if path.suffix != ".py"} == {
         path.name for path in (source / "visualize").glob("*.*") if path.suffix != ".py"
     }
+    assert (place / "bin" / "crab").is_file()
     assert not {"app.py", "assets", "tests"} & {path.name for path in place.iterdir()}
     run = {"cwd": tmp_path, "capture_output": True, "text": True}
     said = subprocess.run([python, "-I", "-m", "crab", "--version"], **run)

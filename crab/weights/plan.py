@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Literal
 
-from crab import CrabError
+from crab import CrabError, __version__
 from crab.weights import names
 from crab.weights.hub import Found, Say, cached_config, tell
 
@@ -260,7 +260,7 @@ def _allowed() -> int:
 
 def to_json(made: Plan) -> dict:
     """The plan as plain data, with totals and what fits."""
-    told = asdict(made) | {"fitting": made.fitting, "trainable": made.trainable}
+    told = {"crab": __version__} | asdict(made) | {"fitting": made.fitting, "trainable": made.trainable}
     for kind in ("answering", "training"):
         told[kind] = [
             asdict(need) | {"setting": need.setting, "total": need.total, "devices": need.devices}
