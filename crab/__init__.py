@@ -4,6 +4,8 @@ One clip travels one way: `media` opens it, `prompt` turns it into tensors, `mod
 weights, `answer` reads the text, `segment` draws masks, and `ask` does all of that in one call.
 """
 
+__version__ = "0.1.0"  # the one place: pyproject.toml reads it here, and files that we write say it
+
 
 class CrabError(Exception):
     """Something the person can put right; the message is a sentence that says how."""

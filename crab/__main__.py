@@ -17,10 +17,11 @@ import signal
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any, Literal
 
 from tqdm import tqdm
 
-from crab import CrabError, tasks, trace
+from crab import CrabError, __version__, tasks, trace
 
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")  # its advice is for who writes models, not for who asks them
 logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # where it is there, it advises on kernels when imported
@@ -30,7 +31,14 @@ DEFAULT_MODEL = os.environ.get("CRAB_MODEL") or str(ASSETS / "crab-mini")
 CLAIMS = ASSETS / "claims.json"
 
 
+def from_shell() -> int:
+    """`main` as a program of its own: what ends it (SIGTERM) ends it as Ctrl-C does, with what is written whole."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    return main()
+
+
 def main(arguments: list[str] | None = None) -> int:
+    """Run one sub-command; returns the exit status. argparse leaves with SystemExit where it cannot read `arguments`."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A terminal's or a pipe's characters are its owner's choice; what it has none for is written as \u72ac.
         sys.stdout.reconfigure(errors="backslashreplace")
@@ -43,6 +51,12 @@ def main(arguments: list[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output went away, `| head` for one
         sys.stderr.close()
         return 0
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package in ("", "crab", "visualize"):
+            raise
+        print(f"{package} is not installed, and this needs it: pip install -r requirements.txt", file=sys.stderr)
+        return 2
     except OSError as error:  # a disk that is full, a folder that may not be written
         print(f"{error.filename or 'The file'} cannot be used: {error.strerror}.", file=sys.stderr)
         return 2
@@ -54,6 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m crab", description="Use and understand an audio-visual language model."
     )
+    parser.add_argument("--version", action="version", version=f"crab-plus {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     ask = commands.add_parser("ask", help="ask one question about a clip")
@@ -318,6 +333,7 @@ def run_ask(args: argparse.Namespace) -> None:
     else:
         print("", *result.notes, result.knows, sep="\n")
     if args.routing:
+        assert result.routing is not None
         trace.save(result.routing, args.routing)
 
 
@@ -448,15 +464,20 @@ def run_route(args: argparse.Namespace) -> None:
     task = _task(args.task)
     clip = media.open_clip(args.media, frame=args.frame)
     other = media.open_clip(args.media2) if args.media2 else None
-    where = {name: getattr(args, name) and tuple(getattr(args, name)) for name in ("layers", "modules", "towers")}
+    where: dict[str, Any] = {
+        name: getattr(args, name) and tuple(getattr(args, name)) for name in ("layers", "modules", "towers")
+    }
     heads = args.mute or ([args.force] if args.force else [])
+    what: Literal["mute", "force", "uniform"] | None
     what = "mute" if args.mute else "force" if args.force else "uniform" if args.uniform else None
     if what is None and any(where.values()):
         raise CrabError("Say what to do there: --mute, --force or --uniform.")
     crab = _load(args)
     if crab.adapter is None:
         raise CrabError(f"{crab.name} has no adapter here and so no router weights: give one with --adapter.")
-    changes = [None] + ([Intervention(what, tuple(head - 1 for head in heads), **where)] if what else [])
+    changes: list[Intervention | None] = [None]
+    if what is not None:
+        changes.append(Intervention(what, tuple(head - 1 for head in heads), **where))
     results = []
     for change in changes:
         *_, result = ask(
@@ -468,6 +489,7 @@ def run_route(args: argparse.Namespace) -> None:
     if len(results) == 2:
         print(effects.compare(*results, crab=crab))
     print(result.knows)
+    assert result.routing is not None
     trace.save(result.routing, args.out)
 
 
@@ -547,5 +569,4 @@ def _load(args: argparse.Namespace):
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does, with what is written whole
-    sys.exit(main())
+    sys.exit(from_shell())

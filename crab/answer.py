@@ -140,6 +140,8 @@ _HALF_BRACKET = re.compile(r"[(\[{][^)\]}]*\Z")
 _RANGES_ALONE = re.compile(r"(?:[^A-Za-z\n]|(?:to|and|from|between|till|until|s|secs?|seconds?)\b)*", re.IGNORECASE)
 _SENTENCE_END = re.compile(r"[.!?]\s|\n|\[")
 
+_CLOSING = re.compile(r"(?:\s*[)\]}])*")
+_CLOCK = re.compile(r"-?[0-9:.]+")  # of a time, without its unit
 _PLACE = rf"({_NUMBER})(?:\s*px)?"
 _GAP = r"(?:\s*,\s*|\s+)"
 _POINT = rf"\s*{_PLACE}{_GAP}{_PLACE}\s*"
@@ -255,11 +257,17 @@ def _blocks(text: str) -> tuple[list[_Block], list[tuple[int, int]]]:
     return blocks, loose
 
 
+def _reach(pattern: re.Pattern[str], text: str, start: int = 0) -> int:
+    """Where what `pattern` takes from `start` on ends: at `start`, where it takes nothing."""
+    found = pattern.match(text, start)
+    return found.end() if found else start
+
+
 def _unclosed(opened: re.Match[str], rest: str, *, ended: bool) -> _Block:
     """A block whose closing tag is missing: it ends with its ranges, or with its sentence, or not at all yet."""
     kind, end, plain = _KINDS[opened[2].lower()], len(rest), rest.translate(_PLAIN)
     if kind == "range":
-        end = _RANGES_ALONE.match(plain).end()
+        end = _reach(_RANGES_ALONE, plain)
         # A word may still become one that belongs to a range.
         ended = ended or re.match(r"\n|[A-Za-z]+[^A-Za-z]", plain[end:]) is not None
     elif kind == "answer" and (stop := _SENTENCE_END.search(rest)):
@@ -267,13 +275,13 @@ def _unclosed(opened: re.Match[str], rest: str, *, ended: bool) -> _Block:
     elif kind in _MODALITY and (found := _RANGES.search(plain)):
         while found:
             end = found.end()
-            behind = _BETWEEN_RANGES.match(plain, end).end()
+            behind = _reach(_BETWEEN_RANGES, plain, end)
             found = _RANGES.match(plain, behind)
         # Another range may be half written: then the block is not over.
         if not ended and re.fullmatch(r"(?:[(\[{][^)\]}]*)?", plain[behind:]):
             end = len(rest)
         else:
-            end += len(re.match(r"(?:\s*[)\]}])*", plain[end:])[0])  # of a list of ranges
+            end = _reach(_CLOSING, plain, end)  # of a list of ranges
     body = rest[:end]
     return _Block(kind, opened.start(), opened.end() + end, body, ended)
 
@@ -402,13 +410,14 @@ def _bare_ranges(body: str, ended: bool) -> tuple[list[_Range], list[str]]:
 
 def _pairs(text: str) -> list[_Range]:
     """Every two times in a text that is known to be a list of ranges."""
-    return [(found[0], *sorted(map(_units, found.groups()))) for found in _PAIR.finditer(text)]
+    times = [(found[0], _units(found[1]), _units(found[2])) for found in _PAIR.finditer(text)]
+    return [(words, min(one, other), max(one, other)) for words, one, other in times]
 
 
 def _units(time: str) -> float:
     """3, 3.5, "3 s" or 00:03 on the clip's clock."""
     whole = 0.0
-    for part in re.match(r"-?[0-9:.]+", time)[0].split(":"):
+    for part in time[: _reach(_CLOCK, time)].split(":"):
         whole = 60 * whole + float(part)
     return whole
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from PIL import Image
 
-from crab import CrabError, prompt, segment
+from crab import CrabError, __version__, prompt, segment
 from crab import answer as answers
 from crab.answer import Answer, Event
 from crab.ilora.trace import Intervention
@@ -25,7 +25,7 @@ from crab.segment import Mask, Segmenter
 from crab.tasks import Task
 from crab.trace import RoutingTrace
 
-VERSION = 1  # of the JSON below
+VERSION = 1  # of the JSON below, whatever version of this program writes it
 WINDOW = 10.0  # seconds
 SLACK = 0.5  # seconds more than this count as longer
 LOOKED_AT = 2048  # pixels of the longer side of a picture to look at: no screen shows more, and results are kept
@@ -162,7 +162,8 @@ def ask(
             said = f"The model was stopped before its answer came to an end, after {len(result.token_ids)} tokens."
             result = replace(result, notes=(*result.notes, said))
         finished.append(parsed)
-    notes, masks = result.notes + result.answer.notes, ()
+    notes = result.notes + result.answer.notes
+    masks: tuple[PackedMask, ...] = ()
     if segmenter is not None and seen.picture is not None and (result.answer.boxes or result.answer.points):
         try:
             cut = segment.masks(segmenter, seen.picture, result.answer, time=result.frame_time)
@@ -183,12 +184,14 @@ def shown(result: Result) -> tuple[float, tuple[tuple[float, int, np.ndarray], .
     """
     task, spans = result.task, windows_of(result.clip, result.task)
     duration = max(clip.duration for clip in (result.clip, result.other) if clip)
-    frames, sounds = [], {}
+    frames: list[tuple[float, int, np.ndarray]] = []
+    sounds: dict[int, np.ndarray] = {}
     for span in spans:
         seen = prompt.gather(result.clip, task, other=result.other, window=span if len(spans) > 1 else None)
         pictures = [frame for video in seen.videos for frame in video]
         frames += zip(seen.times, seen.sources, pictures)
         frames += [(seen.picture_time, 0, seen.picture)] if seen.picture is not None else []
+        assert seen.sound is not None  # silence, where there is none to hear
         at = 0
         for stretch in seen.stretches:
             sound = sounds.setdefault(stretch.source, np.zeros(round(duration * SAMPLE_RATE), np.float32))
@@ -245,6 +248,7 @@ def to_json(result: Result) -> dict:
     answer = result.answer
     return {
         "version": VERSION,
+        "crab": __version__,
         "model": result.model,
         "task": result.task.name,
         "question": result.question,

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path, PurePath, PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from crab import CrabError, answer
 from crab.answer import Answer
@@ -27,6 +27,7 @@ from crab.tasks import TASKS, Task
 if TYPE_CHECKING:
     from crab.media import Clip
 
+_Folder = TypeVar("_Folder", Path, zipfile.Path)  # on the disk, or in an archive
 
 # ---- what a field may hold ----
 
@@ -66,7 +67,9 @@ _WORD = Kind("text or a number", _is_word)
 _WORDS = Kind("text, a number or a list of them", lambda value: _is_word(value) or _is_list(value, _is_word))
 _NUMBER = Kind("a number", _is_number)
 _WHOLE = Kind("a whole number from 0 on", _is_whole)
-_PLACE = Kind("a list of two numbers", lambda value: _is_list(value, _is_number) and len(value) == 2)
+_PLACE = Kind(
+    "a list of two numbers", lambda value: isinstance(value, list) and len(value) == 2 and all(map(_is_number, value))
+)
 _NUMBERED = Kind("the path of a file named by a number", lambda value: _is_text(value) and _is_whole(_stem(value)))
 
 KINDS: dict[str, Kind] = {
@@ -259,9 +262,8 @@ def _records(path: Path, task: Task, fields: Fields) -> Iterator[Record]:
         )
 
 
-def _home(root: str | Path) -> Path:
+def _home(root: _Folder) -> _Folder:
     """The folder of the datasets: `root` itself if it looks like it, or else its `AVUIE_2`, there or not."""
-    root = Path(root) if isinstance(root, str) else root
     inner = root / "AVUIE_2"
     bare = root.name == "AVUIE_2" or any((root / name).is_dir() for name in TASKS)
     return root if bare and not inner.is_dir() else inner
@@ -270,10 +272,10 @@ def _home(root: str | Path) -> Path:
 def _path(root: str | Path, dataset: str, split: str) -> Path:
     if dataset not in FIELDS[split]:
         raise CrabError(f"{dataset} has no {split} split; those that have one are: {', '.join(FIELDS[split])}.")
-    return _home(root) / dataset / f"{split}.json"
+    return _home(Path(root)) / dataset / f"{split}.json"
 
 
-def _load(path: Path) -> tuple[list, tuple[str, str] | None]:
+def _load(path: Path | zipfile.Path) -> tuple[list, tuple[str, str] | None]:
     """The rows of a file, or none and what is the matter with it: kind and sentence."""
     try:
         rows = json.loads(path.read_bytes())
@@ -371,7 +373,7 @@ def check(root: str | Path) -> Report:
     that is damaged, or larger or other inside than annotations are.
     """
     archive = os.path.isfile(root)
-    home = _home(_in_archive(root) if archive else root)
+    home: Path | zipfile.Path = _home(_in_archive(root)) if archive else _home(Path(root))
     folders = sorted(path.name for path in home.iterdir() if path.is_dir()) if home.is_dir() else []
     if not any(name in TASKS for name in folders):
         raise CrabError(f"There is no dataset under {root}: give the folder that holds AVUIE_2.")
@@ -393,7 +395,7 @@ def to_json(report: Report) -> dict:
     return asdict(report)
 
 
-def _check_split(home: Path, dataset: str, split: str) -> Split:
+def _check_split(home: Path | zipfile.Path, dataset: str, split: str) -> Split:
     file = f"{dataset}/{split}.json"
     rows, fault = _load(home / file)
     faults = [Fault(file, None, *fault)] if fault else []
@@ -404,7 +406,7 @@ def _check_split(home: Path, dataset: str, split: str) -> Split:
     return Split(dataset, split, len(rows), tuple(faults))
 
 
-def _faults(folder: Path | None, task: Task, fields: Fields, row: object) -> Iterator[tuple[str, str]]:
+def _faults(folder: Path | None, task: Task, fields: Fields, row: Any) -> Iterator[tuple[str, str]]:
     """Kind and sentence of everything that is the matter with one row."""
     amiss = _amiss(row, fields.published)
     yield from amiss.values()

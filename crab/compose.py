@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 
@@ -159,7 +160,7 @@ class Form:
     rows: tuple[Row, ...]
 
     @classmethod
-    def of(cls, values: Sequence[object]) -> Form:
+    def of(cls, values: Sequence[Any]) -> Form:
         """From backdrop, seed and the fields of its rows one after the other; the opposite of `values`."""
         backdrop, seed, *cells = values
         width = len(fields(Row))
@@ -203,7 +204,7 @@ def _is_row(row: Row) -> bool:
     return words and all(_counts(n) and 0 <= n <= 100 for n in (row.place, row.size)) and _counts(row.look)
 
 
-def _counts(number: object) -> bool:
+def _counts(number: Any) -> bool:
     return type(number) in (int, float) and abs(number) < MOST_LOOK  # which no NaN is
 
 

@@ -230,7 +230,7 @@ class Crab:
                 scores = outputs.logits[0, -1]
                 token = int(scores.argmax())
                 _must_be_finite(scores[token])  # NaN and infinity are the largest there is
-                routing = _traces(gates, reads) if recorder else None
+                routing = None if gates is None else _traces(gates, reads)
                 last = token in self.stops or len(written) + 1 >= max_new_tokens
                 new = () if token in self.stops else (token,)
                 written += new
@@ -255,7 +255,7 @@ class Crab:
             ids = self.model.generate(
                 **batch, max_new_tokens=max_new_tokens, do_sample=False, pad_token_id=pad,
                 eos_token_id=sorted(self.stops),
-                logits_processor=[lambda _, scores: (_must_be_finite(scores.amax(-1)), scores)[1]],
+                logits_processor=[_stopping_at_no_numbers],
             )  # fmt: skip
         answers = ids[:, batch["input_ids"].shape[1] :].tolist()
         return [row[: next((i for i, t in enumerate(row) if t in self.stops), len(row))] for row in answers]
@@ -350,7 +350,7 @@ class Crab:
         during = intervening({site_of(name): layer for name, layer in adapted_layers(self.model).items()}, intervention)
         if intervention.what == "replay":
             for tower, tokens in _reads(prompt).items():
-                played = intervention.source.get(tower)
+                played = (intervention.source or {}).get(tower)
                 known = sum(token.modality != "generated" for token in played.tokens) if played else len(tokens)
                 if known != len(tokens):
                     raise CrabError(f"Weights can be played back to their own question only: they are of {known} "
@@ -571,6 +571,11 @@ def _must_be_finite(best: torch.Tensor) -> None:
             "The model's numbers are no longer finite, so there is no answer. If that happens with every clip, its "
             "weights or its adapter are damaged: load them anew; if with one clip only, please try another."
         )
+
+
+def _stopping_at_no_numbers(_: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+    _must_be_finite(scores.amax(-1))
+    return scores
 
 
 def skeleton(model: str) -> Qwen2_5OmniThinkerForConditionalGeneration:

@@ -166,9 +166,12 @@ def _clips(clip: Clip, task: Task, other: Clip | None) -> list[tuple[str, Clip]]
     seen: set[str] = set()
     filled = []
     for kind in task.media:
-        if kind in seen and other is None:
+        if kind not in seen:
+            filled.append((kind, clip))
+        elif other is not None:
+            filled.append((kind, other))
+        else:
             raise CrabError("This question compares two clips: please give a second one.")
-        filled.append((kind, other if kind in seen else clip))
         seen.add(kind)
     return filled
 
@@ -197,7 +200,8 @@ def _sound(
 ) -> tuple[np.ndarray, list[Stretch]]:
     index = clip.piece or 0
     if still and clip.piece is None:
-        *window, index = around_still(second, clip.duration, plan)
+        first, last, index = around_still(second, clip.duration, plan)
+        window = first, last
     start, end = window or (0.0, None)
     samples = media.sound(clip, start=start, end=end)
     if window or clip.audio is None:

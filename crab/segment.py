@@ -56,7 +56,7 @@ def masks(segmenter: Segmenter, frame: np.ndarray, answer: Answer, *, time: floa
     made = []
     for box in answer.boxes or (None,):
         alone = len(answer.boxes) < 2
-        points = [point for point in answer.points if alone or _inside(point, box)]
+        points = [point for point in answer.points if alone or box is None or _inside(point, box)]
         mask, score = segmenter(frame, box, points)
         if mask.any():
             made.append(Mask(time, box.label if box else "", mask, score))
@@ -109,8 +109,9 @@ class GrabCut:
         if (seeds == cv2.GC_BGD).all() or (seeds != cv2.GC_BGD).all():
             return found, None  # a few pixels, nothing to tell apart
         cv2.setRNGSeed(0)  # its colour clusters start at random; the same question gets the same mask
-        models = np.zeros((1, 65)), np.zeros((1, 65))
-        cv2.grabCut(small, seeds, None, *models, self._ROUNDS, cv2.GC_INIT_WITH_MASK)
+        behind, before = np.zeros((1, 65)), np.zeros((1, 65))
+        # The rectangle is not read where the seeds are given, and the stubs do not know that it may be left out.
+        cv2.grabCut(small, seeds, None, behind, before, self._ROUNDS, cv2.GC_INIT_WITH_MASK)  # type: ignore[call-overload]
         object_ = np.isin(seeds, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.float32)
         found[top:bottom, left:right] = cv2.resize(object_, crop.shape[1::-1], interpolation=cv2.INTER_LINEAR) > 0.5
         return found, None
@@ -149,8 +150,8 @@ class Sam2:
 
         self.name = str(model)
         model = weights.find_segmenter(self.name)
-        device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        self._dtype = getattr(torch, dtype or ("bfloat16" if device.type == "cuda" else "float32"))
+        place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self._dtype = getattr(torch, dtype or ("bfloat16" if place.type == "cuda" else "float32"))
         try:
             self._processor = Sam2Processor.from_pretrained(model)
             read, loaded = Sam2Model.from_pretrained(model, dtype=torch.float32, output_loading_info=True)
@@ -161,7 +162,7 @@ class Sam2:
                 f"No SAM 2 model could be read from {model}: give a folder that holds one, or a name on "
                 "the Hugging Face hub and a connection to it."
             ) from error
-        self.model = read.to(device).eval()
+        self.model = read.to(place).eval()
 
     def __call__(self, frame: np.ndarray, box: Box | None, points: Sequence[Point]) -> tuple[np.ndarray, float]:
         import torch

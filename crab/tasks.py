@@ -258,8 +258,7 @@ def _split_options(text: str) -> tuple[str, str]:
     if found:
         return question, options
     bar = max((found.start() for found in _BAR.finditer(text)), default=len(text))
-    question, listed = text[:bar], text[bar + 1 :]
-    options = [option.strip() for option in listed.split(";") if option.strip()]
-    if not question.strip() or len(options) < 2:
+    question, listed = text[:bar], [option.strip() for option in text[bar + 1 :].split(";") if option.strip()]
+    if not question.strip() or len(listed) < 2:
         raise CrabError(f"Give the question, a bar and at least two options: {_MISSING['options'].split(': ', 1)[1]}")
-    return question.strip(), str(options)
+    return question.strip(), str(listed)

@@ -7,11 +7,11 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from crab import CrabError
+from crab import CrabError, __version__
 
 MODALITIES = ("text", "audio", "video", "image", "generated")
 
@@ -100,9 +100,10 @@ def save(routing: Mapping[str, RoutingTrace], path: str | Path) -> None:
 
     For each tower: `<tower>/weights` (sites, tokens, heads) float32, `<tower>/sites` JSON [[tower, layer, module], …]
     and `<tower>/tokens` JSON [{modality, text, start, end, row, col, source}, …]; beside them `schema`, the JSON Schema
-    (`SCHEMA`) of the two. JSON members are strings of no dimension: `json.loads(str(file["language/sites"]))`.
+    (`SCHEMA`) of the two. JSON members are strings of no dimension: `json.loads(str(file["language/sites"]))`. So is
+    `crab`, the version of what wrote the file.
     """
-    arrays = {"schema": np.array(json.dumps(SCHEMA))}
+    arrays: dict[str, Any] = {"schema": np.array(json.dumps(SCHEMA)), "crab": np.array(__version__)}
     for tower, trace in routing.items():
         arrays[f"{tower}/weights"] = trace.weights
         arrays[f"{tower}/sites"] = np.array(json.dumps([list(site) for site in trace.sites]))

@@ -236,6 +236,7 @@ def test_json_has_every_field_the_interface_names(results):
     told = to_json(results[-1])
     assert list(told) == [
         "version",
+        "crab",
         "model",
         "task",
         "question",

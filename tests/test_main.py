@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from crab import __version__
 from crab.__main__ import main
 
 DATASETS = ["ave", "avqa", "meld", "a2v", "v2a", "s4", "ref_avs"]
@@ -63,9 +64,32 @@ def test_ask_prints_one_json_object_and_writes_the_routing(golden, model, tmp_pa
         == 0
     )
     told = json.loads(capsys.readouterr().out)
-    assert told["version"] == 1 and told["task"] == "ave" and len(told["token_ids"]) == 4
+    assert (
+        told["version"] == 1 and told["crab"] == __version__ and told["task"] == "ave" and len(told["token_ids"]) == 4
+    )
     routing = load_npz(out)
     assert routing["language"].weights.shape == (21, told["tokens"]["prompt"] + 3, 3)
+
+
+def test_it_says_its_version(capsys):
+    with pytest.raises(SystemExit) as left:
+        main(["--version"])
+    assert left.value.code == 0 and capsys.readouterr().out == f"crab-plus {__version__}\n"
+
+
+def test_a_package_that_is_not_installed_is_a_sentence_and_a_module_of_ours_a_fault(monkeypatch, capsys):
+    def lacks(name):
+        def check(args):
+            raise ModuleNotFoundError(name=name)
+
+        monkeypatch.setattr("crab.__main__.run_check", check)
+
+    lacks("av.video")
+    assert main(["data", "check", "."]) == 2
+    assert capsys.readouterr().err.startswith("av is not installed")
+    lacks("crab.avuie")
+    with pytest.raises(ModuleNotFoundError):
+        main(["data", "check", "."])
 
 
 def test_ask_prints_the_answer_as_text(golden, model, capsys):

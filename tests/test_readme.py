@@ -33,6 +33,13 @@ def test_the_notebook_code_runs(readme, request, capsys, tmp_path, monkeypatch):
     assert "<html" in (tmp_path / "routing.html").read_text(encoding="utf-8")
 
 
+def test_the_adapter_is_put_around_another_model(readme, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    made = run(code(readme, "peft"))
+    assert len(made["weights"]) == 14 and all(one.shape == (15, 3) for one in made["weights"].values())
+    assert "14 layers adapted; rank 8, 3 heads, alpha 16" in capsys.readouterr().out
+
+
 def test_a_program_asks_the_page(readme, address):
     made = run(code(readme, "gradio_client"), address)
     assert made["text"] and made["muted"] and "answer" in made["choice"]

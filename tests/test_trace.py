@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from test_live import random_trace
 
-from crab import CrabError, trace
+from crab import CrabError, __version__, trace
 from crab.trace import RoutingTrace, Site, Token
 from visualize import trace as read
 
@@ -123,5 +123,6 @@ def test_the_file_is_named_as_asked_and_needs_numpy_alone(tmp_path):
     trace.save({"language": random_trace()}, tmp_path / "weights.bin")
     with np.load(tmp_path / "weights.bin", allow_pickle=False) as file:
         assert file["language/weights"].shape == (14, 174, 3)
+        assert str(file["crab"]) == __version__
         assert json.loads(str(file["language/sites"]))[0] == ["language", 0, "q_proj"]
         assert json.loads(str(file["language/tokens"]))[-1]["text"] == "word19 "

@@ -328,7 +328,7 @@ def test_it_trains_where_workers_are_not_forked(published, tmp_path):
         "    test_train.shrink({'senses': train.Stage(2, (('hear', 1),), rate=1e-3, warmup=1)})\n"
         "    train.train_base(sys.argv[1], 'senses')\n"
         f"    multiprocessing.set_start_method({other!r}, force=True)\n"
-        f"    train.train_data(sys.argv[1], {str(published)!r}, {str(GOLDEN / 'tiny-omni')!r}, steps=2)\n",
+        f"    train.train_data(sys.argv[1], {str(published)!r}, {str(GOLDEN / 'tiny-omni')!r}, steps=2, cache='')\n",
         encoding="utf-8",
     )
     out = tmp_path / "Läufe 犬"

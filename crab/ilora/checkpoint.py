@@ -342,9 +342,10 @@ def _open(path: str | Path) -> _File:
     path = Path(path)
     file = path
     if path.is_dir():
-        file = next((path / name for name in ADAPTER_FILES if (path / name).is_file()), None)
-        if file is None:
+        there = [path / name for name in ADAPTER_FILES if (path / name).is_file()]
+        if not there:
             raise CheckpointError(f"{path} holds no adapter; it should have one of {', '.join(ADAPTER_FILES)}.")
+        file = there[0]
     elif not path.is_file():
         raise CheckpointError(f"There is no adapter at {path}.")
     try:

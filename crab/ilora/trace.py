@@ -177,7 +177,8 @@ def _gates(instead: Intervention, site: Site, layer: ILoRALinear) -> Callable[[i
         raise CrabError(f"There is no head {max(instead.heads) + 1}: the heads of this adapter are 1 to {len(R)}.")
     if len(instead.heads) != 1 if instead.what == "force" else not instead.heads and instead.what == "mute":
         raise CrabError("Say which head: one to force, one or more to mute.")
-    gate = {"mute": mute, "force": force, "uniform": uniform}[instead.what](*instead.heads)
+    gates: dict[str, Callable[..., Gate]] = {"mute": mute, "force": force, "uniform": uniform}
+    gate = gates[instead.what](*instead.heads)
     return lambda start, mask: _among(gate, mask)
 
 

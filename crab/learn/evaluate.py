@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from crab import CrabError, avuie, media, segment
+from crab import CrabError, __version__, avuie, media, segment
 from crab import answer as answers
 from crab.answer import NOTHING, Answer, Box, Event
 from crab.learn.rows import NO_ANSWER, Flaw, dataset_of, matched, picture_of, row_of, short
@@ -181,6 +181,7 @@ def to_json(report: Report) -> dict:
     }
     return {
         "version": 2,
+        "crab": __version__,
         "datasets": {score.dataset: counts[score.dataset] | score.measures for score in report.scores},
         **{name: [asdict(flaw) for flaw in getattr(report, name)] for name in _FLAWS},
     }
@@ -275,7 +276,8 @@ def _said(row: dict, task: Task, true: Answer | None) -> tuple[Answer | None, st
         return None, row["error"]
     said = answers.parse(row["predict"], task)
     # Whether answers to questions are tagged has never been seen: a text that is the bare reference is an answer too.
-    if task.family == "question" and said.choice is None and true and accuracy([said.text], [true.choice]):
+    meant = true.choice if true and task.family == "question" else None
+    if meant and said.choice is None and accuracy([said.text], [meant]):
         said = replace(said, choice=said.text)
     name, is_met = _WANTED[task.grammar]
     if not is_met(said):
@@ -381,9 +383,9 @@ def _measures(task: Task, cases: Sequence[_Case]) -> dict:
     said = [case.said or NOTHING for case in cases]
     true = [case.true for case in cases]
     if task.grammar in ("choice", "match"):
-        pairs = [answer.choice for answer in said], [answer.choice for answer in true]
-        by_type = {"by_type": accuracy_by_type(*pairs, types=[_type(case.row) for case in cases])}
-        return {"accuracy": accuracy(*pairs)} | (by_type if task.family == "question" else {})
+        predictions, references = [answer.choice for answer in said], [answer.choice or "" for answer in true]
+        by_type = {"by_type": accuracy_by_type(predictions, references, types=[_type(case.row) for case in cases])}
+        return {"accuracy": accuracy(predictions, references)} | (by_type if task.family == "question" else {})
     if task.name == "ave":  # an answer that names nothing is not right about the background
         right = [segment_accuracy(a.events, b.events) if a.events else 0.0 for a, b in zip(said, true)]
         return {"segment_accuracy": float(np.mean(right))}
@@ -392,8 +394,10 @@ def _measures(task: Task, cases: Sequence[_Case]) -> dict:
     if task.name == "avvp":
         return parsing([answer.events or None for answer in said], [answer.events for answer in true])
     if task.grammar == "box":
-        boxes, meant = ([_corners(answer) for answer in side] for side in (said, true))
-        mean = [tuple(np.mean(meant, axis=0))] * len(meant)  # what one box for every picture brings
+        boxes = [_corners(answer) for answer in said]
+        meant = [corners for corners in map(_corners, true) if corners]  # all: a reference without one cannot be read
+        x1, y1, x2, y2 = np.mean(meant, axis=0).tolist()
+        mean = [(x1, y1, x2, y2)] * len(meant)  # what one box for every picture brings
         return grounding(boxes, meant) | {"ciou_of_mean_box": grounding(mean, meant)["ciou"]}
     if task.grammar == "text":
         return {"cider": cider([answer.text for answer in said], [[answer.text] for answer in true])}
@@ -414,7 +418,8 @@ def _type(row: dict) -> str:
 def _overlaps(cases: Sequence[_Case]) -> dict:
     """J and F, and over how many `masks`: those of the cases whose true mask is there."""
     compared = [case for case in cases if case.overlap]
-    means = segmentation([case.overlap for case in compared], clips=_clips(compared)) if compared else {}
+    overlaps = [case.overlap for case in compared if case.overlap]
+    means = segmentation(overlaps, clips=_clips(compared)) if compared else {}
     return means | {"masks": len(compared)}
 
 
@@ -435,7 +440,7 @@ def _of_split(cases: Sequence[_Case]) -> dict:
     return (
         {"answers": len(cases), "accuracy": _existence(cases)}
         | (_overlaps(there) if there else {})
-        | (null_s([case.overlap for case in not_there], clips=_clips(not_there)) if not_there else {})
+        | (null_s([case.overlap for case in not_there if case.overlap], clips=_clips(not_there)) if not_there else {})
     )
 
 

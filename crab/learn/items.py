@@ -118,7 +118,7 @@ def _pieces(words) -> tuple[str, ...]:
     return tuple(text for text in texts if text.isprintable() and "\ufffd" not in text)
 
 
-_PLAIN = {
+_PLAIN: dict[str, Callable[..., Item]] = {
     "see": _see, "hear": _hear, "say": _say,
     "film": partial(_film, TASKS["ave"]), "glimpses": partial(_film, TASKS["avqa"]),
     "deed": partial(_person, TASKS["ks"], script.write_action),

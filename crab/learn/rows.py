@@ -34,10 +34,11 @@ def dataset_of(row: dict) -> str:
     return row["task"] if "task" in row else row["task_name"]
 
 
-def picture_of(row: dict) -> str | None:
-    """Where it lies in its dataset's folder; released rows have a whole path, on the machine they are from."""
-    path = next((row[field] for field in ("visual_path", "image_path", "frame_path") if row.get(field)), None)
-    return path and str(path).rpartition(f"AVUIE_2/{dataset_of(row)}/")[2]
+def picture_of(row: dict) -> str:
+    """Where it lies in its dataset's folder, "" where a row has none; released rows have a whole path, on the machine
+    they are from."""
+    path = next((row[field] for field in ("visual_path", "image_path", "frame_path") if row.get(field)), "")
+    return str(path).rpartition(f"AVUIE_2/{dataset_of(row)}/")[2]
 
 
 # ---- from a file ----
@@ -77,7 +78,7 @@ def matched(rows: Sequence[dict], records: Sequence[avuie.Record]) -> Matched:
     Of a row only what it says counts (`predict`, or the `error` for which it says nothing): what is true, and where the
     media lie, the record tells.
     """
-    answers: dict[tuple[str, int], dict | None] = {(record.task.name, record.number): None for record in records}
+    answers: dict[tuple[str, int | None], dict | None] = {(record.task.name, record.number): None for record in records}
     strangers, replaced = [], []
     for row, number in zip(rows, _numbers(rows, records), strict=True):
         name = dataset_of(row)
@@ -121,7 +122,7 @@ def _numbers(rows: Sequence[dict], records: Sequence[avuie.Record]) -> list[int 
     for (name, output, picture, told), positions in alike.items():
         meant = [
             record.number for record in by_reference[name, output]
-            if picture in (None, picture_of(row_of(record)))
+            if picture in ("", picture_of(row_of(record)))
             and all(str(record.row.get(_RELEASED_AS[field])) == value for field, value in told)
         ]  # fmt: skip
         skipped = -len(positions) % len(meant) if len(positions) > len(meant) > 0 else 0

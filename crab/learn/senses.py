@@ -78,7 +78,7 @@ def make_batch(processor, kind: str, numbers: Sequence[int]) -> dict[str, Tensor
         rng = np.random.default_rng([number, 7])
         if number % 2:
             scene = script.write_picture(number)
-            times = (float(rng.integers(script.DURATION)) + 0.5,)
+            times: tuple[float, ...] = (float(rng.integers(script.DURATION)) + 0.5,)
         else:
             scene = script.write(number) if number % 4 else script.write_picture(number)
             step = 2 * int(rng.integers(len(FRAME_TIMES) // 2))

@@ -24,6 +24,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -51,7 +52,7 @@ warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)
 SAVE_EVERY = 100  # steps
 LOG_EVERY = 10  # steps; SAVE_EVERY is a multiple, so that a run taken up again logs the same means
 # Autocast only where the hardware computes in it: on a processor that emulates it a step takes nine times as long.
-_PROCESSOR = getattr(torch.cpu, "get_capabilities", dict)()  # not every torch can tell
+_PROCESSOR: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()  # not every torch can tell
 BF16 = torch.cuda.is_available() or any(_PROCESSOR.get(name) for name in ("amx_bf16", "avx512_bf16"))
 PER_STEP = 8  # sequences of published records in a step: what the released script had on its two GPUs
 QUESTIONS = 4  # in one such sequence, at most
@@ -109,7 +110,9 @@ STAGES = {
     "adapter": Stage(steps=1200, kinds=_TASKS, rate=2e-3, held=4),
 }
 BASE = ("senses", "practice", "speaks")  # each begins with the weights of the one before
-ADAPTER = dict(r=12, alpha=24, heads=3, dropout=0.0)  # no item comes twice, so there is nothing to overfit
+ADAPTER: dict[str, Any] = dict(
+    r=12, alpha=24, heads=3, dropout=0.0
+)  # no item comes twice, so there is nothing to overfit
 
 
 # --- crab-mini's stages ---------------------------------------------------------------------------------------------
@@ -205,7 +208,7 @@ def train_data(
     # Not the reentrant kind, which would leave the encoders without gradients: nothing that goes into them needs one.
     thinker.activation_checkpointing_enable({"use_reentrant": False})
     records = Records(crab.processor, tuple(clips), steps * PER_STEP, frame_size=crab.about.frame_size,
-                      cache=cache and Path(cache), seed=seed)  # fmt: skip
+                      cache=Path(cache) if cache else None, seed=seed)  # fmt: skip
     run(Answering(thinker, ten=ten_of(crab.processor.tokenizer)), records, stage, out / "adapter", seed=seed)
     save_adapter(adapter, out / "adapter")
 
@@ -526,7 +529,7 @@ class Loop(Trainer):
             name: round(float(total / count), 4) for name, total, count in zip(self.model.names, sums, counts) if count
         }  # fmt: skip
 
-    def _write(self, row: dict[str, float]) -> None:
+    def _write(self, row: dict[str, Any]) -> None:
         folder = Path(self.args.output_dir)
         at = {"stage": folder.name, "step": self.state.global_step, "seconds": round(time.time() - self.began, 1)}
         with (folder.parent / "log.jsonl").open("a", encoding="utf-8") as log:

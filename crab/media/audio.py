@@ -12,18 +12,20 @@ import numpy as np
 
 from crab.media.clip import SAMPLE_RATE, Clip, Limits, MediaError
 from crab.media.clock import clock
-from crab.media.container import audio_stream, decoded, open_file, seek
+from crab.media.container import audio_stream, decoded, open_file, seek, ticks
 
 _PREROLL = 1.0  # seconds decoded and dropped before a window of sound: coded sound leans on what came before
 _MARGIN = 0.1  # seconds resampled on both sides of a window of sound, so that its edges are those of the whole
 _GAP = 0.04  # seconds; a timestamp further ahead than this means that sound is missing, less is rounding
 _LOUDEST = 1e4  # times full scale; more is no sound
-_FLOATS = {"flt": np.float32, "dbl": np.float64}  # formats of samples that may hold anything
+# Formats of samples that may hold anything.
+_FLOATS: dict[str, np.dtype] = {"flt": np.dtype(np.float32), "dbl": np.dtype(np.float64)}
 _LIKE_SOXR = "filter_size=128:filter_type=kaiser:kaiser_beta=9:cutoff=0.96"  # options of FFmpeg's own resampler
 
 
 def sound(clip: Clip, *, start: float = 0.0, end: float | None = None) -> np.ndarray:
-    """See `crab.media.sound`."""
+    """See `crab.media.sound`, for a clip that has some."""
+    assert clip.audio is not None
     end = start + Limits.seconds if end is None else min(end, start + Limits.seconds)
     lag = sound_lag(clip.audio)
     # From here on samples are counted from the first one in the file, `lag` seconds after the clip's zero.
@@ -61,9 +63,11 @@ def _own_samples(path: Path, first: int, last: int, *, wind: bool = True) -> np.
     converters: dict[tuple, av.AudioResampler] = {}
     with open_file(path) as container:
         stream = audio_stream(container)
+        assert stream is not None
         wind = wind and first > 2 * _PREROLL * time.rate
         if wind:
-            seek(container, stream, round((float(time.sound) + first / time.rate - _PREROLL) / stream.time_base))
+            assert time.sound is not None  # else there is no rate, and nothing before `first`
+            seek(container, stream, round((float(time.sound) + first / time.rate - _PREROLL) / ticks(stream)))
         for begins, frame in _placed(path, container, stream):
             astray = begins > first or _is_counted(container) and frame.sample_rate != time.rate
             if position is None and wind and astray:  # the file's index led past the window, or nobody knows where
@@ -90,7 +94,7 @@ def _placed(
     A block follows the one before, unless its time says that sound is missing in between. Samples of the file are not
     counted: their rate may change on the way.
     """
-    rate, began, tick = clock(path).rate, float(clock(path).sound or 0), stream.time_base
+    rate, began, tick = clock(path).rate, float(clock(path).sound or 0), ticks(stream)
     counted, told, position = _is_counted(container), True, None
     lowest, highest = Limits.rates
     for frame in decoded(container, stream):
@@ -136,7 +140,7 @@ def _resample(samples: np.ndarray, rate: int) -> np.ndarray:
     pieces = []
     while True:
         try:
-            pieces.append(sink.pull().to_ndarray()[0])
+            pieces.append(graph.pull().to_ndarray()[0])
         except (av.BlockingIOError, av.EOFError):
             return np.concatenate(pieces)[: math.ceil(len(samples) * SAMPLE_RATE / rate)]
 
@@ -157,7 +161,7 @@ def _check_floats(path: Path, frame: av.AudioFrame) -> None:
     if kind is None or frame.format.is_planar and channels >= 8:  # which PyAV 18 counts wrong
         return
     for plane in frame.planes:
-        _check_values(path, np.frombuffer(plane, kind)[: frame.samples * channels // len(frame.planes)])
+        _check_values(path, np.frombuffer(memoryview(plane), kind)[: frame.samples * channels // len(frame.planes)])
 
 
 def _check_values(path: Path, samples: np.ndarray) -> None:

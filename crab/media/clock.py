@@ -11,7 +11,7 @@ from pathlib import Path
 import av
 
 from crab.media.clip import Limits
-from crab.media.container import audio_stream, open_file, read, video_stream
+from crab.media.container import audio_stream, open_file, read, ticks, video_stream
 
 # Containers whose clock is the file's own: a browser's player starts at its zero, whatever comes first and whenever.
 # Anywhere else (broadcasts above all) time begins at any number, and zero is when the first picture or sound is due.
@@ -46,7 +46,7 @@ def _clock(path: Path, *_: int) -> Clock:
         picture, track = video_stream(container), audio_stream(container)
         seen, late, heard = _first_times(container, picture, track)
         names = set(container.format.name.split(","))
-    begins = None if heard is None else (heard.pts or 0) * track.time_base
+        begins = None if heard is None or track is None else (heard.pts or 0) * ticks(track)
     # AVI says in which order pictures are decoded, and no more. FFmpeg counts them from there, and so all their times are
     # late by as much as pictures are decoded ahead; the sound begins with them.
     late = late if "avi" in names else Fraction(0)
@@ -63,7 +63,9 @@ def _first_times(
 ) -> tuple[Fraction | None, Fraction, av.AudioFrame | None]:
     """When the first picture is due, whether or not it can be decoded, and how long after the time at which decoding
     begins; the first block of sound that can be decoded."""
-    seen, sent, heard, looked = None, None, None, 0
+    seen: int | None = None
+    sent: int | None = None
+    heard, looked = None, 0
     for packet in read(container, *filter(None, (picture, track))):
         if track is not None and packet.stream_index == track.index:
             heard = heard or _decode(track, packet)
@@ -76,10 +78,10 @@ def _first_times(
             break
     if track is not None:
         heard = heard or _decode(track, None)  # what the decoder of a short sound still holds
-    if seen is None:
+    if seen is None or picture is None:
         return None, Fraction(0), heard
     late = 0 if sent is None else max(0, seen - sent)
-    return seen * picture.time_base, late * picture.time_base, heard
+    return seen * ticks(picture), late * ticks(picture), heard
 
 
 def _decode(track: av.AudioStream, packet: av.Packet | None) -> av.AudioFrame | None:

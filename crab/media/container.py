@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from fractions import Fraction
 from functools import lru_cache
 from itertools import chain
 from pathlib import Path
+from typing import Any, TypeVar
 
 import av
 
@@ -19,6 +21,8 @@ _CONTAINERS = (
     "mov,mp4,matroska,webm,avi,mpegts,mpeg,flv,asf,mpegvideo,m4v,h264,hevc,obu,ivf,wav,w64,mp3,flac,ogg,aac,ac3,eac3,"
     "aiff,au,caf,amr,ape,wv,tta,mxf,nut,rm,dv"
 )
+_Track = TypeVar("_Track", av.VideoStream, av.AudioStream)
+
 _SEES_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}  # FFmpeg's own decoders of these leave transparency out
 
 
@@ -41,7 +45,13 @@ def audio_stream(container: av.container.InputContainer) -> av.AudioStream | Non
     return _meant(container.streams.audio)
 
 
-def _meant(streams: Iterable[av.stream.Stream]) -> av.stream.Stream | None:
+def ticks(stream: av.stream.Stream) -> Fraction:
+    """Seconds of one tick of the clock that a stream's times are told by."""
+    assert stream.time_base is not None  # every stream that FFmpeg reads has one
+    return stream.time_base
+
+
+def _meant(streams: Iterable[_Track]) -> _Track | None:
     """The track that players take: the default one; else the first that is not made for a few; else the first.
 
     Only tracks that FFmpeg has a decoder for, and knows enough of to have seen something in them, unless none is.
@@ -49,9 +59,8 @@ def _meant(streams: Iterable[av.stream.Stream]) -> av.stream.Stream | None:
     for_few = av.stream.Disposition.comment | av.stream.Disposition.visual_impaired
     for_few |= av.stream.Disposition.hearing_impaired | av.stream.Disposition.descriptions
 
-    def rank(stream: av.stream.Stream) -> tuple[bool, bool, bool]:
-        decoder = stream.codec_context
-        known = decoder.sample_rate if stream.type == "audio" else decoder.width
+    def rank(stream: av.VideoStream | av.AudioStream) -> tuple[bool, bool, bool]:
+        known = stream.codec_context.sample_rate if stream.type == "audio" else stream.codec_context.width
         return bool(known), bool(stream.disposition & av.stream.Disposition.default), not stream.disposition & for_few
 
     return max((stream for stream in streams if stream.codec_context is not None), key=rank, default=None)
@@ -83,31 +92,32 @@ def packets(container: av.container.InputContainer, stream: av.stream.Stream) ->
         yield packet
 
 
-def jumps(container: av.container.InputContainer) -> dict[int, Sequence[int]]:
+def jumps(container: av.container.InputContainer) -> Mapping[int, Sequence[int]]:
     """Index of a stream -> ticks to add to each of its packets; empty where the clock goes on from start to end."""
-    if not container.format.flags & av.format.Flags.ts_discont.value:
+    # PyAV's stubs take a flag's value for the flag.
+    if not container.format.flags & av.format.Flags.ts_discont.value:  # type: ignore[operator]
         return {}
     state = os.stat(container.name)
     return _jumps(container.name, state.st_mtime_ns, state.st_size)
 
 
 @lru_cache(maxsize=16)
-def _jumps(name: str, *_: int) -> dict[int, Sequence[int]]:
+def _jumps(name: str, *_: int) -> Mapping[int, Sequence[int]]:
     with open_file(Path(name)) as container:
         streams = {s.index: s for s in (video_stream(container), audio_stream(container)) if s is not None}
         sent = [_sent(packet) for packet in read(container, *streams.values())]
         added = shifts(sent)
         if not added.any():
             return {}
-        ticks: dict[int, list[int]] = {index: [] for index in streams}
+        moved: dict[int, list[int]] = {index: [] for index in streams}
         for packet, seconds in zip(sent, added, strict=True):
-            ticks[packet.track].append(round(seconds / streams[packet.track].time_base))
-    return ticks
+            moved[packet.track].append(round(seconds / ticks(streams[packet.track])))
+    return moved
 
 
 def _sent(packet: av.Packet) -> Sent:
-    tick, shown = float(packet.time_base), _shown(packet)
-    shown = math.nan if shown is None else shown * tick
+    tick, at = float(packet.time_base), _shown(packet)
+    shown = math.nan if at is None else at * tick
     decoded = shown if packet.dts is None else packet.dts * tick
     return Sent(packet.stream_index, decoded, shown, max(0, packet.duration or 0) * tick)
 
@@ -121,7 +131,7 @@ def _shown(packet: av.Packet) -> int | None:
 
 def decoded(container: av.container.InputContainer, stream: av.stream.Stream) -> Iterator:
     """Frames in the order they are shown or heard; what is damaged is passed over."""
-    decoder = stream.codec_context
+    decoder: Any = stream.codec_context
     if stream.metadata.get("alpha_mode") == "1" and _SEES_ALPHA.get(decoder.name) in av.codecs_available:
         decoder = av.CodecContext.create(_SEES_ALPHA[decoder.name], "r")
     for packet in chain(packets(container, stream), [None]):  # None: hand out what the decoder still holds

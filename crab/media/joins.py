@@ -90,7 +90,8 @@ def _part(track: _Track, time: float, others: Sequence[_Track]) -> int:
 
 def _following(packets: Sequence[Sent]) -> list[float]:
     """When the next packet of the same track is decoded (NaN: there is none)."""
-    following, later = [np.nan] * len(packets), {}
+    following = [np.nan] * len(packets)
+    later: dict[int, float] = {}
     for i in reversed(range(len(packets))):
         following[i] = later.get(packets[i].track, np.nan)
         if packets[i].decoded == packets[i].decoded:

@@ -12,7 +12,7 @@ import numpy as np
 
 from crab.media.audio import heard, sound_lag
 from crab.media.clip import ADVICE, Clip, Limits, MediaError, check_pixels, check_seconds
-from crab.media.container import audio_stream, jumps, open_file, packets, video_stream
+from crab.media.container import audio_stream, jumps, open_file, packets, ticks, video_stream
 from crab.media.picture import is_film, is_picture, read_picture
 from crab.media.video import counted, every_frame, listed, turn_of, upright
 
@@ -43,7 +43,7 @@ def open_clip(
             raise MediaError(f"There is no sound in {audio.name}: give a file that has some.")
         clip = dataclasses.replace(clip, audio=other)
     if clip.audio is not None:
-        over = _sound_over(clip)
+        over = _sound_over(clip.audio)
         if over > clip.duration + _OVERHANG or clip.video is None:
             clip = dataclasses.replace(clip, duration=over)
     if frame is not None and clip.duration and not 0 <= frame < clip.duration:
@@ -69,13 +69,13 @@ def check_length(media: Path) -> None:
 
 def _coded_seconds(container: av.container.InputContainer, track: av.AudioStream) -> float:
     """How much sound there is by its packets, or a little more than there may be."""
-    ticks, most = 0, (Limits.seconds + 1) / track.time_base
+    count, most = 0, (Limits.seconds + 1) / ticks(track)
     for packet in packets(container, track):
         if not packet.is_discard:
-            ticks += packet.duration or 0
-        if ticks > most:
+            count += packet.duration or 0
+        if count > most:
             break
-    return float(ticks * track.time_base)
+    return float(count * ticks(track))
 
 
 def _look(path: Path) -> Clip:
@@ -134,9 +134,9 @@ def _has_sound(path: Path) -> bool:
     return any(seconds >= Limits.shortest_sound for seconds in heard(path))
 
 
-def _sound_over(clip: Clip) -> float:
+def _sound_over(path: Path) -> float:
     """Second of the clip at which its sound is over, by decoding it: too many headers are wrong, and it is quick."""
-    lag = sound_lag(clip.audio)
-    for seconds in heard(clip.audio):
-        check_seconds(clip.audio, lag + seconds)
+    lag = sound_lag(path)
+    for seconds in heard(path):
+        check_seconds(path, lag + seconds)
     return lag + seconds

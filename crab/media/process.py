@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import atexit
 import dataclasses
+import io
 import json
 import logging
 import os
@@ -21,7 +22,7 @@ import threading
 import warnings
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
@@ -79,6 +80,9 @@ class _Decoder:
             # Threads of a linear algebra that is never used and heaps for each thread would take address space.
             env={**os.environ, "PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"},
         )
+        assert isinstance(self._process.stdin, io.BufferedWriter)
+        assert isinstance(self._process.stdout, io.BufferedReader)
+        self._questions, self._answers = self._process.stdin, self._process.stdout
         self.late = self.gone_before = False
 
     @property
@@ -92,12 +96,12 @@ class _Decoder:
         clock.start()
         try:
             try:
-                self._process.stdin.write(question)
-                self._process.stdin.flush()
+                self._questions.write(question)
+                self._questions.flush()
             except OSError:
                 self.gone_before = True
                 raise
-            return _read(self._process.stdout)
+            return _read(self._answers)
         except (OSError, EOFError):
             self.end()
             return None
@@ -114,7 +118,7 @@ class _Decoder:
     def end(self) -> None:
         self._process.kill()
         self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout):
+        for pipe in (self._questions, self._answers):
             with suppress(OSError):  # what was not written yet has no reader any more
                 pipe.close()
 
@@ -123,7 +127,8 @@ class _Pool:
     """Decoders at rest. A process that was forked off has none of its parent's: two would read one pipe."""
 
     def __init__(self) -> None:
-        self._lock, self._owner, self._resting = threading.Lock(), os.getpid(), []
+        self._lock, self._owner = threading.Lock(), os.getpid()
+        self._resting: list[_Decoder] = []
 
     def take(self) -> _Decoder:
         with self._lock:
@@ -178,16 +183,16 @@ def _meant(value: dict[str, Any]) -> Any:
 # ------------------------------------------------------------------------------------------------ the wire
 
 
-def _write(pipe: BinaryIO, header: dict[str, Any], *arrays: np.ndarray) -> None:
+def _write(pipe: io.BufferedIOBase, header: dict[str, Any], *arrays: np.ndarray) -> None:
     """A line of JSON, then the arrays' bytes."""
     shapes = [{"shape": array.shape, "dtype": str(array.dtype)} for array in arrays]
     pipe.write(json.dumps(header | {"arrays": shapes}, default=_plain).encode() + b"\n")
     for array in arrays:
-        pipe.write(memoryview(np.ascontiguousarray(array)).cast("B") if array.size else b"")
+        pipe.write(np.ascontiguousarray(array).data.cast("B") if array.size else b"")
     pipe.flush()
 
 
-def _read(pipe: BinaryIO) -> tuple[dict[str, Any], Any]:
+def _read(pipe: io.BufferedIOBase) -> tuple[dict[str, Any], Any]:
     """What `_write` wrote: the header, and its arrays (one alone, or a tuple) or `value`. EOFError if it breaks off."""
     line = pipe.readline()
     if not line.endswith(b"\n"):
@@ -196,7 +201,7 @@ def _read(pipe: BinaryIO) -> tuple[dict[str, Any], Any]:
     arrays = []
     for given in header["arrays"]:
         array = np.empty(given["shape"], given["dtype"])
-        if array.size and pipe.readinto(memoryview(array).cast("B")) < array.nbytes:
+        if array.size and pipe.readinto(array.data.cast("B")) < array.nbytes:
             raise EOFError
         arrays.append(array)
     if "value" in header:
@@ -224,7 +229,7 @@ def serve(memory: int) -> None:
         _answer(answers, named[question["function"]], question["arguments"])
 
 
-def _answer(pipe: BinaryIO, function: Any, arguments: dict[str, Any]) -> None:
+def _answer(pipe: io.BufferedIOBase, function: Any, arguments: dict[str, Any]) -> None:
     try:
         made = function(**arguments)
     except MediaError as error:

@@ -15,11 +15,12 @@ from pathlib import Path
 
 import av
 import numpy as np
+from av.sidedata.sidedata import Type as SideData
 from PIL import Image
 
 from crab.media.clip import Clip, Limits, MediaError
 from crab.media.clock import clock
-from crab.media.container import decoded, jumps, open_file, packets, seek, video_stream
+from crab.media.container import decoded, jumps, open_file, packets, seek, ticks, video_stream
 from crab.media.picture import is_film, leaves, on_white, read_picture
 
 _TIMED = {"mov", "matroska"}  # containers in which every packet says when it is shown and key frames are marked
@@ -70,12 +71,12 @@ def _chosen(clip: Clip, choose: Callable[[np.ndarray], np.ndarray]) -> tuple[np.
     """Frames and times for the indices that `choose` makes of the times of all frames."""
     if clip.video is None:
         raise MediaError(f"There is nothing to see in {clip.name}: give a video or a picture.")
-    timeline = listed(clip.video)
-    if timeline is not None:
-        indices = choose(timeline.times)
-        pictures, count = _fill(clip, indices, _by_seeking(clip.video, timeline, np.unique(indices)))
+    told = listed(clip.video)
+    if told is not None:
+        indices = choose(told.times)
+        pictures, count = _fill(clip, indices, _by_seeking(clip.video, told, np.unique(indices)))
         if count == len(np.unique(indices)):
-            return pictures, timeline.times[indices]
+            return pictures, told.times[indices]
     # Packets do not say when they are shown, or promise a frame that cannot be decoded: go by what can be.
     timeline = counted(clip.video)
     indices = choose(timeline.times)
@@ -129,7 +130,7 @@ def turn_of(frame: av.VideoFrame) -> Turn:
     last = source = graph.add_buffer(template=None, width=frame.width, height=frame.height, format=frame.format,
                                      time_base=frame.time_base or Fraction(1, 1000))  # fmt: skip
     for kind in range(_SIDE_DATA_KINDS):
-        if kind != av.sidedata.sidedata.Type.DISPLAYMATRIX.value:
+        if kind != SideData.DISPLAYMATRIX.value:
             other = graph.add("sidedata", f"mode=delete:type={kind}")
             last.link_to(other)
             last = other
@@ -138,7 +139,8 @@ def turn_of(frame: av.VideoFrame) -> Turn:
     graph.configure()
     source.push(frame)
     for matrix in sink.pull().side_data:
-        a, b, _, c, d = np.frombuffer(bytes(matrix)[:20], dtype="<i4").tolist()
+        # PyAV's stubs take this for a mapping that is iterated by names.
+        a, b, _, c, d = np.frombuffer(bytes(matrix)[:20], dtype="<i4").tolist()  # type: ignore[arg-type]
         swap = abs(b) > abs(a)
         a, d = (c, b) if swap else (a, d)
         return Turn(swap, d < 0, a < 0)
@@ -151,15 +153,15 @@ def upright(picture: np.ndarray, turn: Turn) -> np.ndarray:
     return np.ascontiguousarray(picture[:: -1 if turn.down else 1, :: -1 if turn.across else 1])
 
 
-def _by_seeking(path: Path, timeline: _Timeline, indices: np.ndarray) -> Iterator[tuple[int, av.VideoFrame]]:
+def _by_seeking(path: Path, timeline: _Listed, indices: np.ndarray) -> Iterator[tuple[int, av.VideoFrame]]:
     """The frames at the indices (rising), decoding from the key frame before each on; ends where none is there."""
     groups: dict[int, dict[int, int]] = {}  # ticks of a key frame -> ticks of the frames that start from it -> index
     for index in indices.tolist():
-        ticks = int(timeline.ticks[index])
-        key = int(timeline.keys[max(0, np.searchsorted(timeline.keys, ticks, side="right") - 1)])
-        groups.setdefault(key, {})[ticks] = index
+        due = int(timeline.ticks[index])
+        key = int(timeline.keys[max(0, int(np.searchsorted(timeline.keys, due, side="right")) - 1)])
+        groups.setdefault(key, {})[due] = index
     with open_file(path) as container:
-        stream = video_stream(container)
+        stream = _picture(container)
         for key, wanted in groups.items():
             seek(container, stream, key)
             for count, frame in enumerate(decoded(container, stream)):
@@ -173,7 +175,14 @@ def _by_seeking(path: Path, timeline: _Timeline, indices: np.ndarray) -> Iterato
                     break
 
 
-def _stands_alone(frame: av.VideoFrame, path: Path, timeline: _Timeline) -> bool:
+def _picture(container: av.container.InputContainer) -> av.VideoStream:
+    """The moving picture of a file that has one."""
+    stream = video_stream(container)
+    assert stream is not None
+    return stream
+
+
+def _stands_alone(frame: av.VideoFrame, path: Path, timeline: _Listed) -> bool:
     """Whether a frame that the file marks as a key frame is one: its decoder knows. Some files mark all, or wrong ones.
 
     A few old decoders say nothing, not even of the file's first frame; then marks that tell frames apart are believed.
@@ -200,11 +209,11 @@ def every_frame(path: Path) -> Iterator[tuple[float | None, float, av.VideoFrame
             yield time, shown, av.VideoFrame.from_ndarray(pixels, format="rgba")
         return
     with open_file(path) as container:
-        stream = video_stream(container)
-        tick, zero = stream.time_base, clock(path).picture
+        stream = _picture(container)
+        tick, zero = ticks(stream), clock(path).picture
         for frame in decoded(container, stream):
-            time = None if frame.pts is None else float(frame.pts * tick - zero)
-            yield time, float((frame.duration or 0) * tick), frame
+            due = None if frame.pts is None else float(frame.pts * tick - zero)
+            yield due, float((frame.duration or 0) * tick), frame
 
 
 @dataclass(frozen=True)
@@ -213,16 +222,22 @@ class _Timeline:
 
     times: np.ndarray  # (frames,) float64, seconds, rising
     end: float  # seconds; the last frame is shown until then
-    ticks: np.ndarray | None = None  # (frames,) the same on the file's own clock; None where frames are counted
-    keys: np.ndarray | None = None  # (key frames,) ticks of the frames that decoding can start at, rising
 
 
-def listed(path: Path) -> _Timeline | None:
+@dataclass(frozen=True)
+class _Listed(_Timeline):
+    """One that the file tells, on its own clock too."""
+
+    ticks: np.ndarray  # (frames,) `times` on that clock
+    keys: np.ndarray  # (key frames,) ticks of the frames that decoding can start at, rising
+
+
+def listed(path: Path) -> _Listed | None:
     """The timeline by reading packets, decoding nothing; None where they do not say which are shown, or when."""
     if is_film(path):
         return None
     with open_file(path) as container:
-        stream = video_stream(container)
+        stream = _picture(container)
         timed = _TIMED & set(container.format.name.split(",")) or stream.codec_context.codec.intra_only
         if not timed or jumps(container):
             return None
@@ -231,41 +246,43 @@ def listed(path: Path) -> _Timeline | None:
             for packet in packets(container, stream)
             if not (packet.is_corrupt or _is_hidden(packet))
         ]
-        tick, rate = stream.time_base, stream.average_rate
-    shown = sorted((pts, duration) for pts, duration, _, cut in read if not cut and pts is not None)
-    if not shown or any(pts is None for pts, *_ in read):
+        tick, rate = ticks(stream), stream.average_rate
+    known = [(pts, duration, is_key, cut) for pts, duration, is_key, cut in read if pts is not None]
+    shown = sorted((pts, duration) for pts, duration, _, cut in known if not cut)
+    if not shown or len(known) < len(read):
         return None
-    if not read[0][2] or shown[0][0] < read[0][0]:
+    pts, _, is_key, _ = known[0]
+    if not is_key or shown[0][0] < pts:
         return None  # a recording that begins between key frames: only decoding tells which frame is the first
-    ticks = np.array([pts for pts, _ in shown])
-    if not np.all(np.diff(ticks) > 0):
+    dues = np.array([pts for pts, _ in shown])
+    if not np.all(np.diff(dues) > 0):
         return None
     zero = clock(path).picture
     times = np.array([float(pts * tick - zero) for pts, _ in shown])
-    keys = np.array(sorted(pts for pts, _, is_key, _ in read if is_key))
-    return _Timeline(times, _end(times, float(shown[-1][1] * tick), rate), ticks, keys)
+    keys = np.array(sorted(pts for pts, _, is_key, _ in known if is_key))
+    return _Listed(times, _end(times, float(shown[-1][1] * tick), rate), dues, keys)
 
 
 def counted(path: Path) -> _Timeline:
     """The timeline by decoding every frame; stops where the clip is longer than it may be."""
-    times, last, rate = [], 0.0, None
+    told: list[float | None] = []
+    last, rate = 0.0, None
     if not is_film(path):
         with open_file(path) as container:
-            rate = video_stream(container).average_rate
+            rate = _picture(container).average_rate
     for time, duration, _ in every_frame(path):
-        times.append(time)
+        told.append(time)
         last = duration
         if time is not None and time > Limits.seconds + 1:
             break
-    times = _known(times, 1 / float(rate or _USUAL_RATE))
+    times = _known(told, 1 / float(rate or _USUAL_RATE))
     return _Timeline(times, _end(times, last, rate))
 
 
 def _known(times: list[float | None], lasts: float) -> np.ndarray:
     """Rising times: unknown ones follow the frame before, which `lasts` seconds; where that is no order, all do."""
-    first = next((index for index, time in enumerate(times) if time is not None), 0)
-    begins = times[first] - first * lasts if times and times[first] is not None else 0.0
-    filled = []
+    begins = next((time - index * lasts for index, time in enumerate(times) if time is not None), 0.0)
+    filled: list[float] = []
     for time in times:
         filled.append((filled[-1] + lasts if filled else begins) if time is None else time)
     if np.all(np.diff(filled) > 0):
@@ -281,5 +298,5 @@ def _is_hidden(packet: av.Packet) -> bool:
 def _end(times: np.ndarray, last: float, rate: Fraction | None) -> float:
     """When the last frame, shown for `last` seconds, is over; if the file says nothing (0), it lasts as the others."""
     if last <= 0:
-        last = np.median(np.diff(times)) if len(times) > 1 else 1 / (rate or _USUAL_RATE)
-    return float(times[-1] + float(last))
+        last = float(np.median(np.diff(times))) if len(times) > 1 else float(1 / (rate or _USUAL_RATE))
+    return float(times[-1] + last)

@@ -137,10 +137,10 @@ def parsing_of_one(predicted: np.ndarray, true: np.ndarray) -> dict[str, float]:
     with it: hits and false alarms are counted among the predicted runs, misses among the true ones, and nothing keeps
     one run from finding several.
     """
-    scores = {}
+    scores: dict[str, float] = {}
     for level, count in (("segment", _count_segments), ("event", _count_runs)):
         audio, visual = (count(said, meant) for said, meant in zip(predicted, true))  # (classes, 3)
-        av = count(predicted.all(axis=0), true.all(axis=0))
+        av = count(np.all(predicted, axis=0), np.all(true, axis=0))
         by_stream = {"audio": _mean_f(audio), "visual": _mean_f(visual), "av": _mean_f(av)}
         by_stream |= {"type": float(np.mean(list(by_stream.values()))), "event": _mean_f(audio + visual)}
         scores |= {f"{level}_{name}": score for name, score in by_stream.items()}
@@ -390,7 +390,7 @@ def cider(predicted: Sequence[str | None], references: Sequence[Sequence[str]]) 
     meant = [list(islice(words, len(texts))) for texts in references]
     clips_with = Counter(gram for texts in meant for gram in set().union(*map(_ngrams, texts)))
     # What no reference has counts as rare as what those of a single clip have.
-    rarity = defaultdict(lambda: math.log(len(meant)))
+    rarity: dict[Gram, float] = defaultdict(lambda: math.log(len(meant)))
     rarity.update((gram, math.log(len(meant) / clips)) for gram, clips in clips_with.items())
     answers = tokens([text or "" for text in predicted])
     scores = [
@@ -405,7 +405,8 @@ def _ngrams(words: list[str]) -> Counter[Gram]:
 
 
 def _cider_of_one(said: list[str], meant: list[str], rarity: dict[Gram, float]) -> float:
-    a, b = ([{} for _ in range(NGRAMS)] for _ in range(2))  # weight of every run of one word, of two, ...
+    a: list[dict[Gram, float]] = [{} for _ in range(NGRAMS)]  # weight of every run of one word, of two, ...
+    b: list[dict[Gram, float]] = [{} for _ in range(NGRAMS)]
     for weights, words in ((a, said), (b, meant)):
         for gram, count in _ngrams(words).items():
             weights[len(gram) - 1][gram] = count * rarity[gram]

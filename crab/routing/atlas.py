@@ -19,7 +19,7 @@ import numpy as np
 from scipy.cluster import hierarchy
 from scipy.spatial.distance import squareform
 
-from crab import CrabError, avuie
+from crab import CrabError, __version__, avuie
 from crab.media import Clip
 from crab.routing import separation as apart
 from crab.routing.separation import By, Control, Separation
@@ -75,6 +75,7 @@ def _scene(record: avuie.Record) -> str:
     """Of the folders that `scenes make` writes, the scene's name; of others the file's."""
     path = record.video or record.image
     found = re.findall(r"\b(?:objects|action|emotion|pair)-\d+", str(path))
+    assert path is not None  # every formulation shows one of the two
     return found[-1] if found else path.stem
 
 
@@ -153,7 +154,7 @@ class Atlas:
 def save(atlas: Atlas, path: str | Path) -> None:
     """Write one compressed file that NumPy alone can read: the four arrays, and `about`, the rest as JSON."""
     about = {
-        "version": 2, "model": atlas.model, "datasets": atlas.datasets, "families": atlas.families,
+        "version": 2, "crab": __version__, "model": atlas.model, "datasets": atlas.datasets, "families": atlas.families,
         "scenes": atlas.scenes, "layers": atlas.layers, "sites": [list(site) for site in atlas.sites],
         "controls": [list(control) for control in atlas.controls],
         "usage": {tower: usage.to_json() for tower, usage in atlas.usage.items()},
@@ -175,10 +176,13 @@ def load(path: str | Path) -> Atlas:
         raise CrabError(f"{path} is no atlas of this version: make one with python -m crab atlas.") from error
     return Atlas(
         model=about["model"],
+        datasets=tuple(about["datasets"]),
+        families=tuple(about["families"]),
+        scenes=tuple(about["scenes"]),
+        layers=tuple(about["layers"]),
         sites=tuple(Site(*site) for site in about["sites"]),
         controls=controls,
         usage=usage,
-        **{name: tuple(about[name]) for name in ("datasets", "families", "scenes", "layers")},
         **arrays,
     )
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from crab import CrabError, answer
+from crab import CrabError, __version__, answer
 from crab.answer import CLOCK
 from crab.ilora.trace import Intervention
 from crab.model import Crab
@@ -71,7 +71,8 @@ TOKENS: dict[str, Chosen] = {
     "words": lambda token, _: token.modality == "text",
     "answer": lambda token, _: token.modality == "generated",
     "numbers": lambda token, _: token.modality == "generated" and token.text.strip().isdecimal(),
-    "sound onsets": lambda token, onsets: token.modality == "audio" and token.start is not None
+    "sound onsets": lambda token, onsets: token.modality == "audio"
+    and token.start is not None and token.end is not None
     and any(token.start - NEAR < onset < token.end + NEAR for onset in onsets),
 }  # fmt: skip
 """What a claim may be about. Numbers are of the answer: seconds, places, how many."""
@@ -100,8 +101,8 @@ def examine(crab: Crab, claims: Sequence[Claim], asked: Iterable[Asked]) -> tupl
             masks = _masks(claims[i], reads, _onsets(one), np.random.default_rng(len(rows[i])))
             if masks is None:  # nothing of the kind is in this clip
                 continue
-            costs = [before - _nats(crab, prompt, ids, _silenced(claims[i], mask)) for mask in masks]
-            rows[i].append((one.scene, *costs))
+            cost, other = (before - _nats(crab, prompt, ids, _silenced(claims[i], mask)) for mask in masks)
+            rows[i].append((one.scene, cost, other))
     return tuple(_outcome(claim, crab.name, of) for claim, of in zip(claims, rows))
 
 
@@ -202,7 +203,7 @@ def write(outcomes: Sequence[Outcome], path: str | Path) -> None:
     rows = []
     for found in outcomes:
         outcome = asdict(found)
-        rows.append(outcome.pop("claim") | {"outcome": outcome})
+        rows.append(outcome.pop("claim") | {"crab": __version__, "outcome": outcome})
     Path(path).write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
 
 

@@ -59,7 +59,7 @@ class Comparison:
     @property
     def facts(self) -> tuple[str, ...]:
         """Sentences for people: what differs besides the words."""
-        if self.same:
+        if self.first is None:
             return ("The same answer, token by token.", *self._shifted)
         kl = "" if self.kl is None else f"; there the second run's choice lies {self.kl:.4f} nats (KL) from the first's"
         told = [f"The first token that differs is number {self.first + 1}{kl}."]
@@ -73,9 +73,10 @@ class Comparison:
     def _shifted(self) -> tuple[str, ...]:
         if not self.shifts:
             return ()
-        mean, most = np.mean([shift.nats for shift in self.shifts]), max(self.shifts, key=lambda shift: abs(shift.nats))
-        mean, least = (f"{nats:+.3f}".replace("-", "−") for nats in (mean, most.nats))
-        return (f"The second run gives the first answer {mean} nats a token, most of all {least} at "
+        most = max(self.shifts, key=lambda shift: abs(shift.nats))
+        means = np.mean([shift.nats for shift in self.shifts]), most.nats
+        mean, peak = (f"{nats:+.3f}".replace("-", "−") for nats in means)
+        return (f"The second run gives the first answer {mean} nats a token, most of all {peak} at "
                 f"{most.text.strip()!r}.",)  # fmt: skip
 
     def __str__(self) -> str:
@@ -93,12 +94,14 @@ def compare(before: Result, after: Result, *, crab: Crab | None = None) -> Compa
     ids = before.token_ids, after.token_ids
     first = next((i for i in range(min(map(len, ids))) if ids[0][i] != ids[1][i]), min(map(len, ids)))
     same = ids[0] == ids[1]
-    kl, shifts = None, ()
-    scores = [_scores(crab, result, ids[0], first) for result in (before, after)] if crab is not None else [None]
-    if all(of is not None for of in scores):
-        kl = None if same else _kl(*(of.choice for of in scores))
-        words = (crab.processor.tokenizer.decode([token]) for token in ids[0])
-        shifts = tuple(map(Shift, words, (scores[1].nats - scores[0].nats).tolist()))
+    kl: float | None = None
+    shifts: tuple[Shift, ...] = ()
+    if crab is not None:
+        one, two = (_scores(crab, result, ids[0], first) for result in (before, after))
+        if one is not None and two is not None:
+            kl = None if same else _kl(one.choice, two.choice)
+            words = (crab.processor.tokenizer.decode([token]) for token in ids[0])
+            shifts = tuple(map(Shift, words, (two.nats - one.nats).tolist()))
     boxes = [_corners(result.answer) for result in (before, after)]
     masks = [result.masks[0].mask if result.masks else None for result in (before, after)]
     return Comparison(
@@ -168,10 +171,10 @@ def nearness(result: Result, asked: Asked) -> float:
     if true.exists is False:
         return float(said.exists is False)
     if true.boxes:
-        boxes = _corners(said), _corners(true)
-        return box_iou(*boxes) if boxes[0] else 0.0
+        box, true_box = _corners(said), _corners(true)
+        return box_iou(box, true_box) if box and true_box else 0.0
     if true.events:
-        return events_iou(said.events, true.events)
+        return events_iou(said.events, true.events) or 0.0
     if true.choice is not None:
         return accuracy([said.choice], [true.choice])
     return _overlap(said.text, true.text)

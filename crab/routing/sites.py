@@ -97,7 +97,7 @@ class Tally:
     def add(self, routing: Mapping[str, RoutingTrace]) -> None:
         """Count one run in, of its traces by tower."""
         for tower, trace in routing.items():
-            self._towers.setdefault(tower, _Sums(trace.sites)).add(trace)
+            self._towers.setdefault(tower, _Sums(trace)).add(trace)
 
     def usage(self) -> dict[str, Usage]:
         """By tower, what there was."""
@@ -105,9 +105,12 @@ class Tally:
 
 
 class _Sums:
-    def __init__(self, sites: tuple[Site, ...]):
-        self.sites, self.count = sites, 0
-        self.weights = self.products = self.entropy = 0.0
+    def __init__(self, trace: RoutingTrace):
+        """Of nothing yet; `trace` says how many sites and heads there are."""
+        sites, _, heads = trace.weights.shape
+        self.sites, self.count = trace.sites, 0
+        self.weights, self.products = np.zeros((sites, heads)), np.zeros((sites, heads, heads))
+        self.entropy = np.zeros(sites)
         self.words: dict[str, list[Any]] = defaultdict(lambda: [0, 0.0])  # times seen, (heads,) sum of means over sites
 
     def add(self, trace: RoutingTrace) -> None:

@@ -15,7 +15,7 @@ from crab.ask import windows_of
 from crab.ilora import adapted_layers
 from crab.model import Crab, grown, site_of
 from crab.routing.atlas import LONGEST, VIEWS, Asked, Atlas, signature
-from crab.routing.separation import HIDDEN, OWN, RANDOM, TOKENS, controls
+from crab.routing.separation import HIDDEN, OWN, RANDOM, TOKENS, By, controls
 from crab.routing.sites import Tally
 from crab.trace import RoutingTrace, Token
 
@@ -42,10 +42,10 @@ def survey(crab: Crab, asked: Iterable[Asked], *, draws: int = DRAWS, max_new_to
         raise CrabError("There is no question to ask.")
     datasets, families, scenes = zip(*((one.task.name, one.task.family, one.scene) for one in runs))
     signatures = {name: np.stack([row[name] for row in rows]).astype(np.float32) for name in rows[0]}
+    groups: tuple[tuple[By, tuple[str, ...]], ...] = (("family", families), ("dataset", datasets))
     compared = (
-        controls(signatures, np.array(kinds), np.array(scenes), by)
-        for by, kinds in (("family", families), ("dataset", datasets)) if len(set(scenes)) > 1
-    )  # fmt: skip
+        controls(signatures, np.array(kinds), np.array(scenes), by) for by, kinds in groups if len(set(scenes)) > 1
+    )
     return Atlas(
         model=crab.name, datasets=datasets, families=families, scenes=scenes, layers=found[0].layers,
         sites=found[0].sites, controls=tuple(one for of in compared for one in of), usage=tally.usage(),
@@ -55,7 +55,7 @@ def survey(crab: Crab, asked: Iterable[Asked], *, draws: int = DRAWS, max_new_to
 
 def _routed(crab: Crab, one: Asked, sums: _Sums, max_new_tokens: int) -> dict[str, RoutingTrace]:
     """Ask one question, in windows where it is asked so, and add up into `sums`. The traces by tower."""
-    routing: dict[str, RoutingTrace] = {}
+    routing: dict[str, RoutingTrace] | None = None
     spans = windows_of(one.clip, one.task)
     for span in spans:
         prompt = crab.prompt(one.clip, one.task, one.question, other=one.other, window=span if spans[1:] else None)
@@ -63,7 +63,7 @@ def _routed(crab: Crab, one: Asked, sums: _Sums, max_new_tokens: int) -> dict[st
         with _watched(crab, sums):
             for step in crab.stream(prompt, max_new_tokens=max_new_tokens, trace_routing=True):
                 routing = grown(routing, step.routing)
-    return routing
+    return routing or {}
 
 
 @dataclass

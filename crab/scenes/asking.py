@@ -191,7 +191,7 @@ def longer(scene: Scene, rng: np.random.Generator) -> Asked | None:
     one, other = rng.permutation(list(lengths)).tolist()
     if abs(lengths[one] - lengths[other]) < 2:
         return None
-    longest = sorted(lengths, key=lengths.get, reverse=True)
+    longest = sorted(lengths, key=lambda name: lengths[name], reverse=True)
     told = listed([f"the {name} sounds for {lengths[name]} seconds" for name in longest])
     return Asked(
         f"Does the {one} sound longer than the {other}?",

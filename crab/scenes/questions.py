@@ -149,7 +149,11 @@ def _match(
 
 def ask_about(scene: Scene, time: float, rng: np.random.Generator) -> list[Question]:
     """Practice for ref_avs: several descriptions for the picture of one second."""
-    asked = {found.words: _ref_avs(found) for _ in range(4) if (found := pointing.described(scene, rng, time))}
+    asked = {}
+    for _ in range(4):
+        question = _ref_avs(pointing.described(scene, rng, time))
+        if question is not None:
+            asked[question.question] = question
     return list(asked.values())
 
 
@@ -242,7 +246,7 @@ def _avqa_thu(asked: Asked | None, rng: np.random.Generator) -> Question | None:
 
 
 def _arig(found: Pointed | None) -> Question | None:
-    if found is None:
+    if found is None or found.part is None or found.mask is None:
         return None
     box = render.box(found.mask)
     sentence = f"The sounding object is {found.part.actor}. Its coordinates are {pointing.obj(box)}."
@@ -251,7 +255,7 @@ def _arig(found: Pointed | None) -> Question | None:
 
 
 def _points(dataset: str, found: Pointed | None) -> Question | None:
-    if found is None:
+    if found is None or found.part is None or found.mask is None:
         return None
     name = found.part.actor
     target = f"The object making the sound in the video is {name}. Its {pointing.box_and_points(found.mask)}."
@@ -261,7 +265,7 @@ def _points(dataset: str, found: Pointed | None) -> Question | None:
 def _ref_avs(found: Pointed | None) -> Question | None:
     if found is None:
         return None
-    if found.part is None:
+    if found.part is None or found.mask is None:
         target = f"{found.reason} <answer>false</answer> The object is absent."
         return Question("ref_avs", found.words, target, "false", found.time, {"split": "test_n"}, given=found.reason)
     name = found.part.actor

@@ -138,7 +138,7 @@ def _third_of(x: float) -> str:
 
 def _rows(names: Sequence[str], rng: np.random.Generator) -> list[Told | None]:
     """Who stands where in a row."""
-    asked = [Told("sights", one_of(rng, "Who is there?", "What do you see?"), row(names))]
+    asked: list[Told | None] = [Told("sights", one_of(rng, "Who is there?", "What do you see?"), row(names))]
     if not names:
         return asked
     asked += [how_many(names, rng), anywhere(names, rng), end_of(names, rng), sort_of(names, rng)]
@@ -189,11 +189,8 @@ def left(names: Sequence[str], rng: np.random.Generator) -> Told | None:
         return None
     one, other = rng.choice(len(names), size=2, replace=False).tolist()
     numbered = [f"{name} {NUMBERS[number]}" for number, name in enumerate(names, 1)]
-    question, yes = one_of(
-        rng,
-        (f"Is the {names[one]} left of the {names[other]}?", one < other),
-        (f"Is the {names[one]} right of the {names[other]}?", one > other),
-    )
+    side, yes = (("left", one < other), ("right", one > other))[rng.integers(2)]
+    question = f"Is the {names[one]} {side} of the {names[other]}?"
     facts = f"Going right I count {listed(numbered)}."
     follows = f"It is {numbered[one]} and {numbered[other]}: {'yes' if yes else 'no'}."
     return _so("conclusions", question, facts, follows)
@@ -223,7 +220,12 @@ def sound(scene: Scene, rng: np.random.Generator) -> list[Told]:
         return [_so("feelings", "How does this voice feel?", facts, f"It feels {feeling}.")]
     if parts[0].actor in ACTIONS:
         return [Told("sounds", "What is the person doing?", f"The person is {parts[0].actor}.")]
-    asked = [heard_when(parts, rng), whose(parts, rng), how_many_sounds(parts, rng), audible(scene, rng)]
+    asked: list[Told | None] = [
+        heard_when(parts, rng),
+        whose(parts, rng),
+        how_many_sounds(parts, rng),
+        audible(scene, rng),
+    ]
     asked += [sounds_from(parts, rng), first(parts, rng), longest(parts, rng), is_longer(parts, rng)]
     asked += [
         at_once(parts, rng),
@@ -241,7 +243,7 @@ def heard_when(parts: Sequence[Part], rng: np.random.Generator) -> Told:
 
 
 def sounds_from(parts: Sequence[Part], rng: np.random.Generator) -> Told:
-    part = parts[rng.integers(len(parts))]
+    part = parts[int(rng.integers(len(parts)))]
     return Told("times", f"When do you hear {label(part)}?", f"That can be heard {spans(part.heard)}.")
 
 
@@ -323,7 +325,7 @@ def at_once(parts: Sequence[Part], rng: np.random.Generator) -> Told | None:
 
 
 def begins(parts: Sequence[Part], rng: np.random.Generator) -> Told | None:
-    part = parts[rng.integers(len(parts))]
+    part = parts[int(rng.integers(len(parts)))]
     question = f"In which second does {label(part)} begin?"
     return Told("times", question, f"{label(part).capitalize()} begins in second {part.heard[0][0]}.")
 
@@ -382,7 +384,8 @@ def film(scene: Scene, rng: np.random.Generator) -> list[Told]:
         return [Told("sights", question, f"The person is {action}.")]
     names = [part.actor for part in seen]
     told = ", ".join(f"{label(part)} {spans(part.heard)}" for part in heard)
-    asked = [Told("sights", one_of(rng, "What is going on?", "Tell what happens."), f"{row(names)} I hear {told}.")]
+    question = one_of(rng, "What is going on?", "Tell what happens.")
+    asked: list[Told | None] = [Told("sights", question, f"{row(names)} I hear {told}.")]
     asked += [seen_when(seen, rng), *_rows(names, rng), *sound(scene, rng)]
     asked += [sounding_third(scene, rng), *(_third_of_film(part, rng) for part in seen), which_seen(scene, rng)]
     if heard[0].actor in names and (len(heard) == 1 or heard[0].heard[0][0] < heard[1].heard[0][0]):
@@ -458,8 +461,8 @@ def still(scene: Scene, time: float, heard: Sequence[Part], rng: np.random.Gener
     which = int(rng.integers(len(shown)))
     asked += [_found(f"{a(names[which])}", *shown[which], facts, rng)]
     if len(shown) > 1:
-        side, end = (("left", 0), ("right", -1))[rng.integers(2)]
-        asked += [_found(f"whoever is at the {side} end", *shown[end], facts, rng)]
+        edge, end = (("left", 0), ("right", -1))[rng.integers(2)]
+        asked += [_found(f"whoever is at the {edge} end", *shown[end], facts, rng)]
     groups = [ACTORS[name].group for name in names]
     for group in sorted({group for group in groups if groups.count(group) == 1} & set(_SORTS)):
         asked += [_found(_SORTS[group], *shown[groups.index(group)], facts, rng)]

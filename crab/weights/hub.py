@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import huggingface_hub as hf
 from huggingface_hub import constants
@@ -226,10 +227,12 @@ def _list(files: Iterable[str]) -> str:
 
 def _here(wanted: Sequence[tuple[Place, Choose]], say: Say) -> dict[Place, Path]:
     """The snapshot folder of each place, fetched if it is not whole."""
-    folders = {place: _whole(place, choose) for place, choose in wanted}
-    absent = [(place, choose) for place, choose in wanted if folders[place] is None]
+    looked = {place: _whole(place, choose) for place, choose in wanted}
+    here = {place: folder for place, folder in looked.items() if folder is not None}
+    absent = [(place, choose) for place, choose in wanted if place not in here]
     parts = [_look(place, choose) for place, choose in absent]
-    return folders | dict(zip([place for place, _ in absent], _bring(parts, say)))
+    here |= dict(zip([place for place, _ in absent], _bring(parts, say)))
+    return {place: here[place] for place, _ in wanted}
 
 
 def _whole(place: Place, choose: Choose) -> Path | None:
@@ -303,7 +306,7 @@ def _link(path: Path, link: Path) -> None:
 
 def _look(place: Place, choose: Choose) -> Part:
     """Ask the hub what `place` has."""
-    info = None
+    info: Any = None
     for kind in place.kinds:
         last = kind == place.kinds[-1]
         try:
@@ -436,7 +439,7 @@ def _sentences(place: Place):
         raise CrabError(_sentence(place, error)) from error
 
 
-def _sentence(place: Place, error: Exception) -> str:
+def _sentence(place: Place, error: BaseException) -> str:
     if isinstance(error, LocalEntryNotFoundError) and error.__cause__ is not None:
         error = error.__cause__
     if isinstance(error, OfflineModeIsEnabled):

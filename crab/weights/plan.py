@@ -11,7 +11,6 @@ model's layers quantised to 8 or 4 bits as bitsandbytes keeps them.
 from __future__ import annotations
 
 import json
-import math
 import os
 import re
 from collections.abc import Sequence
@@ -19,7 +18,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Literal
 
-from crab import CrabError
+from crab import CrabError, __version__
 from crab.weights import names
 from crab.weights.hub import Found, Say, cached_config, tell
 
@@ -148,7 +147,11 @@ def config_folder(model: str | Path) -> str:
     """The folder with the `config.json` of `model`, which of a hub id is all that is fetched."""
     base = names.meant(model).base
     place = names.place(base)
-    return str(cached_config(place).parent) if place else base
+    if place is None:
+        return base
+    config = cached_config(place)
+    assert config is not None  # it is fetched, or the fetching raises
+    return str(config.parent)
 
 
 def is_small(folder: str) -> bool:
@@ -220,7 +223,8 @@ def plan(
     prompt = _usual_prompt(config, _frame_size(names.meant(model).base))
     whole = ("float32", "bfloat16") if machine.device == "cpu" else ("bfloat16",)
     # What needs quantising to fit is not computed in float32 beside it.
-    settings = [(dtype, None) for dtype in whole] + [("bfloat16", "8bit"), ("bfloat16", "4bit")]
+    settings: list[tuple[str, Quantize | None]] = [(dtype, None) for dtype in whole]
+    settings += [("bfloat16", "8bit"), ("bfloat16", "4bit")]
     training = [_training(thinker, dtype, prompt, machine.device) for dtype in whole if train]
     return Plan(
         model=str(model),
@@ -256,7 +260,7 @@ def _allowed() -> int:
 
 def to_json(made: Plan) -> dict:
     """The plan as plain data, with totals and what fits."""
-    told = asdict(made) | {"fitting": made.fitting, "trainable": made.trainable}
+    told = {"crab": __version__} | asdict(made) | {"fitting": made.fitting, "trainable": made.trainable}
     for kind in ("answering", "training"):
         told[kind] = [
             asdict(need) | {"setting": need.setting, "total": need.total, "devices": need.devices}
@@ -401,16 +405,17 @@ def _spread(held: dict[str, int], room: dict[str, int]) -> dict[str, str]:
     """
     blocks: dict[str, int] = {}
     for name, size in held.items():
-        block = re.match(r"model\.language_model\.(layers\.\d+|\w+)(?=\.|$)|model\.(?!language_model)\w+|lm_head", name)
-        if block and block[0] != "model.language_model.layers":
-            blocks[block[0]] = blocks.get(block[0], 0) + size
+        found = re.match(r"model\.language_model\.(layers\.\d+|\w+)(?=\.|$)|model\.(?!language_model)\w+|lm_head", name)
+        if found and found[0] != "model.language_model.layers":
+            blocks[found[0]] = blocks.get(found[0], 0) + size
     placed, devices = {}, iter(room.items())
     device, left = next(devices)
     for block, size in blocks.items():
         while size > left:
-            device, left = next(devices, (None, math.inf))
-        if device is None:
-            return {}
+            following = next(devices, None)
+            if following is None:
+                return {}
+            device, left = following
         left -= size
         placed[block] = device
     return placed
