@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import closing
 from dataclasses import dataclass
 from threading import Event
@@ -34,7 +34,7 @@ class Answerer:
 
     def answers(
         self, clip: Clip, task: Task, question: str, other: Clip | None, changed: Intervention | None = None
-    ) -> Iterator[Result]:
+    ) -> Generator[Result]:
         """The growing results of an ask; close them. Raises gr.Error with a sentence."""
         with sentences():
             results = ask(self.crab, clip, task, question, other=other, segmenter=self.segmenter, intervention=changed)

@@ -31,7 +31,7 @@ CLOSER = (
 WAITING = "<div class='waiting' role='status'>Looking and listening</div>"
 
 # How events are wired. `page.js` says what the functions named `crab.…` do in the browser.
-PRIVATE = {"api_visibility": "private"}
+PRIVATE: dict[str, Any] = {"api_visibility": "private"}
 QUIET = PRIVATE | {"show_progress": "hidden"}
 AT_ONCE = QUIET | {"queue": False}
 IN_TURN = QUIET | {"concurrency_id": "model"}
