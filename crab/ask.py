@@ -15,12 +15,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from PIL import Image
 
-from crab import CrabError, __version__, prompt, segment
+from crab import CrabError, __version__, segment
 from crab import answer as answers
 from crab.answer import Answer, Event
 from crab.ilora.trace import Intervention
-from crab.media import SAMPLE_RATE, Clip
+from crab.media import Clip
 from crab.model import Crab, grown
+from crab.seen import Seen
 from crab.segment import Mask, Segmenter
 from crab.tasks import Task
 from crab.trace import RoutingTrace
@@ -80,6 +81,7 @@ class Result:
     routing: dict[str, RoutingTrace] | None = None  # by tower; None when not traced
     frame: np.ndarray | None = None  # (height, width, 3) uint8: the picture asked about, no larger than LOOKED_AT
     frame_time: float = 0.0
+    seen: Seen | None = None  # what the prompts so far showed and played
     size: tuple[int, int] = (0, 0)  # (width, height) of the picture as it is: boxes, points and masks are in its pixels
     masks: tuple[PackedMask, ...] = ()
     notes: tuple[str, ...] = ()
@@ -118,18 +120,21 @@ def ask(
         notes = (f"Not the routers' own choice: {intervention}.", *notes)
     result = Result(clip, task, question, crab.name, crab.knows, notes=notes, other=other, intervention=intervention)
     finished: list[Answer] = []
+    known = Seen(max(one.duration for one in (clip, other) if one))
     for start, end in windows:
         window = (start, end) if len(windows) > 1 else None
         asked = crab.prompt(clip, task, question, other=other, window=window)
-        seen = asked.media
-        size = seen.picture.shape[1::-1] if seen.picture is not None else (clip.width, clip.height)
+        shown = asked.media
+        known = known.with_more(shown)
+        size = shown.picture.shape[1::-1] if shown.picture is not None else (clip.width, clip.height)
         result = replace(
             result,
             prompt_tokens=result.prompt_tokens + len(asked.map.tokens),
-            frame=None if seen.picture is None else _to_look_at(seen.picture),
-            frame_time=seen.picture_time,
+            frame=None if shown.picture is None else _to_look_at(shown.picture),
+            frame_time=shown.picture_time,
+            seen=known,
             size=size,
-            notes=tuple(dict.fromkeys(result.notes + seen.notes)),
+            notes=tuple(dict.fromkeys(result.notes + shown.notes)),
             seconds=replace(result.seconds, open=result.seconds.open or time.perf_counter() - began),
         )
         text, parsed = "", answers.NOTHING
@@ -164,9 +169,9 @@ def ask(
         finished.append(parsed)
     notes = result.notes + result.answer.notes
     masks: tuple[PackedMask, ...] = ()
-    if segmenter is not None and seen.picture is not None and (result.answer.boxes or result.answer.points):
+    if segmenter is not None and shown.picture is not None and (result.answer.boxes or result.answer.points):
         try:
-            cut = segment.masks(segmenter, seen.picture, result.answer, time=result.frame_time)
+            cut = segment.masks(segmenter, shown.picture, result.answer, time=result.frame_time)
             masks = tuple(packed(mask) for mask in cut)
             if not masks:
                 notes += ("No mask could be cut out of the picture at the place the model points to.",)
@@ -174,32 +179,6 @@ def ask(
             notes += (f"There is no mask: {error}",)
     total = replace(result.seconds, total=time.perf_counter() - began)
     yield replace(result, masks=masks, notes=notes, seconds=total, done=True)
-
-
-def shown(result: Result) -> tuple[float, tuple[tuple[float, int, np.ndarray], ...], tuple[np.ndarray, ...]]:
-    """What the model saw and heard of a clip, decoded once more.
-
-    Returns the seconds it lasts; (second, clip 0 or 1, frame (height, width, 3) uint8) of every picture; and the sound
-    of each clip on its own seconds, (samples,) float32 at 16 kHz, silent where the task left it out.
-    """
-    task, spans = result.task, windows_of(result.clip, result.task)
-    duration = max(clip.duration for clip in (result.clip, result.other) if clip)
-    frames: list[tuple[float, int, np.ndarray]] = []
-    sounds: dict[int, np.ndarray] = {}
-    for span in spans:
-        seen = prompt.gather(result.clip, task, other=result.other, window=span if len(spans) > 1 else None)
-        pictures = [frame for video in seen.videos for frame in video]
-        frames += zip(seen.times, seen.sources, pictures)
-        frames += [(seen.picture_time, 0, seen.picture)] if seen.picture is not None else []
-        assert seen.sound is not None  # silence, where there is none to hear
-        at = 0
-        for stretch in seen.stretches:
-            sound = sounds.setdefault(stretch.source, np.zeros(round(duration * SAMPLE_RATE), np.float32))
-            first = round(stretch.start * SAMPLE_RATE)
-            piece = seen.sound[at + max(-first, 0) : at + stretch.samples][: max(len(sound) - max(first, 0), 0)]
-            sound[max(first, 0) : max(first, 0) + len(piece)] = piece
-            at += stretch.samples
-    return duration, tuple(frames), tuple(sounds[source] for source in sorted(sounds))
 
 
 def _to_look_at(picture: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -22,6 +22,7 @@ from transformers.vision_utils import get_vision_window_index
 
 from crab import CrabError, media, tasks
 from crab.media import SAMPLE_RATE, Clip, Limits
+from crab.seen import Media, Stretch
 from crab.tasks import SoundPlan, Task
 from crab.trace import Token
 
@@ -59,38 +60,10 @@ class TokenMap:
 
 
 @dataclass(frozen=True)
-class Stretch:
-    """A run of sound as the model hears it: `samples` of it, from second `start` of clip number `source`."""
-
-    start: float
-    samples: int
-    source: int = 0
-
-
-@dataclass(frozen=True)
-class Media:
-    """What one prompt shows and plays, decoded.
-
-    `videos`: (frames, height, width, 3) uint8 each, seen one after the other; `times`, `sources`: of every frame.
-    `picture`: (height, width, 3) uint8. `sound`: float32 mono at 16 kHz, after the task's plan; `stretches` says which
-    seconds of the clip it consists of.
-    """
-
-    videos: tuple[np.ndarray, ...] = ()
-    times: tuple[float, ...] = ()
-    sources: tuple[int, ...] = ()
-    picture: np.ndarray | None = None
-    picture_time: float = 0.0
-    sound: np.ndarray | None = None
-    stretches: tuple[Stretch, ...] = ()
-    notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
 class Prompt:
     """`inputs`: tensors of batch size one, as the thinker's forward names them. `map`: what each position is.
 
-    `media`: without the frames and the sound, which are in `inputs` as the model takes them.
+    `media`: what those tensors were made of, its videos no larger than they are kept.
     """
 
     inputs: dict[str, torch.Tensor]
@@ -285,8 +258,7 @@ def assemble(processor, seen: Media, task: Task, question: str = "", *, frame_si
     end = processor.tokenizer(after)["input_ids"]
     ids = torch.cat([inputs["input_ids"][0], torch.tensor(words + end)])
     inputs |= {"input_ids": ids[None], "attention_mask": torch.ones_like(ids[None])}
-    kept = replace(seen, videos=(), sound=None)
-    return Prompt(inputs, _map(processor, ids, inputs, seen, frame_size), kept)
+    return Prompt(inputs, _map(processor, ids, inputs, seen, frame_size), seen.small())
 
 
 def messages(task: Task, question: str = "") -> list[dict]:

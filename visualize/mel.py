@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-SAMPLE_RATE = 16_000
+from crab.seen import SAMPLE_RATE
+
 MELS, WINDOW = 48, 400  # mel bands; samples a window
 LOUD = (-90.0, -10.0)  # decibels of a full-scale sine that the grey scale spans, fixed
 

@@ -106,7 +106,7 @@ STAGES = {
     "practice": Stage(
         steps=800, kinds=(("see", 8), ("see", 8), ("hear", 4), ("hear", 4), ("say", 24), ("say", 24)), rate=1e-3
     ),
-    "speaks": Stage(steps=1400, kinds=_SPEAKS, rate=8e-4),
+    "speaks": Stage(steps=1200, kinds=_SPEAKS, rate=8e-4),
     "adapter": Stage(steps=1200, kinds=_TASKS, rate=2e-3, held=4),
 }
 BASE = ("senses", "practice", "speaks")  # each begins with the weights of the one before

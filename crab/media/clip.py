@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from crab import CrabError
+from crab.seen import SAMPLE_RATE as SAMPLE_RATE  # what the model's sound encoder listens to
 
-SAMPLE_RATE = 16_000  # Hz, what the model's sound encoder listens to
 ADVICE = "save it as MP4, JPEG or WAV and try again"
 
 

@@ -10,7 +10,7 @@ from uuid import uuid4
 import gradio as gr
 
 from crab import trace
-from crab.ask import Result, shown, to_json
+from crab.ask import Result, to_json
 from crab.page.parts import ASSETS
 from crab.scenes import render
 from crab.scenes.script import Scene
@@ -74,8 +74,7 @@ def taken(result: Result, format: str, cache: str) -> str:
     title = f"Router weights · {result.task.title}"
     if format == "html":
         facts = [f"{result.model}: {result.text}", *([result.question] if result.question else [])]
-        seen = standalone.Seen(*shown(result))
-        path.write_text(standalone.page(result.routing, title=title, facts=facts, seen=seen), encoding="utf-8")
+        path.write_text(standalone.page(result.routing, title=title, facts=facts, seen=result.seen), encoding="utf-8")
     else:
         from visualize import export  # with Matplotlib, which the page does not wait for when it starts
 
@@ -86,7 +85,7 @@ def taken(result: Result, format: str, cache: str) -> str:
 def explorer(result: Result, keeper: gr.HTML, dark: bool) -> str:
     """The frame that shows all of a result's router weights; they come to it as a file, which `keeper` looks after."""
     path = new_folder(keeper.GRADIO_CACHE) / "routing.json"
-    path.write_text(standalone.data(result.routing, seen=standalone.Seen(*shown(result))), encoding="utf-8")
+    path.write_text(standalone.data(result.routing, seen=result.seen), encoding="utf-8")
     url = f"gradio_api/file={keeper.move_resource_to_block_cache(str(path))}"
     return standalone.frame(url, dark=dark, title="Router weights by word, layer, place and time")
 

@@ -12,6 +12,8 @@ window.crab = (() => {
     const end = it => { watch.disconnect(); clearTimeout(late); resolve(it); };
     watch.observe(document.body, {subtree: true, childList: true, attributes: true});
   });
+  // Resolves once the browser has drawn what has been told to it.
+  const drawn = () => new Promise(resolve => requestAnimationFrame(() => requestAnimationFrame(resolve)));
   const enabled = selector => () => document.querySelector(`${selector}:not([disabled])`);
   const toSight = async selector => (await appears(() => document.querySelector(selector)))?.scrollIntoView({block: "nearest"});
 
@@ -42,11 +44,13 @@ window.crab = (() => {
   const show = selector => toSight(`${selector} [role=alert]`);
   const dice = most => Math.floor(Math.random() * most);
 
-  // What a link brought is asked once the form shows it, which is in the next picture that the browser draws.
-  const openLink = () => {
+  // What a link brought is asked once the form shows it.
+  const openLink = async () => {
     const asked = new URLSearchParams(location.search);
     const button = asked.has("clip") ? "#ask" : asked.has("scene") ? "#compose-ask" : null;
-    if (button) requestAnimationFrame(() => requestAnimationFrame(async () => (await appears(enabled(button)))?.click()));
+    if (!button) return;
+    await drawn();
+    (await appears(enabled(button)))?.click();
   };
   const nameLink = link => {
     const view = link === location.search ? location.hash : "";
@@ -54,14 +58,8 @@ window.crab = (() => {
   };
   const copyLink = () => navigator.clipboard.writeText(location.href);
 
-  // The file that was made is fetched as soon as the link out of sight names it, which none before did.
-  let fetched = "";
-  const fetchFile = async () => {
-    const link = await appears(() => [...document.querySelectorAll("#taken a, a#taken")].find(a => a.href && a.href !== fetched));
-    if (!link) return;
-    fetched = link.href;
-    link.click();
-  };
+  // The file that was made is fetched once the button out of sight names it.
+  const fetchFile = async () => { await drawn(); press("#taken a, a#taken, #taken"); };
 
   const withDark = (...values) => [...values.slice(0, -1), document.querySelector(".dark") !== null];
 

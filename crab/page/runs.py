@@ -23,10 +23,11 @@ def keep(runs: list[Result], latest: Result) -> list[Result]:
 
 
 def weight(run: Result) -> int:
-    """Bytes that a run takes up, nearly: its picture and its router weights, and each position's place in the clip."""
+    """Bytes that a run takes up, nearly: what was seen and heard, router weights, each position's place in the clip."""
     traces = (run.routing or {}).values()
     weights = sum(trace.weights.nbytes + 250 * len(trace.tokens) for trace in traces)
-    return weights + sum(mask.runs.nbytes for mask in run.masks) + (0 if run.frame is None else run.frame.nbytes)
+    pictures = (0 if run.frame is None else run.frame.nbytes) + (0 if run.seen is None else run.seen.nbytes)
+    return weights + sum(mask.runs.nbytes for mask in run.masks) + pictures
 
 
 def names(runs: list[Result]) -> list[str]:

@@ -1,0 +1,64 @@
+"""What is kept beside an answer: the pictures and the sound that the prompts had, on the clip's own seconds."""
+
+import numpy as np
+import pytest
+
+from crab import prompt
+from crab.ask import ask
+from crab.media import open_clip
+from crab.seen import SAMPLE_RATE, SIDE, Media, Seen, Stretch
+from crab.tasks import TASKS
+
+
+def noise(seconds: float) -> np.ndarray:
+    return np.random.default_rng(0).uniform(-1, 1, round(seconds * SAMPLE_RATE)).astype(np.float32)
+
+
+def test_sound_stands_at_its_own_seconds_whatever_was_left_out():
+    heard = noise(3)
+    stretches = (Stretch(1.0, SAMPLE_RATE), Stretch(5.0, 2 * SAMPLE_RATE))
+    [sound] = Seen(6.0).with_more(Media(sound=heard, stretches=stretches)).sounds
+    assert (
+        len(sound) == 6 * SAMPLE_RATE
+        and not sound[:SAMPLE_RATE].any()
+        and not sound[2 * SAMPLE_RATE : 5 * SAMPLE_RATE].any()
+    )
+    np.testing.assert_array_equal(sound[SAMPLE_RATE : 2 * SAMPLE_RATE], heard[:SAMPLE_RATE])
+    np.testing.assert_array_equal(sound[5 * SAMPLE_RATE :], heard[SAMPLE_RATE : 2 * SAMPLE_RATE])  # cut where it ends
+
+
+def test_a_stretch_from_before_the_clip_loses_what_lies_before():
+    heard = noise(2)
+    [sound] = Seen(4.0).with_more(Media(sound=heard, stretches=(Stretch(-0.5, 2 * SAMPLE_RATE),))).sounds
+    np.testing.assert_array_equal(sound[: 3 * SAMPLE_RATE // 2], heard[SAMPLE_RATE // 2 :])
+    assert not sound[3 * SAMPLE_RATE // 2 :].any()
+
+
+def test_windows_add_up_and_sources_stay_apart():
+    first, second = noise(1), -noise(1)
+    seen = Seen(2.0).with_more(Media(sound=first, stretches=(Stretch(0.0, SAMPLE_RATE),)))
+    seen = seen.with_more(Media(sound=second, stretches=(Stretch(1.0, SAMPLE_RATE, 1),)))
+    one, other = seen.sounds
+    np.testing.assert_array_equal(one, np.concatenate([first, np.zeros_like(first)]))
+    np.testing.assert_array_equal(other, np.concatenate([np.zeros_like(second), second]))
+
+
+def test_pictures_are_small_and_know_their_second_and_source():
+    video = np.random.default_rng(0).integers(0, 255, (2, 500, 300, 3), dtype=np.uint8)
+    shown = Media(videos=(video,), times=(1.0, 2.0), sources=(0, 1), picture=video[0], picture_time=1.5)
+    frames = Seen(3.0).with_more(shown.small()).frames
+    assert [(time, source) for time, source, _ in frames] == [(1.0, 0), (2.0, 1), (1.5, 0)]
+    assert all(max(frame.shape[:2]) == SIDE and frame.base is None for *_, frame in frames)
+    assert shown.small().picture is video[0] or np.shares_memory(shown.small().picture, video)
+
+
+@pytest.mark.parametrize("name", ["ave", "s4"])
+def test_a_result_keeps_what_its_prompts_had(tiny, scene_clip, name):
+    clip, task = open_clip(scene_clip), TASKS[name]
+    *_, result = ask(tiny, clip, task, max_new_tokens=2)
+    again = Seen(clip.duration).with_more(prompt.gather(clip, task).small())
+    assert [(time, source) for time, source, _ in result.seen.frames] == [(t, s) for t, s, _ in again.frames]
+    for (*_, kept), (*_, frame) in zip(result.seen.frames, again.frames):
+        np.testing.assert_array_equal(kept, frame)
+    np.testing.assert_array_equal(result.seen.sounds[0], again.sounds[0])
+    assert result.seen.nbytes == sum(frame.nbytes for *_, frame in again.frames) + again.sounds[0].nbytes
