@@ -340,7 +340,7 @@ def run_ask(args: argparse.Namespace) -> None:
 def run_inspect(args: argparse.Namespace) -> None:
     from crab import weights
     from crab.ilora import checkpoint
-    from crab.model import RENAMES, skeleton
+    from crab.loading import RENAMES, skeleton
 
     model = skeleton(weights.config_folder(args.model)) if args.model else None
     _print_adapter(checkpoint.inspect(args.file, model=model, renames=RENAMES))
@@ -362,7 +362,7 @@ def _print_adapter(found) -> None:
 def run_fetch(args: argparse.Namespace) -> None:
     from crab import weights
     from crab.ilora import checkpoint
-    from crab.model import RENAMES, skeleton
+    from crab.loading import RENAMES, skeleton
 
     parts = weights.fetch(weights.meant(args.model, args.adapter, args.segmenter), say=print)
     found = weights.find(args.model, args.adapter)

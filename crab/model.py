@@ -7,47 +7,27 @@ the optional `crab.json` beside `config.json` (`name`, `frame_size`, `knows`).
 
 from __future__ import annotations
 
-import importlib.util
-import json
-import logging
-import math
 import threading
 import traceback
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
 from peft import PeftModel
-from safetensors import SafetensorError, safe_open
-from transformers import (
-    BitsAndBytesConfig,
-    DynamicCache,
-    GenerationConfig,
-    Qwen2_5OmniProcessor,
-    Qwen2_5OmniThinkerConfig,
-    Qwen2_5OmniThinkerForConditionalGeneration,
-)
-from transformers.utils import cached_file
-from transformers.utils import logging as transformers_logging
+from transformers import DynamicCache, Qwen2_5OmniProcessor
 
-from crab import CrabError, prompt, weights
+from crab import CrabError, loading, prompt, weights
 from crab.ilora import adapted_layers, checkpoint, trace
 from crab.ilora.trace import Intervene, Intervention, intervening
+from crab.loading import About
 from crab.prompt import Prompt
 from crab.trace import RoutingTrace, Site, Token
-
-RENAMES = {
-    "model.layers.": "model.language_model.layers.",
-    "audio_tower.": "model.audio_tower.",
-    "visual.": "model.visual.",
-}
-"""Names of the thinker's parts in the published files -> in transformers."""
 
 TOWERS = {"language_model": "language", "audio_tower": "audio", "visual": "vision"}
 
@@ -90,15 +70,6 @@ def grown(
     for tower, later in new.items():
         routing[tower] = routing[tower].append(later) if tower in routing else later
     return routing
-
-
-@dataclass(frozen=True)
-class About:
-    """What a checkpoint says of itself in `crab.json`."""
-
-    name: str
-    frame_size: int = 224  # pixels a side of what it sees
-    knows: str = "It was trained on real audio-visual clips."  # one sentence for the page
 
 
 class Crab:
@@ -156,30 +127,28 @@ class Crab:
         `numerics` tells how positions are rounded in bfloat16: "released" as the published weights were trained,
         which is the default with a published adapter, or "exact". Raises CrabError with what to do about it.
         """
-        _check_quantize(quantize)
+        loading.check_quantize(quantize)
         found = weights.find(model, adapter)
         model, adapter = found.base, found.adapter
         if device == "cuda":  # asked for by its name, it is PyTorch's own choice of them
             device = f"cuda:{torch.cuda.current_device()}"
-        device = device or _best_device(model, quantize)
+        device = device or loading.best_device(model, quantize)
         placement = {"": device}
         if dtype is None:
             name, placement = weights.settle(found, device, quantize)
             dtype = getattr(torch, name)
         numerics = numerics or ("released" if adapter and Path(adapter).suffix == ".bin" else "exact")
-        config = _config(model)
-        with _reading(model, "the processor's files (tokenizer, chat template, preprocessor_config.json)"):
-            processor = Qwen2_5OmniProcessor.from_pretrained(model)
-            # What is shown is resized before it comes to the processor (`prompt.squash`), so no cap may shrink it
-            # again: later releases of transformers would, where nothing is said.
-            processor.video_processor.cap_pixels_per_frame = False
-        about = _about(model, found.name)
-        _check(model, about, processor, config)
+        config = loading.config_of(model)
+        processor = loading.processor_of(model)
+        about = loading.about_of(model, found.name)
+        loading.check(model, about, processor, config)
         # 8-bit weights are not to be moved, and several devices are not one: these are loaded where they stay.
         stays = quantize is not None or len(placement) > 1
-        thinker = _thinker(model, config, dtype=dtype, quantize=quantize, placement=placement if stays else None)
+        thinker = loading.thinker_of(
+            model, config, dtype=dtype, quantize=quantize, placement=placement if stays else None
+        )
         if dtype == torch.bfloat16 and numerics == "released":
-            round_positions(thinker)
+            loading.round_positions(thinker)
         own = Path(model) / "adapter"
         if adapter is None and own.is_dir():
             adapter = own
@@ -188,7 +157,7 @@ class Crab:
         with warnings.catch_warnings():
             # PEFT asks transformers for a property that has been renamed: nothing the person can do about.
             warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)
-            adapted, report = checkpoint.attach(thinker, adapter, renames=RENAMES, dtype=dtype)
+            adapted, report = checkpoint.attach(thinker, adapter, renames=loading.RENAMES, dtype=dtype)
         return cls(adapted if stays else adapted.to(placement[""]), processor, about, report)
 
     def prompt(self, clip, task, question: str = "", *, other=None, window=None) -> Prompt:
@@ -400,170 +369,6 @@ def _enough_memory() -> Iterator[None]:
         ) from error
 
 
-# --- loading --------------------------------------------------------------------------------------------------------
-
-
-@contextmanager
-def _reading(model: str, what: str) -> Iterator[None]:
-    """Turn whatever the libraries make of a missing or damaged file into a sentence that names it."""
-    try:
-        yield
-    except (MemoryError, torch.OutOfMemoryError) as error:
-        raise CrabError(f"There is not enough memory for the model {model!r}.") from error
-    except Exception as error:  # nothing that a file holds may end in a traceback, and libraries raise all there is
-        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        raise CrabError(
-            f"The model {model!r} could not be loaded: there is something wrong with {what}. Give a folder laid out "
-            f"like Qwen/Qwen2.5-Omni-7B, or a hub id and a network. ({reason})"
-        ) from error
-
-
-def _refused(model: str, reason: str) -> CrabError:
-    return CrabError(f"The model {model!r} could not be loaded: {reason}")
-
-
-def _config(model: str) -> Qwen2_5OmniThinkerConfig:
-    with _reading(model, "config.json"):
-        kind = Qwen2_5OmniThinkerConfig.get_config_dict(model)[0].get("model_type", "nothing known")
-    if kind not in ("qwen2_5_omni", "qwen2_5_omni_thinker"):
-        raise _refused(model, f"its config.json is missing, or of {kind}: it has to be laid out like "
-                              "Qwen/Qwen2.5-Omni-7B, with the model_type qwen2_5_omni.")  # fmt: skip
-    with _reading(model, "config.json"):
-        return Qwen2_5OmniThinkerConfig.from_pretrained(model)
-
-
-def _about(model: str, name: str) -> About:
-    about = About(name=name)
-    with _reading(model, "crab.json"):
-        found = cached_file(model, "crab.json", _raise_exceptions_for_missing_entries=False)
-        told = json.loads(Path(found).read_text(encoding="utf-8")) if found else {}
-        for name, value in told.items():
-            if type(value) is not type(getattr(about, name, None)):
-                raise ValueError(f"{name} is {value!r}; name and knows are texts, frame_size a whole number")
-        return replace(about, **told)
-
-
-def _check(model: str, about: About, processor: Qwen2_5OmniProcessor, config: Qwen2_5OmniThinkerConfig) -> None:
-    """Find now, before gigabytes are read, what the first question would find. Raises CrabError."""
-    vision, sound, text = config.vision_config, config.audio_config, config.text_config
-    pixels, waves = processor.image_processor, processor.feature_extractor
-    with _reading(model, "preprocessor_config.json"):
-        for name, said, needed in (
-            *((f"patch_size {kind}", p.patch_size, vision.patch_size) for kind, p in _pictures(processor)),
-            *((f"merge_size {kind}", p.merge_size, vision.spatial_merge_size) for kind, p in _pictures(processor)),
-            ("temporal_patch_size", pixels.temporal_patch_size, vision.temporal_patch_size),
-            ("window_size", prompt.VISION_WINDOW, vision.window_size),
-            ("feature_size", waves.feature_size, sound.num_mel_bins),
-            ("sampling_rate", waves.sampling_rate, prompt.SAMPLE_RATE),
-            ("hop_length", waves.hop_length, prompt.MEL_HOP),
-        ):  # fmt: skip
-            if said != needed:
-                raise ValueError(f"{name} is {said!r}, and the model needs {needed!r}")
-    step = vision.patch_size * vision.spatial_merge_size
-    most = int(math.sqrt(text.max_position_embeddings / 10)) * step  # twenty frames of a matching task, two a step
-    if about.frame_size not in range(step, most + 1, step):
-        raise _refused(model, f"frame_size in its crab.json is {about.frame_size}; it has to be a multiple of {step} "
-                              f"from {step} to {most}.")  # fmt: skip
-    marks = {
-        "audio_token": config.audio_token_id,
-        "image_token": config.image_token_id,
-        "video_token": config.video_token_id,
-        "audio_bos_token": config.audio_start_token_id,
-        "vision_bos_token": config.vision_start_token_id,
-    }
-    with _reading(model, "the tokenizer's files (tokenizer.json, tokenizer_config.json)"):
-        for name, needed in marks.items():
-            said = processor.tokenizer.convert_tokens_to_ids(getattr(processor, name))
-            if said != needed:
-                raise ValueError(f"{name} has the number {said}, and config.json says {needed}")
-    with _reading(model, "the tokenizer or the chat template (chat_template.json or chat_template.jinja)"):
-        made = prompt.rehearse(processor, frame_size=about.frame_size)
-        if max(int(one.inputs["input_ids"].max()) for one in made) >= text.vocab_size:
-            raise ValueError(f"the tokenizer knows more tokens than the {text.vocab_size} of config.json")
-    for name, value in (item for one in made for item in one.inputs.items()):
-        if not value.isfinite().all():
-            raise _refused(model, f"with its preprocessor_config.json, {name} of a black picture and silence are no "
-                                  "finite numbers.")  # fmt: skip
-
-
-def _pictures(processor: Qwen2_5OmniProcessor) -> tuple:
-    return ("of pictures", processor.image_processor), ("of videos", processor.video_processor)
-
-
-def _check_quantize(quantize: str | None) -> None:
-    if quantize is None:
-        return
-    if quantize not in get_args(weights.Quantize):
-        raise CrabError(f"A model can be quantised to {' or '.join(get_args(weights.Quantize))}, not to {quantize!r}.")
-    if importlib.util.find_spec("bitsandbytes") is None:
-        raise CrabError("A model is quantised by bitsandbytes, which is not installed: pip install bitsandbytes")
-
-
-def _thinker(
-    model: str,
-    config: Qwen2_5OmniThinkerConfig,
-    *,
-    dtype: torch.dtype,
-    quantize: weights.Quantize | None,
-    placement: Mapping[str, str] | None,
-) -> Qwen2_5OmniThinkerForConditionalGeneration:
-    """The thinker with its weights, all of them there and finite. Raises CrabError with the name of the tensor.
-
-    On the CPU, unless there is a `placement`: transformers loads to other devices from threads, which ZeroGPU's
-    stand-in for CUDA does not know and Apple's MPS does not survive.
-    """
-    options = {"device_map": placement}
-    if quantize:
-        # It says at each of a million products that it computes in 16 bits.
-        logging.getLogger("bitsandbytes.autograd._functions").setLevel(logging.ERROR)
-        options["quantization_config"] = BitsAndBytesConfig(
-            load_in_4bit=quantize == "4bit", load_in_8bit=quantize == "8bit", bnb_4bit_quant_type="nf4",
-            bnb_4bit_compute_dtype=dtype, llm_int8_skip_modules=list(weights.UNQUANTIZED),
-        )  # fmt: skip
-    with _reading(model, "generation_config.json"):
-        if cached_file(model, "generation_config.json", _raise_exceptions_for_missing_entries=False):
-            GenerationConfig.from_pretrained(model)  # from_pretrained below does without one that it cannot read
-    with (
-        _reading(model, _damaged(model) or "its weights, or they are not those of its config.json"),
-        _no_bar() if weights.is_small(model) else nullcontext(),
-    ):  # fmt: skip
-        thinker, loaded = Qwen2_5OmniThinkerForConditionalGeneration.from_pretrained(
-            model, config=config, dtype=dtype, ignore_mismatched_sizes=True, output_loading_info=True, **options
-        )  # fmt: skip
-    if loaded["missing_keys"]:  # transformers would fill them at random
-        raise CrabError(f"The model {model!r} is not whole: {min(loaded['missing_keys'])} is missing.")
-    if loaded["mismatched_keys"]:
-        name, found, needed = min(loaded["mismatched_keys"])
-        raise _refused(model, f"{name} is {tuple(found)} in its weights and {tuple(needed)} by its config.json.")
-    bad = checkpoint.not_finite(thinker.state_dict())
-    if bad:
-        raise _refused(model, f"its tensor {bad} holds NaN or infinity. Fetch or save the weights anew.")
-    return thinker
-
-
-@contextmanager
-def _no_bar() -> Iterator[None]:
-    """No progress bar: for weights that are read before anybody could look at one."""
-    if not transformers_logging.is_progress_bar_enabled():
-        yield
-        return
-    transformers_logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        transformers_logging.enable_progress_bar()
-
-
-def _damaged(model: str) -> str | None:
-    """The first of a model's files of weights that cannot be opened, which is not named by what is raised then."""
-    for file in sorted(Path(model).glob("*.safetensors")):
-        try:
-            safe_open(file, framework="pt")
-        except (OSError, SafetensorError):
-            return file.name
-    return None
-
-
 def _must_be_finite(best: torch.Tensor) -> None:
     """Stop where the highest scores of the vocabulary are no numbers: what is written then is a row of `!`."""
     if not best.isfinite().all():
@@ -578,43 +383,9 @@ def _stopping_at_no_numbers(_: torch.Tensor, scores: torch.Tensor) -> torch.Tens
     return scores
 
 
-def skeleton(model: str) -> Qwen2_5OmniThinkerForConditionalGeneration:
-    """The thinker of a hub id or folder without its weights: names and shapes only, on the meta device."""
-    config = _config(model)
-    with _reading(model, "config.json"), torch.device("meta"):
-        return Qwen2_5OmniThinkerForConditionalGeneration(config)
-
-
 def site_of(name: str) -> Site:
     """A module's dotted name -> (tower, layer, module), e.g. ("language", 3, "q_proj")."""
     parts = name.split(".")
     tower = next(TOWERS[p] for p in parts if p in TOWERS)
     layer = next(int(p) for p in parts if p.isdigit())
     return Site(tower, layer, parts[-1])
-
-
-def round_positions(thinker: torch.nn.Module) -> None:
-    """Round position tables to bfloat16 as the released code does: the published weights were trained so.
-
-    Its `model.to(bfloat16)` also casts the rotary inverse frequencies of language model and picture encoder, and its
-    sound encoder's sinusoid table is computed in bfloat16 throughout. In place.
-    """
-    for module in (thinker.model.language_model.rotary_emb, thinker.model.visual.rotary_pos_emb):
-        module.inv_freq.copy_(module.inv_freq.bfloat16())
-    table = thinker.model.audio_tower.positional_embedding
-    half = table.channels // 2
-    step = float(np.log(table.max_timescale) / (half - 1))
-    rates = torch.exp(-step * torch.arange(half).bfloat16())
-    angles = torch.arange(table.length)[:, None] * rates[None, :]  # (positions, channels / 2), bfloat16
-    rounded = torch.cat([angles.sin(), angles.cos()], dim=1)
-    table.positional_embedding.copy_(rounded)
-
-
-def _best_device(model: str, quantize: weights.Quantize | None) -> str:
-    """Where to compute. A model as small as `weights.is_small` says answers on a CPU as fast, and takes no GPU's time."""
-    if weights.is_small(model):
-        return "cpu"
-    if torch.cuda.is_available():
-        return "cuda"
-    # Quantised weights have to be loaded where they stay, and loading does not go to MPS (`_thinker`).
-    return "mps" if torch.backends.mps.is_available() and not quantize else "cpu"

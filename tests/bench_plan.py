@@ -51,7 +51,7 @@ def make(folder: Path) -> None:
 
     from crab.ilora import ILoRAConfig, checkpoint
     from crab.learn.train import adapted
-    from crab.model import RENAMES
+    from crab.loading import RENAMES
 
     folder.mkdir(parents=True, exist_ok=True)
     for path in MINI.iterdir():

@@ -38,7 +38,8 @@ sys.path.insert(0, str(ROOT))
 
 from crab import media  # noqa: E402
 from crab.ilora import Intervention  # noqa: E402
-from crab.model import RENAMES, Crab, Step, skeleton  # noqa: E402
+from crab.loading import RENAMES, skeleton  # noqa: E402
+from crab.model import Crab, Step  # noqa: E402
 from crab.prompt import Prompt  # noqa: E402
 from crab.tasks import TASKS  # noqa: E402
 from crab.weights.plan import SHAPES  # noqa: E402

@@ -17,7 +17,8 @@ from scipy.io import wavfile
 
 from crab import CrabError, avuie, media, weights
 from crab.ilora import Intervention, adapted_layers
-from crab.model import Crab, round_positions, site_of, skeleton
+from crab.loading import round_positions, skeleton
+from crab.model import Crab, site_of
 from crab.tasks import TASKS
 from crab.trace import Site
 

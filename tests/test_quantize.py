@@ -21,7 +21,8 @@ from safetensors.torch import load_file, save_file
 from crab import CrabError, weights
 from crab.__main__ import main
 from crab.ilora import ILoRAConfig, Intervention, adapted_layers, checkpoint, trace
-from crab.model import RENAMES, Crab, skeleton
+from crab.loading import RENAMES, skeleton
+from crab.model import Crab
 from crab.weights import Found
 
 plan_module = importlib.import_module("crab.weights.plan")

@@ -42,7 +42,8 @@ from crab.learn import mini, senses
 from crab.learn.evaluate import SCENE_SEEDS
 from crab.learn.items import make_item
 from crab.learn.pack import NAMES, answer_losses, batch, join, ten_of
-from crab.model import RENAMES, Crab, site_of
+from crab.loading import RENAMES
+from crab.model import Crab, site_of
 from crab.routing.sites import Tally
 from crab.trace import RoutingTrace, Site
 
