@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from crab import CrabError, answer, avuie, media
+from crab import CrabError, __version__, answer, avuie, media
 from crab.__main__ import main
 from crab.ask import Result, ask
 from crab.ilora import Intervention
@@ -102,6 +103,8 @@ def test_an_atlas_is_made_kept_and_read_back(tiny, golden, tmp_path):
     assert (again.model, again.datasets, again.sites) == (tiny.name, ("ave", "avqa", "meld"), atlas.sites)
     assert all(np.array_equal(getattr(again, view), getattr(atlas, view)) for view in atlases.VIEWS)
     assert again.controls == atlas.controls and again.usage["vision"].flags == atlas.usage["vision"].flags
+    with np.load(tmp_path / "atlas.npz") as file:
+        assert json.loads(str(file["about"]))["crab"] == __version__
     assert again.layers_answer.dtype == np.float16 and len(again.sites) == again.sites_all.shape[1] == 33
     (tmp_path / "none.npz").write_bytes(b"nothing")
     with pytest.raises(CrabError, match="is no atlas"):

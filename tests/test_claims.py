@@ -10,7 +10,7 @@ import torch
 from conftest import ROOT
 from test_atlas import clip, run  # noqa: F401  the clip of a tiny model's run
 
-from crab import CrabError
+from crab import CrabError, __version__
 from crab.__main__ import main
 from crab.routing import claims
 from crab.routing.atlas import Asked
@@ -100,6 +100,7 @@ def test_claims_are_written_by_hand_and_outcomes_kept_beside_them(tmp_path):
     found = claims._outcome(claim, "m", [("a", 0.5, 0.1), ("b", 0.4, 0.1)])
     claims.write([found], told)
     assert claims.read(told) == (claim,) and claims.read_outcomes(told) == (found,)
+    assert json.loads(told.read_text())[0]["crab"] == __version__
 
 
 @pytest.mark.parametrize(("row", "why"), [

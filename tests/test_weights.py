@@ -24,7 +24,7 @@ from gradio_client import Client, handle_file
 from huggingface_hub import constants
 from safetensors.torch import load_file, save_file
 
-from crab import CrabError, weights
+from crab import CrabError, __version__, weights
 from crab.__main__ import main
 from crab.model import Crab
 from crab.weights import Checkpoint, Place, hub, names
@@ -525,7 +525,7 @@ def test_crab_plus_is_planned_for_before_anything_is_fetched(capsys):
     assert weights.plan("crab-plus", gpus=[80e9], train=True).trainable == ("bfloat16",)
     assert main(["plan", "--model", "crab-plus", "--gpus", "1", "--gpu-memory", "24", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
-    assert told["fitting"] == ["bfloat16", "8bit", "4bit"]
+    assert told["fitting"] == ["bfloat16", "8bit", "4bit"] and told["crab"] == __version__
     assert told["answering"][0]["total"] == made.answering[0].total
     assert [need["setting"] for need in told["answering"]] == told["fitting"]
     assert main(["plan", "--model", "crab-plus", "--gpus", "1", "--gpu-memory", "8"]) == 0
