@@ -1,6 +1,6 @@
 """The command line: `python -m crab ask|weights|plan|data|scenes|evaluate|route|atlas|claims|figure|train`.
 
-One function a sub-command; the work is elsewhere.
+A sub-command is two functions, what it takes and what it does; the work is elsewhere.
 
 Exit status: 0 well, 1 where `data check` found faults, 2 for anything else that the person can put right, with a
 sentence on standard error, 130 where it was interrupted (Ctrl-C, SIGTERM).
@@ -15,20 +15,31 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
 from tqdm import tqdm
 
-from crab import CrabError, __version__, tasks, trace
+from crab import CrabError, __version__, trace
+from crab.arguments import (
+    DEFAULT_MODEL,
+    adapter_argument,
+    answering_arguments,
+    gigabytes,
+    model_arguments,
+    new_file,
+    positive,
+    question_arguments,
+    segmenter_argument,
+    whole,
+)
+from crab.tasks import dataset_named
 
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")  # its advice is for who writes models, not for who asks them
 logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # where it is there, it advises on kernels when imported
 
-ASSETS = Path(__file__).parent.parent / "assets"
-DEFAULT_MODEL = os.environ.get("CRAB_MODEL") or str(ASSETS / "crab-mini")
-CLAIMS = ASSETS / "claims.json"
+CLAIMS = Path(__file__).parent.parent / "assets" / "claims.json"
+Commands = argparse._SubParsersAction  # what a command adds its parser to
 
 
 def from_shell() -> int:
@@ -70,238 +81,33 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"crab-plus {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-
-    ask = commands.add_parser("ask", help="ask one question about a clip")
-    ask.add_argument("media", nargs="?", metavar="MEDIA", help="a video, sound or picture file")
-    ask.add_argument("media2", nargs="?", metavar="MEDIA2", help="the second clip, for matching")
-    ask.add_argument("--image", metavar="F", help="a picture, asked about together with --audio")
-    ask.add_argument("--audio", metavar="F", help="the sound of --image, or in place of MEDIA's own")
-    ask.add_argument("--frame", type=int, metavar="N", help="the second of the clip that a picture is of")
-    ask.add_argument("--task", required=True, metavar="T", help="a dataset's name, e.g. avqa, ave, s4")
-    ask.add_argument(
-        "--question", default="", metavar="Q", help="question, options or expression, where the task needs one"
-    )
-    _segmenter_argument(ask)
-    ask.add_argument("--max-new-tokens", type=_positive, default=512, metavar="N")
-    ask.add_argument("--json", action="store_true", help="print one JSON object instead of the answer")
-    ask.add_argument("--routing", type=_new_file, metavar="FILE.npz", help="write the router weights there")
-    _model_arguments(ask)
-    _quantize_argument(ask)
-    ask.set_defaults(run=run_ask)
-
-    weights = commands.add_parser("weights", help="fetch released weights, look into adapter files")
-    weights_commands = weights.add_subparsers(required=True, metavar="COMMAND")
-    fetch = weights_commands.add_parser(
-        "fetch", help="bring a model from the hub beforehand, and check its adapter tensor by tensor",
-        description="Bring base, adapter and segmenter of a model from the Hugging Face hub into its cache. Says sizes "
-        "first and fetches nothing where the disk is too small; what is cut goes on when called again.",
-    )  # fmt: skip
-    fetch.add_argument("model", metavar="M", help="crab-plus, or the hub id of a base; with @REVISION to pin it")
-    _adapter_argument(fetch)
-    _segmenter_argument(fetch)
-    fetch.set_defaults(run=run_fetch)
-    inspect = weights_commands.add_parser("inspect", help="say what an adapter file holds")
-    inspect.add_argument("file", metavar="FILE")
-    inspect.add_argument("--model", metavar="M", help="check that it fits this base")
-    inspect.set_defaults(run=run_inspect)
-
-    plan = commands.add_parser(
-        "plan", help="tell what memory answering or training takes, and which settings fit",
-        description="From the model's configuration alone, nothing is loaded: what memory a usual question takes in "
-        "each data type and quantised, and which of these fit this machine, or the GPUs that are named.",
-    )  # fmt: skip
-    _model_arguments(plan)
-    plan.add_argument("--gpus", type=_positive, metavar="N", help="this many GPUs, instead of this machine's")
-    plan.add_argument("--gpu-memory", type=_gigabytes, metavar="G", help="gigabytes of each of them")
-    plan.add_argument("--train", action="store_true", help="what training an adapter takes, too")
-    plan.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
-    plan.set_defaults(run=run_plan)
-
-    data = commands.add_parser("data", help="look into folders of the published layout")
-    data_commands = data.add_subparsers(required=True, metavar="COMMAND")
-    check = data_commands.add_parser("check", help="find missing media, malformed records and labels that do not parse")
-    check.add_argument("folder", metavar="DIR", help="the folder that holds AVUIE_2, or AVUIE_2.zip as published")
-    check.add_argument("--json", action="store_true", help="print one JSON object instead of lines")
-    check.set_defaults(run=run_check)
-
-    scenes = commands.add_parser("scenes", help="draw scenes: a data set of them, or one to look at")
-    scenes_commands = scenes.add_subparsers(required=True, metavar="COMMAND")
-    make = scenes_commands.add_parser(
-        "make", help="write scenes in the published layout",
-        description="Write OUT/AVUIE_2 with the scenes of N seeds, one of each kind that the data sets ask about. The "
-        "same seeds give the same files. Media found there are kept, so a run that was cut short goes on; records are "
-        "replaced. Scenes from seed 1,000,000 on are in no training of crab-mini.",
-    )  # fmt: skip
-    make.add_argument("out", metavar="OUT", help="the folder for AVUIE_2")
-    make.add_argument("--seed", required=True, type=_whole, metavar="S", help="the first seed")
-    make.add_argument("--count", required=True, type=_positive, metavar="N", help="how many seeds from there on")
-    make.add_argument("--datasets", nargs="+", metavar="D", help="(default: all)")
-    make.add_argument(
-        "--split",
-        choices=("train", "test"),
-        default="train",
-        help="(default: train); unav, avcap and mer24 have no test split and get a train.json in either "
-        "case, so give each split a folder of its own",
-    )
-    make.add_argument("--size", type=_positive, default=224, metavar="PIXELS", help="a side of pictures (default: 224)")
-    make.set_defaults(run=run_scenes_make)
-    show = scenes_commands.add_parser("show", help="write one scene as a film and say what is true of it")
-    show.add_argument("--seed", required=True, type=_whole, metavar="S")
-    show.add_argument(
-        "--kind", choices=("objects", "action", "emotion", "pair"), default="objects", help="(default: objects)"
-    )
-    show.add_argument(
-        "--out", type=_new_file, metavar="FILE.mp4", help="(default: scene-S.mp4); of a pair, FILE-1.mp4 and FILE-2.mp4"
-    )
-    show.set_defaults(run=run_scenes_show)
-
-    evaluate = commands.add_parser("evaluate", help="score a model on the published layout")
-    evaluate.add_argument("--data", required=True, metavar="DIR", help="the folder that holds AVUIE_2")
-    evaluate.add_argument("--tasks", required=True, nargs="+", metavar="T")
-    evaluate.add_argument("--split", choices=("test", "train"), default="test", help="(default: test)")
-    rows = evaluate.add_mutually_exclusive_group()
-    rows.add_argument("--predictions", type=_new_file, metavar="FILE.jsonl", help="write the answers there")
-    rows.add_argument("--score", metavar="FILE.jsonl", help="ask no model, score these answers to --data")
-    _segmenter_argument(evaluate)
-    evaluate.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
-    evaluate.add_argument("--max-new-tokens", type=_positive, default=512, metavar="N")
-    _model_arguments(evaluate)
-    _quantize_argument(evaluate)
-    evaluate.set_defaults(run=run_evaluate)
-
-    route = commands.add_parser("route", help="ask once and write the router weights; change them and see")
-    route.add_argument("media", metavar="MEDIA", help="a video, sound or picture file")
-    route.add_argument("media2", nargs="?", metavar="MEDIA2", help="the second clip, for matching")
-    route.add_argument("--frame", type=int, metavar="N", help="the second of the clip that a picture is of")
-    route.add_argument("--task", required=True, metavar="T", help="a dataset's name, e.g. avqa, ave, s4")
-    route.add_argument("--question", default="", metavar="Q", help="where the task needs one")
-    change = route.add_mutually_exclusive_group()
-    change.add_argument("--mute", nargs="+", type=_positive, metavar="H", help="these heads, from 1 on, add nothing")
-    change.add_argument("--force", type=_positive, metavar="H", help="this head has every token")
-    change.add_argument("--uniform", action="store_true", help="all heads share every token equally")
-    route.add_argument("--layers", nargs="+", type=_whole, metavar="L", help="only there, from 0 on (default: all)")
-    route.add_argument("--modules", nargs="+", metavar="M", help="only there, e.g. q_proj (default: all)")
-    route.add_argument("--towers", nargs="+", choices=("language", "audio", "vision"), help="only there (default: all)")
-    route.add_argument("--out", required=True, type=_new_file, metavar="TRACE.npz", help="of the changed run if one is")
-    route.add_argument("--max-new-tokens", type=_positive, default=512, metavar="N")
-    _model_arguments(route)
-    _quantize_argument(route)
-    route.set_defaults(run=run_route)
-
-    atlas = commands.add_parser("atlas", help="say whether tasks lie apart by routing, over many questions")
-    atlas.add_argument("--data", required=True, metavar="DIR", help="the folder that holds AVUIE_2")
-    atlas.add_argument("--out", required=True, type=_new_file, metavar="FILE.npz", help="write the signatures there")
-    atlas.add_argument("--count", type=_positive, metavar="N", help="records of every dataset (default: all)")
-    atlas.add_argument("--split", choices=("test", "train"), default="train", help="(default: train)")
-    atlas.add_argument(
-        "--damage",
-        type=_new_file,
-        metavar="FILE.json",
-        help="also mute each head in turn, print how much worse the answers get and write it there",
-    )
-    _model_arguments(atlas)
-    _quantize_argument(atlas)
-    atlas.set_defaults(run=run_atlas)
-
-    claims = commands.add_parser("claims", help="test claims about what heads are for, on records with true answers")
-    claims.add_argument("--data", required=True, metavar="DIR", help="the folder that holds AVUIE_2")
-    claims.add_argument(
-        "--file", default=str(CLAIMS), metavar="FILE.json", help="the claims (default: those that ship)"
-    )
-    claims.add_argument("--count", type=_positive, metavar="N", help="records of every dataset (default: all)")
-    claims.add_argument("--out", type=_new_file, metavar="FILE.json", help="write claims and outcomes there")
-    _model_arguments(claims)
-    _quantize_argument(claims)
-    claims.set_defaults(run=run_claims)
-
-    figure = commands.add_parser("figure", help="draw saved router weights: for the screen, for a paper, as a table")
-    figure.add_argument("trace", metavar="TRACE.npz", help="what ask --routing or route --out wrote")
-    figure.add_argument("--kind", choices=("overview", "tokens", "modality", "heatmap", "compare"), default="overview")
-    figure.add_argument("--other", metavar="TRACE2.npz", help="with compare: the run to hold against it")
-    figure.add_argument("--tower", default="language", metavar="T", help="language (default), audio or vision")
-    figure.add_argument("--out", required=True, type=_new_file, metavar="FILE", help=".html, .svg, .pdf, .png or .csv")
-    figure.set_defaults(run=run_figure)
-
-    train = commands.add_parser("train", help="train an adapter on scenes or on published records, or go on with it")
-    train.add_argument("--out", required=True, metavar="DIR", help="checkpoints and log; a run found there goes on")
-    what = train.add_mutually_exclusive_group()
-    what.add_argument("--base", choices=("senses", "practice", "speaks"), help="a stage of crab-mini itself instead")
-    what.add_argument("--data", metavar="DIR", help="the folder that holds AVUIE_2, instead of scenes")
-    what.add_argument("--ship", metavar="DIR", help="after training on scenes, write the folder that ships")
-    train.add_argument("--model", default=DEFAULT_MODEL, metavar="M", help="with --data, the base: folder or hub id")
-    train.add_argument("--tasks", nargs="+", default=[], metavar="T", help="with --data, these datasets only")
-    train.add_argument("--cache", metavar="DIR", help="with --data, keep decoded clips there")
-    train.add_argument("--epochs", type=_positive, default=5, metavar="N", help="with --data, times through it")
-    train.add_argument("--steps", type=_positive, metavar="N", help="instead of --epochs")
-    train.add_argument("--seed", type=int, default=0, metavar="S")
-    train.set_defaults(run=run_train)
-
+    for add in (
+        add_ask,
+        add_weights,
+        add_plan,
+        add_data,
+        add_scenes,
+        add_evaluate,
+        add_route,
+        add_atlas,
+        add_claims,
+        add_figure,
+        add_train,
+    ):
+        add(commands)
     return parser
 
 
-def _positive(typed: str) -> int:
-    if not typed.isdecimal() or not int(typed):
-        raise argparse.ArgumentTypeError(f"{typed} is not a whole number above 0")
-    return int(typed)
-
-
-def _whole(typed: str) -> int:
-    if not typed.isdecimal():
-        raise argparse.ArgumentTypeError(f"{typed} is not a whole number")
-    return int(typed)
-
-
-def _gigabytes(typed: str) -> float:
-    try:
-        size = float(typed)
-    except ValueError:
-        size = 0
-    if not 0 < size < 1e6:
-        raise argparse.ArgumentTypeError(f"{typed} is not a number of gigabytes")
-    return size
-
-
-def _new_file(typed: str) -> Path:
-    """Looked at before a model is loaded, not after it has answered."""
-    path = Path(typed)
-    try:
-        fits = not path.is_dir() and path.parent.is_dir()
-    except OSError:  # a name that is too long for any
-        fits = False
-    if not fits:
-        raise argparse.ArgumentTypeError(f"{typed} cannot be written: give a file in a folder that exists")
-    return path
-
-
-def _model_arguments(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "--model",
-        default=DEFAULT_MODEL,
-        metavar="M",
-        help="crab-mini, crab-plus, a folder or a hub id (default: $CRAB_MODEL, or crab-mini)",
-    )
-    _adapter_argument(command)
-
-
-def _adapter_argument(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--adapter", default=os.environ.get("CRAB_ADAPTER"), metavar="A",
-                         help="published .bin or PEFT folder, here or on the hub (default: $CRAB_ADAPTER, or the "
-                         "model's own)")  # fmt: skip
-
-
-def _quantize_argument(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--quantize", choices=("4bit", "8bit"), default=os.environ.get("CRAB_QUANTIZE") or None,
-                         help="keep the language model's layers in so many bits; needs bitsandbytes (default: "
-                         "$CRAB_QUANTIZE, or not)")  # fmt: skip
-
-
-def _segmenter_argument(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "--segmenter",
-        default=os.environ.get("CRAB_SEGMENTER"),
-        metavar="S",
-        help="grabcut, or a SAM 2 folder or hub id (default: $CRAB_SEGMENTER, or the model's own)",
-    )
+def add_ask(commands: Commands) -> None:
+    ask = commands.add_parser("ask", help="ask one question about a clip")
+    question_arguments(ask, nargs="?")
+    ask.add_argument("--image", metavar="F", help="a picture, asked about together with --audio")
+    ask.add_argument("--audio", metavar="F", help="the sound of --image, or in place of MEDIA's own")
+    segmenter_argument(ask)
+    ask.add_argument("--json", action="store_true", help="print one JSON object instead of the answer")
+    ask.add_argument("--routing", type=new_file, metavar="FILE.npz", help="write the router weights there")
+    answering_arguments(ask)
+    ask.set_defaults(run=run_ask)
 
 
 def run_ask(args: argparse.Namespace) -> None:
@@ -309,7 +115,7 @@ def run_ask(args: argparse.Namespace) -> None:
     from crab.ask import ask, to_json
     from crab.segment import load_segmenter
 
-    task = _task(args.task)
+    task = dataset_named(args.task)
     prompt.check_question(task, args.question)  # what is missing is said before a clip is opened or the model loaded
     clip = media.open_clip(args.media, image=args.image, audio=args.audio, frame=args.frame)
     other = media.open_clip(args.media2) if args.media2 else None
@@ -337,26 +143,22 @@ def run_ask(args: argparse.Namespace) -> None:
         trace.save(result.routing, args.routing)
 
 
-def run_inspect(args: argparse.Namespace) -> None:
-    from crab import weights
-    from crab.ilora import checkpoint
-    from crab.loading import RENAMES, skeleton
-
-    model = skeleton(weights.config_folder(args.model)) if args.model else None
-    _print_adapter(checkpoint.inspect(args.file, model=model, renames=RENAMES))
-    if args.model:
-        print(f"fits {args.model}")
-
-
-def _print_adapter(found) -> None:
-    alpha = "alpha not stated (2 r is meant)" if found.alpha is None else f"alpha {found.alpha:g}"
-    print(f"{found.format} format, rank {found.r}, {found.heads} heads, {alpha}")
-    for tower in found.towers:
-        print(
-            f"{tower.name}: {tower.sites} sites, {tower.parameters:,} parameters, {tower.bytes:,} bytes "
-            f"({', '.join(tower.dtypes)}), largest |B| {tower.largest_B:.4g}, {tower.silent} sites silent, "
-            f"{tower.even} routed evenly, {tower.idle} idle heads, imbalance of |B| {tower.imbalance:.2f}"
-        )
+def add_weights(commands: Commands) -> None:
+    weights = commands.add_parser("weights", help="fetch released weights, look into adapter files")
+    weights_commands = weights.add_subparsers(required=True, metavar="COMMAND")
+    fetch = weights_commands.add_parser(
+        "fetch", help="bring a model from the hub beforehand, and check its adapter tensor by tensor",
+        description="Bring base, adapter and segmenter of a model from the Hugging Face hub into its cache. Says sizes "
+        "first and fetches nothing where the disk is too small; what is cut goes on when called again.",
+    )  # fmt: skip
+    fetch.add_argument("model", metavar="M", help="crab-plus, or the hub id of a base; with @REVISION to pin it")
+    adapter_argument(fetch)
+    segmenter_argument(fetch)
+    fetch.set_defaults(run=run_fetch)
+    inspect = weights_commands.add_parser("inspect", help="say what an adapter file holds")
+    inspect.add_argument("file", metavar="FILE")
+    inspect.add_argument("--model", metavar="M", help="check that it fits this base")
+    inspect.set_defaults(run=run_inspect)
 
 
 def run_fetch(args: argparse.Namespace) -> None:
@@ -367,10 +169,35 @@ def run_fetch(args: argparse.Namespace) -> None:
     parts = weights.fetch(weights.meant(args.model, args.adapter, args.segmenter), say=print)
     found = weights.find(args.model, args.adapter)
     if found.adapter:
-        _print_adapter(checkpoint.inspect(found.adapter, model=skeleton(found.base), renames=RENAMES))
+        print(checkpoint.inspect(found.adapter, model=skeleton(found.base), renames=RENAMES))
     for part in parts:
         print(f"{part.place} is commit {part.commit}")
     print(f"ready: CRAB_MODEL={args.model} python app.py")
+
+
+def run_inspect(args: argparse.Namespace) -> None:
+    from crab import weights
+    from crab.ilora import checkpoint
+    from crab.loading import RENAMES, skeleton
+
+    model = skeleton(weights.config_folder(args.model)) if args.model else None
+    print(checkpoint.inspect(args.file, model=model, renames=RENAMES))
+    if args.model:
+        print(f"fits {args.model}")
+
+
+def add_plan(commands: Commands) -> None:
+    plan = commands.add_parser(
+        "plan", help="tell what memory answering or training takes, and which settings fit",
+        description="From the model's configuration alone, nothing is loaded: what memory a usual question takes in "
+        "each data type and quantised, and which of these fit this machine, or the GPUs that are named.",
+    )  # fmt: skip
+    model_arguments(plan)
+    plan.add_argument("--gpus", type=positive, metavar="N", help="this many GPUs, instead of this machine's")
+    plan.add_argument("--gpu-memory", type=gigabytes, metavar="G", help="gigabytes of each of them")
+    plan.add_argument("--train", action="store_true", help="what training an adapter takes, too")
+    plan.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
+    plan.set_defaults(run=run_plan)
 
 
 def run_plan(args: argparse.Namespace) -> None:
@@ -383,30 +210,60 @@ def run_plan(args: argparse.Namespace) -> None:
     print(json.dumps(weights.to_json(made)) if args.json else weights.table(made))
 
 
+def add_data(commands: Commands) -> None:
+    data = commands.add_parser("data", help="look into folders of the published layout")
+    data_commands = data.add_subparsers(required=True, metavar="COMMAND")
+    check = data_commands.add_parser("check", help="find missing media, malformed records and labels that do not parse")
+    check.add_argument("folder", metavar="DIR", help="the folder that holds AVUIE_2, or AVUIE_2.zip as published")
+    check.add_argument("--json", action="store_true", help="print one JSON object instead of lines")
+    check.set_defaults(run=run_check)
+
+
 def run_check(args: argparse.Namespace) -> int:
     from crab import avuie
 
     report = avuie.check(args.folder)
-    if args.json:
-        print(json.dumps(avuie.to_json(report)))
-    else:
-        for split in report.splits:
-            print(f"{split.dataset}/{split.split}.json: {split.rows:,} records, {len(split.faults):,} faults")
-            for fault in split.faults:
-                print(f"  {'' if fault.row is None else f'record {fault.row}: '}{fault.text}")
-        if not report.media:
-            print("media are no part of an archive and were not looked for: unpack it beside them, check that folder")
-        if report.absent:
-            print(f"not there: {', '.join(report.absent)}")
-        if report.ignored:
-            print(f"no dataset: {', '.join(report.ignored)}")
+    print(json.dumps(avuie.to_json(report)) if args.json else report)
     return int(any(split.faults for split in report.splits))
+
+
+def add_scenes(commands: Commands) -> None:
+    scenes = commands.add_parser("scenes", help="draw scenes: a data set of them, or one to look at")
+    scenes_commands = scenes.add_subparsers(required=True, metavar="COMMAND")
+    make = scenes_commands.add_parser(
+        "make", help="write scenes in the published layout",
+        description="Write OUT/AVUIE_2 with the scenes of N seeds, one of each kind that the data sets ask about. The "
+        "same seeds give the same files. Media found there are kept, so a run that was cut short goes on; records are "
+        "replaced. Scenes from seed 1,000,000 on are in no training of crab-mini.",
+    )  # fmt: skip
+    make.add_argument("out", metavar="OUT", help="the folder for AVUIE_2")
+    make.add_argument("--seed", required=True, type=whole, metavar="S", help="the first seed")
+    make.add_argument("--count", required=True, type=positive, metavar="N", help="how many seeds from there on")
+    make.add_argument("--datasets", nargs="+", metavar="D", help="(default: all)")
+    make.add_argument(
+        "--split",
+        choices=("train", "test"),
+        default="train",
+        help="(default: train); unav, avcap and mer24 have no test split and get a train.json in either "
+        "case, so give each split a folder of its own",
+    )
+    make.add_argument("--size", type=positive, default=224, metavar="PIXELS", help="a side of pictures (default: 224)")
+    make.set_defaults(run=run_scenes_make)
+    show = scenes_commands.add_parser("show", help="write one scene as a film and say what is true of it")
+    show.add_argument("--seed", required=True, type=whole, metavar="S")
+    show.add_argument(
+        "--kind", choices=("objects", "action", "emotion", "pair"), default="objects", help="(default: objects)"
+    )
+    show.add_argument(
+        "--out", type=new_file, metavar="FILE.mp4", help="(default: scene-S.mp4); of a pair, FILE-1.mp4 and FILE-2.mp4"
+    )
+    show.set_defaults(run=run_scenes_show)
 
 
 def run_scenes_make(args: argparse.Namespace) -> None:
     from crab.scenes import dataset
 
-    names = list(dict.fromkeys(_task(name).name for name in args.datasets or dataset.DATASETS))
+    names = list(dict.fromkeys(dataset_named(name).name for name in args.datasets or dataset.DATASETS))
     seeds = range(args.seed, args.seed + args.count)
     for file, records in dataset.make(args.out, seeds, datasets=names, split=args.split, size=args.size).items():
         print(f"{file}: {records:,} records")
@@ -419,13 +276,27 @@ def run_scenes_show(args: argparse.Namespace) -> None:
         print(line)
 
 
+def add_evaluate(commands: Commands) -> None:
+    evaluate = commands.add_parser("evaluate", help="score a model on the published layout")
+    evaluate.add_argument("--data", required=True, metavar="DIR", help="the folder that holds AVUIE_2")
+    evaluate.add_argument("--tasks", required=True, nargs="+", metavar="T")
+    evaluate.add_argument("--split", choices=("test", "train"), default="test", help="(default: test)")
+    rows = evaluate.add_mutually_exclusive_group()
+    rows.add_argument("--predictions", type=new_file, metavar="FILE.jsonl", help="write the answers there")
+    rows.add_argument("--score", metavar="FILE.jsonl", help="ask no model, score these answers to --data")
+    segmenter_argument(evaluate)
+    evaluate.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
+    answering_arguments(evaluate)
+    evaluate.set_defaults(run=run_evaluate)
+
+
 def run_evaluate(args: argparse.Namespace) -> None:
     from crab import avuie
     from crab.learn import evaluate
-    from crab.learn.rows import read_rows
+    from crab.learn.rows import read_rows, written
     from crab.segment import load_segmenter
 
-    names = list(dict.fromkeys(_task(name).name for name in args.tasks))
+    names = list(dict.fromkeys(dataset_named(name).name for name in args.tasks))
     # All records are looked over before the first is asked, and the segmenter is there before its masks are needed.
     records = []
     for name in names:
@@ -439,19 +310,25 @@ def run_evaluate(args: argparse.Namespace) -> None:
         report = evaluate.score_answers(rows, records, root=args.data, segmenter=segmenter)
     else:
         predicted = evaluate.predict(_load(args), records, max_new_tokens=args.max_new_tokens)
-        report = evaluate.score(_written(predicted, args.predictions), root=args.data, segmenter=segmenter)
+        report = evaluate.score(
+            written(tqdm(predicted, unit=" answers"), args.predictions), root=args.data, segmenter=segmenter
+        )
     print(json.dumps(evaluate.to_json(report)) if args.json else evaluate.table(report))
 
 
-def _written(rows: Iterable[dict], path: Path | None) -> list[dict]:
-    """All `rows`, each on its way into the file as soon as it is there."""
-    written = []
-    with open(path or os.devnull, "w", encoding="utf-8") as file:
-        for row in tqdm(rows, unit=" answers"):
-            file.write(json.dumps(row) + "\n")
-            file.flush()
-            written.append(row)
-    return written
+def add_route(commands: Commands) -> None:
+    route = commands.add_parser("route", help="ask once and write the router weights; change them and see")
+    question_arguments(route)
+    change = route.add_mutually_exclusive_group()
+    change.add_argument("--mute", nargs="+", type=positive, metavar="H", help="these heads, from 1 on, add nothing")
+    change.add_argument("--force", type=positive, metavar="H", help="this head has every token")
+    change.add_argument("--uniform", action="store_true", help="all heads share every token equally")
+    route.add_argument("--layers", nargs="+", type=whole, metavar="L", help="only there, from 0 on (default: all)")
+    route.add_argument("--modules", nargs="+", metavar="M", help="only there, e.g. q_proj (default: all)")
+    route.add_argument("--towers", nargs="+", choices=("language", "audio", "vision"), help="only there (default: all)")
+    route.add_argument("--out", required=True, type=new_file, metavar="TRACE.npz", help="of the changed run if one is")
+    answering_arguments(route)
+    route.set_defaults(run=run_route)
 
 
 def run_route(args: argparse.Namespace) -> None:
@@ -461,7 +338,7 @@ def run_route(args: argparse.Namespace) -> None:
     from crab.routing import effects
     from crab.segment import load_segmenter
 
-    task = _task(args.task)
+    task = dataset_named(args.task)
     clip = media.open_clip(args.media, frame=args.frame)
     other = media.open_clip(args.media2) if args.media2 else None
     where: dict[str, Any] = {
@@ -493,6 +370,22 @@ def run_route(args: argparse.Namespace) -> None:
     trace.save(result.routing, args.out)
 
 
+def add_atlas(commands: Commands) -> None:
+    atlas = commands.add_parser("atlas", help="say whether tasks lie apart by routing, over many questions")
+    atlas.add_argument("--data", required=True, metavar="DIR", help="the folder that holds AVUIE_2")
+    atlas.add_argument("--out", required=True, type=new_file, metavar="FILE.npz", help="write the signatures there")
+    atlas.add_argument("--count", type=positive, metavar="N", help="records of every dataset (default: all)")
+    atlas.add_argument("--split", choices=("test", "train"), default="train", help="(default: train)")
+    atlas.add_argument(
+        "--damage",
+        type=new_file,
+        metavar="FILE.json",
+        help="also mute each head in turn, print how much worse the answers get and write it there",
+    )
+    answering_arguments(atlas, length=False)
+    atlas.set_defaults(run=run_atlas)
+
+
 def run_atlas(args: argparse.Namespace) -> None:
     from crab.routing import atlas as atlases
     from crab.routing import effects, separation, sites
@@ -513,6 +406,18 @@ def run_atlas(args: argparse.Namespace) -> None:
         print(effects.damage_table(found))
 
 
+def add_claims(commands: Commands) -> None:
+    claims = commands.add_parser("claims", help="test claims about what heads are for, on records with true answers")
+    claims.add_argument("--data", required=True, metavar="DIR", help="the folder that holds AVUIE_2")
+    claims.add_argument(
+        "--file", default=str(CLAIMS), metavar="FILE.json", help="the claims (default: those that ship)"
+    )
+    claims.add_argument("--count", type=positive, metavar="N", help="records of every dataset (default: all)")
+    claims.add_argument("--out", type=new_file, metavar="FILE.json", help="write claims and outcomes there")
+    answering_arguments(claims, length=False)
+    claims.set_defaults(run=run_claims)
+
+
 def run_claims(args: argparse.Namespace) -> None:
     from crab.routing import atlas as atlases
     from crab.routing import claims
@@ -525,6 +430,16 @@ def run_claims(args: argparse.Namespace) -> None:
         claims.write(outcomes, args.out)
 
 
+def add_figure(commands: Commands) -> None:
+    figure = commands.add_parser("figure", help="draw saved router weights: for the screen, for a paper, as a table")
+    figure.add_argument("trace", metavar="TRACE.npz", help="what ask --routing or route --out wrote")
+    figure.add_argument("--kind", choices=("overview", "tokens", "modality", "heatmap", "compare"), default="overview")
+    figure.add_argument("--other", metavar="TRACE2.npz", help="with compare: the run to hold against it")
+    figure.add_argument("--tower", default="language", metavar="T", help="language (default), audio or vision")
+    figure.add_argument("--out", required=True, type=new_file, metavar="FILE", help=".html, .svg, .pdf, .png or .csv")
+    figure.set_defaults(run=run_figure)
+
+
 def run_figure(args: argparse.Namespace) -> None:
     from visualize import export
 
@@ -533,13 +448,29 @@ def run_figure(args: argparse.Namespace) -> None:
     export.write(routed, args.out, kind=args.kind, other=other, tower=args.tower, title=title)
 
 
+def add_train(commands: Commands) -> None:
+    train = commands.add_parser("train", help="train an adapter on scenes or on published records, or go on with it")
+    train.add_argument("--out", required=True, metavar="DIR", help="checkpoints and log; a run found there goes on")
+    what = train.add_mutually_exclusive_group()
+    what.add_argument("--base", choices=("senses", "practice", "speaks"), help="a stage of crab-mini itself instead")
+    what.add_argument("--data", metavar="DIR", help="the folder that holds AVUIE_2, instead of scenes")
+    what.add_argument("--ship", metavar="DIR", help="after training on scenes, write the folder that ships")
+    train.add_argument("--model", default=DEFAULT_MODEL, metavar="M", help="with --data, the base: folder or hub id")
+    train.add_argument("--tasks", nargs="+", default=[], metavar="T", help="with --data, these datasets only")
+    train.add_argument("--cache", metavar="DIR", help="with --data, keep decoded clips there")
+    train.add_argument("--epochs", type=positive, default=5, metavar="N", help="with --data, times through it")
+    train.add_argument("--steps", type=positive, metavar="N", help="instead of --epochs")
+    train.add_argument("--seed", type=int, default=0, metavar="S")
+    train.set_defaults(run=run_train)
+
+
 def run_train(args: argparse.Namespace) -> None:
     from crab.learn import train
 
     if args.base:
         train.train_base(args.out, args.base, seed=args.seed)
     elif args.data:
-        names = [_task(name).name for name in args.tasks]
+        names = [dataset_named(name).name for name in args.tasks]
         train.train_data(
             args.out, args.data, args.model, names=names, cache=args.cache, epochs=args.epochs, steps=args.steps,
             seed=args.seed,
@@ -548,12 +479,6 @@ def run_train(args: argparse.Namespace) -> None:
         train.train_adapter(args.out, seed=args.seed)
     if args.ship:
         train.ship(args.out, args.ship)
-
-
-def _task(name: str) -> tasks.Task:
-    if name not in tasks.TASKS:
-        raise CrabError(f"There is no task {name!r}; choose one of: {', '.join(tasks.TASKS)}.")
-    return tasks.TASKS[name]
 
 
 def _segmenter(args: argparse.Namespace) -> str:

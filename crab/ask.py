@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 
@@ -102,7 +102,7 @@ def ask(
     trace: bool = True,
     max_new_tokens: int = 512,
     intervention: Intervention | None = None,
-) -> Iterator[Result]:
+) -> Generator[Result]:
     """Ask `crab` one question about `clip` (and `other`, for matching); yields a `Result` a step, the last one `done`.
 
     `segmenter` turns boxes and points into masks at the end; without one there are none. Closing the generator stops

@@ -351,6 +351,21 @@ class Report:
     absent: tuple[str, ...]  # datasets without one
     ignored: tuple[str, ...]  # folders that are no dataset
 
+    def __str__(self) -> str:
+        lines = []
+        for split in self.splits:
+            lines.append(f"{split.dataset}/{split.split}.json: {split.rows:,} records, {len(split.faults):,} faults")
+            lines += [f"  {'' if f.row is None else f'record {f.row}: '}{f.text}" for f in split.faults]
+        if not self.media:
+            lines.append(
+                "media are no part of an archive and were not looked for: unpack it beside them, check that folder"
+            )
+        if self.absent:
+            lines.append(f"not there: {', '.join(self.absent)}")
+        if self.ignored:
+            lines.append(f"no dataset: {', '.join(self.ignored)}")
+        return "\n".join(lines)
+
 
 _DEMANDS: dict[str, tuple[str, Callable[[Answer], object]]] = {
     "events": ("an event with its time", lambda said: said.events),

@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import traceback
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cache
@@ -174,7 +174,7 @@ class Crab:
         max_new_tokens: int = 512,
         trace_routing: bool = False,
         intervention: Intervention | None = None,
-    ) -> Iterator[Step]:
+    ) -> Generator[Step]:
         """Answer greedily, one `Step` a token. Closing the generator stops at once.
 
         `intervention` takes the routers' place in every forward pass of this answer and of no other; traces hold what

@@ -74,8 +74,10 @@ class Seen:
         return Seen(self.duration, self.frames + small, self._heard(shown.sound, shown.stretches))
 
     def _heard(self, samples: np.ndarray | None, stretches: Sequence[Stretch]) -> tuple[np.ndarray, ...]:
+        if samples is None:
+            return self.sounds
         sounds, at = [sound.copy() for sound in self.sounds], 0
-        for stretch in stretches if samples is not None else ():
+        for stretch in stretches:
             while len(sounds) <= stretch.source:
                 sounds.append(np.zeros(round(self.duration * SAMPLE_RATE), np.float32))
             sound, first = sounds[stretch.source], round(stretch.start * SAMPLE_RATE)

@@ -231,6 +231,13 @@ def task_named(name: str) -> Task:
     return TASKS[FAMILIES[name].default if name in FAMILIES else name]
 
 
+def dataset_named(name: str) -> Task:
+    """A dataset's task. Raises CrabError where there is none of that name."""
+    if name not in TASKS:
+        raise CrabError(f"There is no task {name!r}; choose one of: {', '.join(TASKS)}.")
+    return TASKS[name]
+
+
 def instruction(task: Task, question: str = "") -> str:
     """The text after the media, with the person's words filled in exactly as typed (`ref_avs` is put in lower case).
 

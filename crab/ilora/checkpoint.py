@@ -119,6 +119,16 @@ class Inspection:
     alpha: float | None  # the published file does not say
     towers: tuple[Tower, ...]
 
+    def __str__(self) -> str:
+        alpha = "alpha not stated (2 r is meant)" if self.alpha is None else f"alpha {self.alpha:g}"
+        towers = (
+            f"{tower.name}: {tower.sites} sites, {tower.parameters:,} parameters, {tower.bytes:,} bytes "
+            f"({', '.join(tower.dtypes)}), largest |B| {tower.largest_B:.4g}, {tower.silent} sites silent, "
+            f"{tower.even} routed evenly, {tower.idle} idle heads, imbalance of |B| {tower.imbalance:.2f}"
+            for tower in self.towers
+        )
+        return "\n".join([f"{self.format} format, rank {self.r}, {self.heads} heads, {alpha}", *towers])
+
 
 def read(path: str | Path, *, renames: Mapping[str, str] | None = None) -> dict[str, SiteWeights]:
     """Read an adapter's weights, by site: the name of the adapted layer in the base model.

@@ -78,6 +78,9 @@ def record(model: nn.Module) -> Iterator[Recorder]:
 # --- interventions ---
 
 
+What = Literal["mute", "force", "uniform", "average", "replay"]
+
+
 @dataclass(frozen=True)
 class Intervention:
     """What takes the routers' place: which weights, at which sites, for which tokens.
@@ -93,7 +96,7 @@ class Intervention:
     answer counted through: positions beyond its end and towers without one are not meant.
     """
 
-    what: Literal["mute", "force", "uniform", "average", "replay"]
+    what: What
     heads: tuple[int, ...] = ()
     source: Mapping[str, RoutingTrace] | None = field(default=None, repr=False)  # by tower
     towers: Collection[str] | None = None

@@ -7,8 +7,9 @@ are read and joined to the records again, so that what is true comes from the da
 from __future__ import annotations
 
 import json
+import os
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +24,17 @@ class Flaw:
     dataset: str
     record: int | None  # its number; None of an answer to no record
     reason: str  # a sentence
+
+
+def written(rows: Iterable[dict], path: Path | None) -> list[dict]:
+    """All `rows`, each on its way into the file, if there is one, as soon as it is there."""
+    kept = []
+    with open(path or os.devnull, "w", encoding="utf-8") as file:
+        for row in rows:
+            file.write(json.dumps(row) + "\n")
+            file.flush()
+            kept.append(row)
+    return kept
 
 
 def row_of(record: avuie.Record) -> dict:

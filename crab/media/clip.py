@@ -39,7 +39,7 @@ class Clip:
     width: int = 0  # 0 if there is nothing to see
     height: int = 0
     fps: float = 0.0  # frames over the video's own length; 0.0 without a video
-    frame: int | None = None  # the second that a picture belongs to
+    frame: float | None = None  # the second that a picture belongs to
     piece: int | None = None  # the piece of its sound that a published picture belongs to, whatever a piece lasts
 
 

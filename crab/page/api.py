@@ -15,6 +15,7 @@ from PIL import Image
 from crab import CrabError, shortened
 from crab.ask import to_json
 from crab.ilora import Intervention
+from crab.ilora.trace import What
 from crab.media import Clip, Limits, open_clip
 from crab.page.answering import Answerer
 from crab.page.files import Example, saved
@@ -24,7 +25,7 @@ from crab.page.sheet import pictured
 from crab.prompt import LONGEST_QUESTION, check_question
 from crab.tasks import FAMILIES, TASKS, task_named
 
-LEVELS = {"mute": "mute", "force": "force", "level": "uniform"}  # what programs call an intervention
+LEVELS: dict[str, What] = {"mute": "mute", "force": "force", "level": "uniform"}  # what programs call an intervention
 # What to say of a parameter that is null.
 NEEDED = {
     "media": "Give a clip: a video, a sound or a picture file.",
@@ -229,7 +230,7 @@ def _file(label: str, given: Path | None = None, shown: Path | None = None) -> g
     made = gr.File(str(given) if given and given.exists() else None, label=label)
     if shown := shown or given:
         here = str(shown.relative_to(ROOT))
-        made.example_payload = lambda: {"path": here, "url": here, "meta": {"_type": "gradio.FileData"}}
+        vars(made)["example_payload"] = lambda: {"path": here, "url": here, "meta": {"_type": "gradio.FileData"}}
     return made
 
 

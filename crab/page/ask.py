@@ -135,7 +135,8 @@ class Asking:
 
     @error_card(refused)
     def on_ask(self, runs: list[Result], *values: Any) -> Iterator[Updates]:
-        asked, result = Asked.of(values), None
+        asked = Asked.of(values)
+        result: Result | None = None
         yield self.sheet.cleared() | self.bench.cleared() | self.form.turn(busy=True)
         check_question(asked.task, asked.question)
         clip, other = opened(asked)
@@ -144,6 +145,7 @@ class Asking:
                 if not latest.done:
                     yield self.sheet.growing(latest, result, asked.dark)
                 result = latest
+        assert result is not None  # the last one is done
         yield self.finished(result, asked.dark) | self.kept(runs, result) | self.followed(asked)
 
     def finished(self, result: Result, dark: bool) -> Updates:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from html import escape
-from typing import Any
+from typing import Any, Literal
 
 import gradio as gr
 
@@ -85,10 +85,9 @@ def lay_out(found: Shipped | None) -> AtlasSheet:
         groups = [("Nineteen datasets", "dataset"), ("Seven families", "family")]
         by = segments(groups, "Runs grouped by", value="dataset", visible=there)
         controls = gr.HTML(visible=there)
-        figures = [
-            figure(label, shown=there)
-            for label in ("Mean routing of each task", "Which tasks route alike", "Every run as a point")
-        ]
+        signatures = figure("Mean routing of each task", shown=there)
+        similarity = figure("Which tasks route alike", shown=there)
+        points = figure("Every run as a point", shown=there)
         damage = figure("What each family loses without a head", shown=found is not None and found.damage is not None)
         if found:
             gr.HTML(evidence.usage(found.atlas.usage, names=TOWERS))
@@ -100,7 +99,7 @@ def lay_out(found: Shipped | None) -> AtlasSheet:
         )
         ask = gr.Button("Ask in every family", variant="primary", elem_id="ask-every")
         answers = gr.HTML(elem_id="answers")
-    return AtlasSheet(by, controls, *figures, damage, ask, answers)
+    return AtlasSheet(by, controls, signatures, similarity, points, damage, ask, answers)
 
 
 def _words(found: Shipped | None) -> str:
@@ -132,7 +131,11 @@ class Mapping:
 
     def wire(self) -> None:
         sheet, runs = self.sheet, self.answers.runs
-        draw = {"fn": self.on_atlas, "inputs": [runs, sheet.by, self.form.dark], "outputs": sheet.figures}
+        draw: dict[str, Any] = {
+            "fn": self.on_atlas,
+            "inputs": [runs, sheet.by, self.form.dark],
+            "outputs": sheet.figures,
+        }
         draw |= {"js": WITH_DARK} | AT_ONCE
         self.tab.select(**draw)
         sheet.by.input(**draw)
@@ -146,7 +149,7 @@ class Mapping:
         every.failure(None, None, sheet.ask, js="crab.freeOne", **PRIVATE)
         every.then(**draw)
 
-    def on_atlas(self, runs: list[Result], by: str, dark: bool) -> Updates:
+    def on_atlas(self, runs: list[Result], by: Literal["dataset", "family"], dark: bool) -> Updates:
         sheet, found = self.sheet, self.found
         if found is None:
             return {sheet.points: gr.skip()}
@@ -160,7 +163,7 @@ class Mapping:
             if run.routing and (sign := atlases.signature(run.routing)).sites == plane.sites
         ]
         labels = [f"{name}, {scene}" for name, scene in zip(atlas.datasets, atlas.scenes)]
-        updates = {
+        updates: Updates = {
             sheet.controls: evidence.controls(atlas.controls, by=by, tokens=separation.TOKENS),
             sheet.signatures: transfer.signatures(
                 mean, list(means), low=low, high=high, layers=atlas.layers, dark=dark

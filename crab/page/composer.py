@@ -121,15 +121,14 @@ def lay_out(note: str) -> Composer:
             film = gr.Video(label="The clip", interactive=False, visible=False, elem_id="film")
         with gr.Column(scale=7, min_width=300):
             gr.HTML(note, elem_classes="model")
-            asking, cards = _question(), _cards()
+            parts = _question() | _cards()
     with gr.Column(elem_classes="card closer", visible=False) as closer:
         gr.HTML(CLOSER)
         explorer = gr.HTML(label="Router weights")
     return Composer(
-        backdrop, seed, dice, rows, problem, render, surprise, gr.Number(visible=False), still, second, film,
-        *asking, *cards, closer, explorer,
-        filmed=gr.State(time_to_live=OPEN), last=gr.State(time_to_live=OPEN), link=gr.Textbox(visible=False),
-        dark=gr.Checkbox(visible=False),
+        backdrop, seed, dice, rows, problem, render, surprise, gr.Number(visible=False), still, second, film, **parts,
+        closer=closer, explorer=explorer, filmed=gr.State(time_to_live=OPEN), last=gr.State(time_to_live=OPEN),
+        link=gr.Textbox(visible=False), dark=gr.Checkbox(visible=False),
     )  # fmt: skip
 
 
@@ -142,8 +141,8 @@ def _dice(label: str, value: int, **more: Any) -> tuple[gr.Number, gr.Button]:
 
 
 def _actor_row(number: int, row: compose.Row) -> ActorRow:
-    typed = {"placeholder": "never", "lines": 1, "min_width": 100, "max_length": LONGEST["stretch"]}
-    slid = {"step": 1, "buttons": [], "min_width": 120}
+    typed: dict[str, Any] = {"placeholder": "never", "lines": 1, "min_width": 100, "max_length": LONGEST["stretch"]}
+    slid: dict[str, Any] = {"step": 1, "buttons": [], "min_width": 120}
     with gr.Row(elem_classes="actor", elem_id=f"actor-{number}"):
         cast = [("Nobody", ""), *compose.names()]
         actor = gr.Dropdown(cast, value=row.actor, label=f"Actor {number}", min_width=150, scale=3)
@@ -156,8 +155,8 @@ def _actor_row(number: int, row: compose.Row) -> ActorRow:
     return ActorRow(actor, place, size, seen, heard, look, doing, dice)
 
 
-def _question() -> tuple[Any, ...]:
-    """The components of `Composer` from `question` to `pressed`."""
+def _question() -> dict[str, Any]:
+    """What to ask, by the fields of `Composer`."""
     question = gr.Dropdown(label="A question with a clear answer", elem_id="asked")
     own = gr.Textbox(
         label="Or one of your own",
@@ -170,11 +169,12 @@ def _question() -> tuple[Any, ...]:
         ask = gr.Button("Ask", variant="primary", scale=3, elem_id="compose-ask")
         stop = gr.Button("Stop", scale=1, min_width=90, interactive=False, elem_id="compose-stop")
         go = gr.Button(visible="hidden", elem_id="compose-go")
-    return question, own, ask, stop, go, gr.Textbox(visible=False)
+    pressed = gr.Textbox(visible=False)
+    return {"question": question, "own": own, "ask": ask, "stop": stop, "go": go, "pressed": pressed}
 
 
-def _cards() -> tuple[Any, ...]:
-    """The components of `Composer` from `now` to `before`."""
+def _cards() -> dict[str, Any]:
+    """The answer and the one before, by the fields of `Composer`."""
     with gr.Column(elem_classes="card", elem_id="now"):
         gr.HTML("<h2>Now</h2>")
         now = gr.HTML(EMPTY, label="Answer beside the truth")
@@ -183,4 +183,4 @@ def _cards() -> tuple[Any, ...]:
     with gr.Column(elem_classes="card", elem_id="before", visible=False) as earlier:
         gr.HTML("<h2>Before</h2>")
         before = gr.HTML(label="The answer before")
-    return now, facts, copy, earlier, before
+    return {"now": now, "facts": facts, "copy": copy, "earlier": earlier, "before": before}

@@ -75,7 +75,7 @@ class Composing:
 
     def wire(self) -> None:
         c, inputs = self.composer, self.composer.inputs
-        redraw = {"fn": self.on_change, "inputs": [c.filmed, c.second, c.question, *inputs]} | AT_ONCE
+        redraw: dict[str, Any] = {"fn": self.on_change, "inputs": [c.filmed, c.second, c.question, *inputs]} | AT_ONCE
         redraw |= {"outputs": [c.problem, c.still, c.question, c.film, *(row.doing for row in c.rows)]}
         edits = [c.backdrop.input, c.seed.submit, c.seed.blur, *(edit for row in c.rows for edit in row.edits)]
         gr.on(edits, trigger_mode="always_last", **redraw)  # what is changed while a scene is drawn is drawn next
@@ -152,8 +152,8 @@ class Composing:
     @error_card(not_a_scene)
     def on_render(self, shown: tuple[Scene, str] | None, *values: Any) -> Updates:
         c = self.composer
-        shown = filmed(compose.Form.of(values).scene(), shown, c.film.GRADIO_CACHE)
-        return {c.problem: gr.update(visible=False), c.filmed: shown, c.film: gr.update(value=shown[1], visible=True)}
+        film = filmed(compose.Form.of(values).scene(), shown, c.film.GRADIO_CACHE)
+        return {c.problem: gr.update(visible=False), c.filmed: film, c.film: gr.update(value=film[1], visible=True)}
 
     # --- the question ---
 
@@ -179,10 +179,10 @@ class Composing:
         yield self._begun(last)
         scene = form.scene()
         question = _question(scene, asked, own)
-        shown = filmed(scene, shown, c.film.GRADIO_CACHE)
-        film = {c.filmed: shown, c.film: gr.update(value=shown[1], visible=True)}
-        yield film | {c.now: WAITING, c.problem: gr.update(visible=False)}
-        clip, task = open_clip(shown[1]), TASKS[question.dataset]
+        film = filmed(scene, shown, c.film.GRADIO_CACHE)
+        told: Updates = {c.now: WAITING, c.problem: gr.update(visible=False)}
+        yield told | {c.filmed: film, c.film: gr.update(value=film[1], visible=True)}
+        clip, task = open_clip(film[1]), TASKS[question.dataset]
         clip = replace(clip, frame=question.time) if "image" in task.media else clip
         changed = compose.changes(last.scene, scene) if last else ()
         with closing(self.answerer.answers(clip, task, question.question, None)) as results:

@@ -72,20 +72,21 @@ def taken(result: Result, format: str, cache: str) -> str:
     """The path of a result's router weights as "csv" (all), "html" (the explorer, to use offline), "svg" or "pdf"."""
     path = new_folder(cache) / f"routing.{format}"
     title = f"Router weights · {result.task.title}"
+    routing = result.routing or {}
     if format == "html":
         facts = [f"{result.model}: {result.text}", *([result.question] if result.question else [])]
-        path.write_text(standalone.page(result.routing, title=title, facts=facts, seen=result.seen), encoding="utf-8")
+        path.write_text(standalone.page(routing, title=title, facts=facts, seen=result.seen), encoding="utf-8")
     else:
         from visualize import export  # with Matplotlib, which the page does not wait for when it starts
 
-        export.write(result.routing, path, title=title)
+        export.write(routing, path, title=title)
     return str(path)
 
 
 def explorer(result: Result, keeper: gr.HTML, dark: bool) -> str:
     """The frame that shows all of a result's router weights; they come to it as a file, which `keeper` looks after."""
     path = new_folder(keeper.GRADIO_CACHE) / "routing.json"
-    path.write_text(standalone.data(result.routing, seen=result.seen), encoding="utf-8")
+    path.write_text(standalone.data(result.routing or {}, seen=result.seen), encoding="utf-8")
     url = f"gradio_api/file={keeper.move_resource_to_block_cache(str(path))}"
     return standalone.frame(url, dark=dark, title="Router weights by word, layer, place and time")
 

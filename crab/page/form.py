@@ -191,7 +191,7 @@ class Form:
         family = FAMILIES[task.family]
         matching, (label, example) = family.name == "matching", WORDS[task.needs]
         shown, sound_label = SHOWN[task.name if matching else source]
-        found = {field: gr.update(visible=name in shown) for name, field in self.media.items()}
+        found: Updates = {field: gr.update(visible=name in shown) for name, field in self.media.items()}
         found[self.media["sound"]] |= {"label": sound_label}
         found |= {
             self.source: gr.update(visible=not matching),
@@ -207,7 +207,7 @@ class Form:
         if not all(file.is_file() for file in example.files.values()):
             raise CrabError(f"{example.clip} is no longer here: choose another example, or give a clip.")
         found = self.updates("video", task)
-        values = {self.source: "video", self.family: task.family, self.wordings[task.family]: task.name}
+        values: Updates = {self.source: "video", self.family: task.family, self.wordings[task.family]: task.name}
         values |= {self.media[name]: str(file) for name, file in example.files.items()} | {self.question: question}
         for field, value in values.items():
             found[field] |= {"value": value}
@@ -244,11 +244,12 @@ def lay_out() -> Form:
 
 def _media() -> dict[str, Any]:
     """The inputs for files, by MEDIA."""
-    film = {"include_audio": True, "height": 300, "elem_classes": "clip"}
+    film: dict[str, Any] = {"include_audio": True, "height": 300, "elem_classes": "clip"}
     video = gr.Video(label="Video", sources=["upload", "webcam"], elem_id="video", **film)
     other_video = gr.Video(label="Other video", visible=False, **film)
     picture = gr.Image(label="Picture", type="filepath", height=300, visible=False)
-    picture.preprocess = lambda file: file and file.path  # crab.media opens it: a broken picture gets its sentence
+    # crab.media opens it: a broken picture gets its sentence.
+    vars(picture)["preprocess"] = lambda file: file and file.path
     sound, other_sound = (
         gr.Audio(label=label, type="filepath", buttons=["download"], visible=False)
         for label in ("Sound", "Other sound")

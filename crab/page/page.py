@@ -122,6 +122,6 @@ def launch(page: gr.Blocks) -> None:
         )
     if page.mcp_error or page.share and not page.share_url:
         print(said.getvalue())  # why there is nothing for agents, or no link
-    address = (page.share_url or page.local_url).rstrip("/")
+    address = str(page.share_url or page.local_url).rstrip("/")
     agents = f"\nFor agents (MCP): {address}/gradio_api/mcp/" if page.mcp_server else ""
     print(f"The page: {address}{agents}", flush=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from filecmp import cmp
 from pathlib import Path
+from typing import Any
 
 from crab import CrabError
 from crab.ask import Result
@@ -66,7 +67,7 @@ def same_clip(one: Clip | None, other: Clip | None) -> bool:
     if one is None or other is None:
         return one is other
     kinds = ("video", "image", "audio")
-    nameless = dict.fromkeys(kinds) | {"name": ""}
+    nameless: dict[str, Any] = dict.fromkeys(kinds) | {"name": ""}
     return replace(one, **nameless) == replace(other, **nameless) and all(
         _same_file(getattr(one, kind), getattr(other, kind)) for kind in kinds
     )

@@ -81,6 +81,7 @@ class Sheet:
 
 def pictured(result: Result) -> Image.Image:
     """The picture asked about with masks, boxes and points on it, in the colours of the answer's words."""
+    assert result.frame is not None
     answer, colours = result.answer, theme.answer_colours(result.answer)
     return masks.overlay(result.frame, result.masks, answer.boxes, answer.points, of=result.size, colours=colours)
 

@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import gradio as gr
 
 from crab import CrabError
 from crab.ask import Result
 from crab.ilora import Intervention
+from crab.ilora.trace import What
 from crab.page.answering import Answerer
 from crab.page.files import explorer
 from crab.page.parts import (
@@ -111,7 +113,7 @@ def lay_out() -> Workbench:
         heads = gr.CheckboxGroup(label="Which heads", elem_classes="segments")
         average = gr.Dropdown(label="Whose average", visible=False, type="index")
         with gr.Accordion("Only in some places (all, where nothing is chosen)", open=False), gr.Row():
-            places = {
+            places: dict[str, Any] = {
                 name: gr.Dropdown(label=label, multiselect=True, min_width=width)
                 for name, label, width in (
                     ("towers", "Parts of the model", 180),
@@ -134,8 +136,8 @@ def lay_out() -> Workbench:
         by = segments([("By kind of token", "group"), ("By module", "module")], "Laid out", value="group")
         drawn = figure("Difference of mean router weights")
     return Workbench(
-        closer, explorer, change, what, heads, average, *places.values(), again, said, pair, one, two, sides, tower, by,
-        drawn,
+        closer, explorer, change, what, heads, average, **places, again=again, said=said, pair=pair, one=one, two=two,
+        sides=sides, tower=tower, by=by, difference=drawn,
     )  # fmt: skip
 
 
@@ -180,7 +182,7 @@ class Working:
         self,
         result: Result | None,
         runs: list[Result],
-        what: str,
+        what: What,
         heads: list[int],
         average: int | None,
         towers: list[str],
@@ -191,12 +193,15 @@ class Working:
         bench = self.bench
         yield {bench.again: gr.update(interactive=False), bench.said: WAITING}
         asked = still_here(result)
-        if what == "average" and average is None:
-            raise CrabError("Choose the run whose average to take.")
+        source = None
+        if what == "average":
+            if average is None:
+                raise CrabError("Choose the run whose average to take.")
+            source = one_of(runs, average).routing
         change = Intervention(
             what,
             tuple(heads) if what in ("mute", "force") else (),
-            one_of(runs, average).routing if what == "average" else None,
+            source,
             tuple(towers) or None,
             tuple(layers) or None,
             tuple(modules) or None,
@@ -225,29 +230,30 @@ class Working:
         if one is None or two is None:
             return {bench.sides: gr.skip()}
         first, second = one_of(runs, one), one_of(runs, two)
-        pictures = tuple(
-            compare.boxes(run.frame, run.answer, None, run.masks, of=run.size) if run.frame is not None else ""
-            for run in (first, second)
-        )
         differs = self.answerer.compare(first, second)
         sides = compare.pair(
             first.answer,
             second.answer,
             (names(runs)[one], names(runs)[two]),
-            pictures=pictures,
+            pictures=(_boxes(first), _boxes(second)),
             duration=first.clip.duration,
             facts=differs.facts,
             shifts=differs.shifts,
         )
-        towers = [(title, name) for name, title in TOWERS.items() if name in first.routing and name in second.routing]
-        tower = tower if tower in first.routing else "language"
+        ours, theirs = first.routing or {}, second.routing or {}
+        towers = [(title, name) for name, title in TOWERS.items() if name in ours and name in theirs]
+        tower = tower if tower in ours else "language"
         return {
             bench.sides: sides,
             bench.tower: gr.update(choices=towers, value=tower),
-            bench.difference: VIEWS[by](first.routing[tower], second.routing[tower], dark=dark),
+            bench.difference: VIEWS[by](ours[tower], theirs[tower], dark=dark),
         }
 
     @sentences()
     def on_view(self, runs: list[Result], one: int, two: int, tower: str, by: str, dark: bool) -> Updates:
-        first, second = one_of(runs, one), one_of(runs, two)
-        return {self.bench.difference: VIEWS[by](first.routing[tower], second.routing[tower], dark=dark)}
+        first, second = (one_of(runs, number).routing or {} for number in (one, two))
+        return {self.bench.difference: VIEWS[by](first[tower], second[tower], dark=dark)}
+
+
+def _boxes(run: Result) -> str:
+    return "" if run.frame is None else compare.boxes(run.frame, run.answer, None, run.masks, of=run.size)

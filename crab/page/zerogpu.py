@@ -26,7 +26,7 @@ import logging
 import math
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from typing import Any
@@ -34,7 +34,6 @@ from typing import Any
 import gradio as gr
 import numpy as np
 import spaces
-import torch
 
 from crab import CrabError
 from crab.answer import Box
@@ -63,7 +62,7 @@ class Lent(Crab):
         vars(self).update(vars(crab))
         self._borrow, self._weights = borrow, weights
 
-    def stream(self, prompt: Prompt, **how: Any) -> Iterator[Step]:
+    def stream(self, prompt: Prompt, **how: Any) -> Generator[Step]:
         """As of `Crab`, but steps that come within a tenth of a second as one."""
         lent = seconds(self._weights, len(prompt.map.tokens), ANSWER)
         return self._borrow("stream", lent, _bare(prompt), **how)
@@ -98,7 +97,7 @@ def lend(crab: Crab, segmenter: Segmenter) -> tuple[Crab, Segmenter]:
     borrows in any case; what does not borrow costs nobody's quota.
     """
 
-    def stream(within: float, prompt: Prompt, **how: Any) -> Iterator[Step]:
+    def stream(within: float, prompt: Prompt, **how: Any) -> Generator[Step]:
         return paced(crab.stream(prompt, **how), within=within)
 
     def scores(_: float, prompt: Prompt, written: Sequence[int], **how: Any) -> Iterator[Scores]:
@@ -107,7 +106,7 @@ def lend(crab: Crab, segmenter: Segmenter) -> tuple[Crab, Segmenter]:
     def cut(_: float, *asked: Any) -> Iterator[tuple[np.ndarray, float | None]]:
         yield segmenter(*asked)
 
-    jobs = {"stream": stream, "scores": scores, "cut": cut}
+    jobs: dict[str, Callable[..., Iterator[Any]]] = {"stream": stream, "scores": scores, "cut": cut}
     parts = [part for part in (crab.model, segmenter.model) if _on_gpu(part)]
     weights = sum(parameter.nbytes for part in parts for parameter in part.parameters())
 
@@ -144,11 +143,11 @@ def lend(crab: Crab, segmenter: Segmenter) -> tuple[Crab, Segmenter]:
     return lent, LentSegmenter(segmenter, borrow, weights) if lending and segmenter.model in parts else segmenter
 
 
-def _on_gpu(part: torch.nn.Module | None) -> bool:
+def _on_gpu(part: Any) -> bool:
     return part is not None and next(part.parameters()).device.type == "cuda"
 
 
-def paced(steps: Iterator[Step], *, every: float = 0.1, within: float = math.inf) -> Iterator[Step]:
+def paced(steps: Generator[Step], *, every: float = 0.1, within: float = math.inf) -> Generator[Step]:
     """Steps ten times a second, those in between as one: no screen shows more, and a fork has to pickle each.
 
     After `within` seconds the answer is cut, before whoever lends the GPU ends it.

@@ -1,0 +1,91 @@
+"""What the arguments of several commands have in common: their kinds, and those that name a model.
+
+A kind raises argparse.ArgumentTypeError with a sentence where what is typed is not of it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+DEFAULT_MODEL = os.environ.get("CRAB_MODEL") or str(Path(__file__).parent.parent / "assets" / "crab-mini")
+
+
+def positive(typed: str) -> int:
+    if not typed.isdecimal() or not int(typed):
+        raise argparse.ArgumentTypeError(f"{typed} is not a whole number above 0")
+    return int(typed)
+
+
+def whole(typed: str) -> int:
+    if not typed.isdecimal():
+        raise argparse.ArgumentTypeError(f"{typed} is not a whole number")
+    return int(typed)
+
+
+def gigabytes(typed: str) -> float:
+    try:
+        size = float(typed)
+    except ValueError:
+        size = 0
+    if not 0 < size < 1e6:
+        raise argparse.ArgumentTypeError(f"{typed} is not a number of gigabytes")
+    return size
+
+
+def new_file(typed: str) -> Path:
+    """Looked at before a model is loaded, not after it has answered."""
+    path = Path(typed)
+    try:
+        fits = not path.is_dir() and path.parent.is_dir()
+    except OSError:  # a name that is too long for any
+        fits = False
+    if not fits:
+        raise argparse.ArgumentTypeError(f"{typed} cannot be written: give a file in a folder that exists")
+    return path
+
+
+def question_arguments(command: argparse.ArgumentParser, *, nargs: str | None = None) -> None:
+    """A clip, for matching two, and what to ask; `nargs` "?" where a clip can also be given in another way."""
+    command.add_argument("media", nargs=nargs, metavar="MEDIA", help="a video, sound or picture file")
+    command.add_argument("media2", nargs="?", metavar="MEDIA2", help="the second clip, for matching")
+    command.add_argument("--frame", type=int, metavar="N", help="the second of the clip that a picture is of")
+    command.add_argument("--task", required=True, metavar="T", help="a dataset's name, e.g. avqa, ave, s4")
+    command.add_argument("--question", default="", metavar="Q",
+                         help="question, options or expression, where the task needs one")  # fmt: skip
+
+
+def answering_arguments(command: argparse.ArgumentParser, *, length: bool = True) -> None:
+    """A model that answers, in how many bits, and where its answers may have any, how long they may be."""
+    if length:
+        command.add_argument("--max-new-tokens", type=positive, default=512, metavar="N")
+    model_arguments(command)
+    command.add_argument("--quantize", choices=("4bit", "8bit"), default=os.environ.get("CRAB_QUANTIZE") or None,
+                         help="keep the language model's layers in so many bits; needs bitsandbytes (default: "
+                         "$CRAB_QUANTIZE, or not)")  # fmt: skip
+
+
+def model_arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--model",
+        default=DEFAULT_MODEL,
+        metavar="M",
+        help="crab-mini, crab-plus, a folder or a hub id (default: $CRAB_MODEL, or crab-mini)",
+    )
+    adapter_argument(command)
+
+
+def adapter_argument(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--adapter", default=os.environ.get("CRAB_ADAPTER"), metavar="A",
+                         help="published .bin or PEFT folder, here or on the hub (default: $CRAB_ADAPTER, or the "
+                         "model's own)")  # fmt: skip
+
+
+def segmenter_argument(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--segmenter",
+        default=os.environ.get("CRAB_SEGMENTER"),
+        metavar="S",
+        help="grabcut, or a SAM 2 folder or hub id (default: $CRAB_SEGMENTER, or the model's own)",
+    )
