@@ -1,7 +1,7 @@
 """A trace as one HTML document whose views are linked: no network, no Plotly, the same numbers under the pointer.
 
-`explorer.html` beside this file is the document: words, layers × modules, the clip's own pictures and seconds, layers
-by modality, sites × tokens. It is used in two ways:
+`explorer/` beside this file is the document in parts: words, layers × modules, the clip's own pictures and seconds,
+layers by modality, sites × tokens. They are joined here, and used in two ways:
 
     page     a file of its own, with the data in it, that works offline
     frame    an iframe on our page, whose document fetches the same data (`data`) and talks with the page by events
@@ -40,7 +40,12 @@ from visualize import trace as read
 VIEWS = ("overview", "tokens", "clip", "modality", "heatmap")
 SIDE, QUALITY = 224, 70  # pixels a side at the most, JPEG quality: of the pictures
 COLUMNS = 720  # of a spectrogram at the most
-DOCUMENT = Path(__file__).with_name("explorer.html")
+PARTS = Path(__file__).with_name("explorer")
+# In this order in one script: what is at the top of a file may use only what stands above it.
+SCRIPTS = (
+    "numbers", "state", "dom", "colour", "bar", "words", "cells", "simplex", "clip", "pictures", "sound", "curve",
+    "depth", "heatmap", "pointer", "page", "main",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -117,10 +122,13 @@ def data(
     towers = [_tower(name, trace, unadapted.get(name, ())) for name, trace in shown.items()]
     heads = max((tower["heads"] for tower in towers), default=0)
     modes = {"light": False, "dark": True}
+    light, halfway = theme.light()
     content = {
         "towers": towers, "clip": _clip(shown, seen), "view": view, "tower": tower, "token": token,
         "power": theme.MIX_POWER, "hues": [theme.head_colour(k) for k in range(heads)],
-        "centre": {mode: theme.CENTRE[dark] for mode, dark in modes.items()},
+        "blends": {mode: _rounded(theme.blends(heads, dark)) for mode, dark in modes.items()},
+        "light": _rounded(light), "halfway": _rounded(halfway),
+        "luminance": theme.LUMINANCE, "black_above": theme.BLACK_ABOVE,
         "scales": {mode: [_scale(theme.head_scale(k, dark)) for k in range(heads)] for mode, dark in modes.items()},
         "greys": {mode: _scale(theme.hue_scale(theme.NEUTRAL, dark)) for mode, dark in modes.items()},
     }  # fmt: skip
@@ -129,9 +137,15 @@ def data(
 
 
 def _document(title: str, facts: str, body: str) -> str:
-    given = {"TITLE": escape(title), "FACTS": facts, "DATA": body}
+    # Without what only readers need, lines of comment and what is set in: a page gets a document with every answer.
+    script = re.sub("^ *(//.*\n)?", "", "".join(_part(f"{name}.js") for name in SCRIPTS), flags=re.MULTILINE)
+    given = {"TITLE": escape(title), "FACTS": facts, "DATA": body, "STYLE": _part("style.css"), "SCRIPT": script}
     # In one pass: a model's words may look like a place to fill.
-    return re.sub("@(TITLE|FACTS|DATA)@", lambda place: given[place[1]], DOCUMENT.read_text(encoding="utf-8"))
+    return re.sub("@([A-Z]+)@", lambda place: given[place[1]], _part("index.html"))
+
+
+def _part(name: str) -> str:
+    return (PARTS / name).read_text(encoding="utf-8")
 
 
 def _tower(name: str, trace: RoutingTrace, unadapted: Sequence[str]) -> dict[str, Any]:
@@ -151,6 +165,11 @@ def _tower(name: str, trace: RoutingTrace, unadapted: Sequence[str]) -> dict[str
 
 def _second(value: float | None) -> float | None:
     return None if value is None else round(float(value), 4)
+
+
+def _rounded(table: Any) -> Any:
+    """A table of numbers as lists, with as many digits as a colour can need."""
+    return np.round(np.asarray(table), 10).tolist()
 
 
 def _scale(colours: Sequence[tuple[int, int, int]]) -> str:
