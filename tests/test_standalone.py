@@ -64,6 +64,17 @@ def test_it_holds_every_weight_and_nothing_from_elsewhere():
         assert np.abs(weights - trace.weights[order].astype(float)).max() < 1e-5
 
 
+def test_every_part_of_the_explorer_is_in_the_document_and_says_what_it_is_for():
+    parts = {path.name: path.read_text(encoding="utf-8") for path in standalone.PARTS.iterdir()}
+    assert {*(f"{name}.js" for name in standalone.SCRIPTS), "index.html", "style.css"} == set(parts)
+    for name, text in parts.items():
+        lines = text.splitlines()
+        top = lines[1] if name == "index.html" else lines[0]  # a document's first line has to be its type
+        assert top.startswith(("// ", "/* ", "<!-- ")) and len(lines) <= 250, name
+    html = standalone.page({})
+    assert "function prepare(tower) {" in html and "#told {" in html and "@STYLE@" not in html
+
+
 def test_a_page_has_in_it_what_a_frame_fetches():
     traces = towers()
     text = standalone.data(traces, seen=seen(), view="clip", tower="audio", token=17)
@@ -182,7 +193,10 @@ def test_colours_numbers_and_keys(browser, tmp_path):
     assert "Mean of 113 tokens" in told.inner_text()
     shares = np.random.default_rng(1).dirichlet(np.ones(3), 40)
     mixed = np.array(page.evaluate("all => all.map(mix)", shares.tolist()))
-    assert np.abs(mixed - theme.mix(shares, False).astype(int)).max() <= 1
+    np.testing.assert_array_equal(mixed, theme.mix(shares, False))
+    grounds = np.random.default_rng(2).integers(0, 256, (200, 3))
+    inks = [ink[:4].upper() for ink in theme.ink_on(grounds)]
+    assert page.evaluate("all => all.map(inkOn)", grounds.tolist()) == [ink.replace("#FFF", "#fff") for ink in inks]
 
     word = page.locator("#words .t").nth(1)  # after the prompt's one word
     word.focus()
@@ -216,12 +230,12 @@ def test_entropy_distance_likeness_and_counterparts_are_those_of_the_figures(bro
     far = np.abs(weights - weights[:, 110:111]).sum(-1).mean(0) / 2  # (tokens,): total variation from one word
     kinds = np.array([token.modality for token in traces["language"].tokens])
     cell, sound = (int(np.where(kinds == of, far, np.inf).argmin()) for of in ("video", "audio"))
-    assert page.evaluate("likeness(110)") == {"cell": cell, "sound": sound}
+    assert page.evaluate("likeness(state.tower, 110)") == {"cell": cell, "sound": sound}
 
     for tower, i in [("language", 8), ("language", 30), ("audio", 21), ("vision", 20), ("language", 0)]:
         masks = read.counterparts(traces, tower, i)
         for other in traces:
             first = int(masks[other].argmax()) if masks[other].any() else None
-            of = "prepare(D.towers.find(t => t.name === {!r}))".format
+            of = "prepare(data.towers.find(t => t.name === {!r}))".format
             assert page.evaluate(f"counterpart({of(tower)}, {i}, {of(other)})") == first, (tower, i, other)
     assert not page.faults

@@ -102,3 +102,27 @@ def test_equal_weights_are_equally_light_in_every_head_and_more_weight_is_furthe
     assert np.ptp(lightness, axis=0).max() < 0.02
     steps = np.diff(lightness[:, ::8])
     assert (steps > 0).all() if dark else (steps < 0).all()
+
+
+@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("heads", [1, 2, 3, 4])
+def test_the_blends_give_the_bytes_of_mix(heads, dark):
+    shares = np.random.default_rng(heads).dirichlet(np.ones(heads), 500)
+    above = shares - shares.min(1, keepdims=True)
+    hue = above / above.sum(1, keepdims=True) if heads > 1 else np.ones((500, 1))
+    strength = np.maximum(0, (heads * shares.max(1, keepdims=True) - 1) / max(heads - 1, 1)) ** theme.MIX_POWER
+    parts = np.hstack([1 - strength, strength * hue])
+    table = np.array(theme.blends(heads, dark))
+    i, j, k = table[:, :3].astype(int).T
+    light = (parts[:, i] * parts[:, j] * parts[:, k]) @ table[:, 3:]
+    _, halfway = theme.light()
+    np.testing.assert_array_equal(np.searchsorted(halfway, light), theme.mix(shares, dark))
+
+
+def test_light_is_that_of_the_bytes_and_between_them():
+    light, halfway = theme.light()
+    assert light[0] == 0 and light[255] == pytest.approx(1) and len(halfway) == 255
+    assert (light[:-1] < halfway).all() and (halfway < light[1:]).all()
+    np.testing.assert_allclose(
+        light, linear([f"#{byte:02X}{byte:02X}{byte:02X}" for byte in range(256)])[:, 0], atol=1e-6
+    )

@@ -1,7 +1,7 @@
 """A trace as one HTML document whose views are linked: no network, no Plotly, the same numbers under the pointer.
 
-`explorer.html` beside this file is the document: words, layers × modules, the clip's own pictures and seconds, layers
-by modality, sites × tokens. It is used in two ways:
+`explorer/` beside this file is the document in parts: words, layers × modules, the clip's own pictures and seconds,
+layers by modality, sites × tokens. They are joined here, and used in two ways:
 
     page     a file of its own, with the data in it, that works offline
     frame    an iframe on our page, whose document fetches the same data (`data`) and talks with the page by events
@@ -25,7 +25,6 @@ import io
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -33,28 +32,20 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from crab.seen import SIDE, Seen
 from crab.trace import RoutingTrace
 from visualize import mel, theme
 from visualize import trace as read
 
 VIEWS = ("overview", "tokens", "clip", "modality", "heatmap")
-SIDE, QUALITY = 224, 70  # pixels a side at the most, JPEG quality: of the pictures
+QUALITY = 70  # of the pictures, which are JPEGs of SIDE pixels a side at most
 COLUMNS = 720  # of a spectrogram at the most
-DOCUMENT = Path(__file__).with_name("explorer.html")
-
-
-@dataclass(frozen=True)
-class Seen:
-    """What the clip shows and sounds like, to lay the routing over it.
-
-    `duration`: seconds of the clip. `frames`: (second, source, (height, width, 3) uint8 RGB) each, those the model saw
-    or some near them. `sounds`: one a source, mono float32 at 16 kHz from second 0; empty where there is none. Source 1
-    is the second clip of a matching task.
-    """
-
-    duration: float
-    frames: tuple[tuple[float, int, np.ndarray], ...] = ()
-    sounds: tuple[np.ndarray, ...] = ()
+PARTS = Path(__file__).with_name("explorer")
+# In this order in one script: what is at the top of a file may use only what stands above it.
+SCRIPTS = (
+    "numbers", "state", "dom", "colour", "bar", "words", "cells", "simplex", "clip", "pictures", "sound", "curve",
+    "depth", "heatmap", "pointer", "page", "main",
+)  # fmt: skip
 
 
 def page(
@@ -117,10 +108,13 @@ def data(
     towers = [_tower(name, trace, unadapted.get(name, ())) for name, trace in shown.items()]
     heads = max((tower["heads"] for tower in towers), default=0)
     modes = {"light": False, "dark": True}
+    light, halfway = theme.light()
     content = {
         "towers": towers, "clip": _clip(shown, seen), "view": view, "tower": tower, "token": token,
         "power": theme.MIX_POWER, "hues": [theme.head_colour(k) for k in range(heads)],
-        "centre": {mode: theme.CENTRE[dark] for mode, dark in modes.items()},
+        "blends": {mode: _rounded(theme.blends(heads, dark)) for mode, dark in modes.items()},
+        "light": _rounded(light), "halfway": _rounded(halfway),
+        "luminance": theme.LUMINANCE, "black_above": theme.BLACK_ABOVE,
         "scales": {mode: [_scale(theme.head_scale(k, dark)) for k in range(heads)] for mode, dark in modes.items()},
         "greys": {mode: _scale(theme.hue_scale(theme.NEUTRAL, dark)) for mode, dark in modes.items()},
     }  # fmt: skip
@@ -129,9 +123,15 @@ def data(
 
 
 def _document(title: str, facts: str, body: str) -> str:
-    given = {"TITLE": escape(title), "FACTS": facts, "DATA": body}
+    # Without what only readers need, lines of comment and what is set in: a page gets a document with every answer.
+    script = re.sub("^ *(//.*\n)?", "", "".join(_part(f"{name}.js") for name in SCRIPTS), flags=re.MULTILINE)
+    given = {"TITLE": escape(title), "FACTS": facts, "DATA": body, "STYLE": _part("style.css"), "SCRIPT": script}
     # In one pass: a model's words may look like a place to fill.
-    return re.sub("@(TITLE|FACTS|DATA)@", lambda place: given[place[1]], DOCUMENT.read_text(encoding="utf-8"))
+    return re.sub("@([A-Z]+)@", lambda place: given[place[1]], _part("index.html"))
+
+
+def _part(name: str) -> str:
+    return (PARTS / name).read_text(encoding="utf-8")
 
 
 def _tower(name: str, trace: RoutingTrace, unadapted: Sequence[str]) -> dict[str, Any]:
@@ -151,6 +151,11 @@ def _tower(name: str, trace: RoutingTrace, unadapted: Sequence[str]) -> dict[str
 
 def _second(value: float | None) -> float | None:
     return None if value is None else round(float(value), 4)
+
+
+def _rounded(table: Any) -> Any:
+    """A table of numbers as lists, with as many digits as a colour can need."""
+    return np.round(np.asarray(table), 10).tolist()
 
 
 def _scale(colours: Sequence[tuple[int, int, int]]) -> str:

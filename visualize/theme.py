@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
+from itertools import combinations_with_replacement, permutations
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,8 @@ LESS, MORE = "#2F6FC0", "#B5452F"  # blue, brick
 MIX_POWER = 0.6  # of the distance from all alike, in `mix`
 CENTRE = ("#F1F2F4", "#262C38")  # all heads alike, on a light ground and on a dark one
 NEUTRAL = "#7A828C"  # something without a label
+LUMINANCE = (0.2126, 0.7152, 0.0722)  # of linear red, green and blue
+BLACK_ABOVE = 0.179  # the luminance of a ground from which black reads better than white
 
 FONT = "ui-sans-serif, system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 
@@ -239,11 +242,32 @@ def mix(weights: np.ndarray, dark: bool) -> np.ndarray:
     return _bytes((lab @ np.linalg.inv(_TO_LAB).T) ** 3 @ np.linalg.inv(_TO_LMS).T)
 
 
+def blends(heads: int, dark: bool) -> list[tuple[int, int, int, float, float, float]]:
+    """`mix` as a sum, for places that have no NumPy: rows (i, j, k, red, green, blue).
+
+    Part 0 of a mix is the centre, 1 - strength; part k + 1 is strength times what head k has of the hue; together they
+    are one. On the way back from OKLab sums are cubed, so the light of a mix is a cubic of its parts: the sum over the
+    rows of parts[i] * parts[j] * parts[k] * (red, green, blue), linear RGB, not clipped.
+    """
+    colours = np.array([rgb(colour) for colour in (CENTRE[dark], *map(head_colour, range(heads)))])
+    roots = _oklab(colours / 255) @ np.linalg.inv(_TO_LAB).T  # (parts, 3), to be cubed
+    rows = []
+    for parts in combinations_with_replacement(range(heads + 1), 3):
+        orders = len(set(permutations(parts)))
+        light = orders * roots[list(parts)].prod(0) @ np.linalg.inv(_TO_LMS).T
+        rows.append((*parts, *light.tolist()))
+    return rows
+
+
+def light() -> tuple[np.ndarray, np.ndarray]:
+    """How much linear light, 0…1, the 256 bytes of a colour channel stand for, and the 255 places halfway between."""
+    return _linear(np.arange(256) / 255), _linear((np.arange(255) + 0.5) / 255)
+
+
 def ink_on(colours: np.ndarray) -> list[str]:
     """Black or white for each of (n, 3) bytes: whichever is easier to read on it, at least 4.5:1."""
-    srgb = np.asarray(colours) / 255
-    linear = np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
-    return ["#000000" if luminance > 0.179 else "#FFFFFF" for luminance in linear @ [0.2126, 0.7152, 0.0722]]
+    luminances = _linear(np.asarray(colours) / 255) @ LUMINANCE
+    return ["#000000" if luminance > BLACK_ABOVE else "#FFFFFF" for luminance in luminances]
 
 
 def plotly_scale(head: int, dark: bool) -> list[list[Any]]:
@@ -268,10 +292,14 @@ _TO_LAB = np.array(
 )
 
 
+def _linear(srgb: np.ndarray) -> np.ndarray:
+    """sRGB 0…1 to linear RGB."""
+    return np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
+
+
 def _oklab(srgb: np.ndarray) -> np.ndarray:
     """sRGB 0…1 (..., 3) to OKLab (..., 3)."""
-    linear = np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
-    return np.cbrt(linear @ _TO_LMS.T) @ _TO_LAB.T
+    return np.cbrt(_linear(srgb) @ _TO_LMS.T) @ _TO_LAB.T
 
 
 def _linear_rgb(lightness: np.ndarray, chroma: np.ndarray, hue: float) -> np.ndarray:

@@ -123,7 +123,7 @@ def test_a_word_under_the_pointer_is_shown_in_every_view(saved):
     assert table.get_attribute("title") != before
     expect(saved.locator("#of")).to_contain_text(f"Token {WORD} ·")
     # It has no place in the clip: what is routed most like it is outlined with dashes, and that is said.
-    nearest = saved.evaluate(f"likeness({WORD})")
+    nearest = saved.evaluate(f"likeness(state.tower, {WORD})")
     for where, token in (("#film .face i.like", nearest["cell"]), (".time.spectrum i.like", nearest["sound"]),
                          (".time.strip i.like", nearest["sound"])):  # fmt: skip
         expect(saved.locator(where)).to_have_count(1)

@@ -60,11 +60,13 @@ def page(browser, traces, tmp_path_factory):
 @pytest.fixture(autouse=True)
 def fresh(page):
     """Every test begins with the language model, all heads in one cell, heads over the clip, nothing kept."""
-    page.evaluate("() => { letGo(); three = false; overlay = 'heads'; dark = false; colours(); open(0); }")
+    page.evaluate(
+        "() => { letGo(); Object.assign(state, {three: false, overlay: 'heads', dark: false}); colours(); open(0); }"
+    )
 
 
 def tower(page, name):
-    page.evaluate("name => open(D.towers.findIndex(t => t.name === name))", name)
+    page.evaluate("name => open(data.towers.findIndex(t => t.name === name))", name)
 
 
 def rgb(text: str) -> tuple[int, ...]:

@@ -1,0 +1,59 @@
+// The page around us, where we stand in an iframe: the events of visualize/standalone.py, and room to stand in.
+
+// Either the data itself or where it lies: {url, dark}.
+const GIVEN = JSON.parse($("data").textContent);
+const FRAME = "url" in GIVEN ? window.frameElement : null;
+
+function say(name, detail) {
+  // The page's own kind of event: it may check what it is given.
+  FRAME?.dispatchEvent(new window.parent.CustomEvent(name, {bubbles: true, detail}));
+}
+let said = "";
+const current = () => ({view: state.view, tower: state.tower.name, token: state.locked});
+function saySo() {
+  const detail = current(), now = JSON.stringify(detail);
+  if (now === said) return;
+  said = now;
+  say("crab-view", detail);
+}
+// Shows what was asked for, without telling back what is known already.
+function restore({view: section, tower, token}, scroll) {
+  const i = Math.max(0, data.towers.findIndex(t => t.name === tower)), {name, tokens} = data.towers[i];
+  state.kept = Number.isInteger(token) && token >= 0 && token < tokens.length ? {tower: i, token} : null;
+  state.view = $(section)?.matches("section") ? section : "overview";
+  said = JSON.stringify({view: state.view, tower: name, token: state.kept ? state.kept.token : null});
+  open(i);
+  // The playhead goes where the piece is; the player is not moved for that.
+  const start = state.locked === null ? null : state.tower.tokens[state.locked].start;
+  if (start !== null) { state.time = clamp(start, 0, state.span); changed("time"); }
+  if (scroll) $(state.view).scrollIntoView();
+}
+function listen() {
+  FRAME.addEventListener("crab-time", e => {
+    state.time = clamp(+e.detail.time || 0, 0, state.span);
+    changed("time");
+  });
+  FRAME.addEventListener("crab-open", e => restore(e.detail, true));
+}
+
+function settle() {
+  FRAME.style.height = Math.ceil(document.querySelector("main").getBoundingClientRect().height) + "px";
+}
+// In an iframe as tall as its content nothing is sticky: what is shown is moved as the page around us scrolls.
+function stick() {
+  const told = $("told"), top = FRAME.getBoundingClientRect().top + told.offsetTop;
+  const room = document.querySelector("main").offsetHeight - told.offsetTop - told.offsetHeight;
+  const down = clamp(8 - top, 0, Math.max(0, room));
+  told.style.transform = down ? `translateY(${Math.round(down)}px)` : "";
+}
+function embed() {
+  const root = document.documentElement, around = window.parent.document;
+  root.classList.add("framed");
+  // An iframe is transparent only in the colour scheme of the element it stands in.
+  root.style.colorScheme = window.parent.getComputedStyle(FRAME).colorScheme;
+  new ResizeObserver(settle).observe(document.querySelector("main"));
+  around.addEventListener("scroll", stick, {capture: true, passive: true});
+  addEventListener("pagehide", () => around.removeEventListener("scroll", stick, {capture: true}));
+}
+
+when("token", saySo);
