@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from crab import CrabError, answer, media
-from crab.ask import LOOKED_AT, _notes, ask, packed, shown, to_json, windows_of
+from crab.ask import LOOKED_AT, _notes, ask, packed, to_json, windows_of
 from crab.ilora import Intervention
 from crab.segment import Mask
 from crab.tasks import TASKS
@@ -217,7 +217,8 @@ def test_what_could_not_be_read_of_the_answer_is_said(tiny, clip):
 
 
 def test_what_the_model_saw_and_heard_can_be_shown_again(results, clip, tiny):
-    duration, frames, [sound] = shown(results[-1])
+    seen = results[-1].seen
+    duration, frames, [sound] = seen.duration, seen.frames, seen.sounds
     assert duration == clip.duration and len(frames) == 10 and len(sound) == round(duration * media.SAMPLE_RATE)
     times = [time for time, _, _ in frames]
     assert times == sorted(times) and all(source == 0 and frame.ndim == 3 for _, source, frame in frames)
@@ -226,7 +227,7 @@ def test_what_the_model_saw_and_heard_can_be_shown_again(results, clip, tiny):
 
 def test_of_a_still_the_sound_stands_on_the_seconds_around_it(tiny, clip):
     *_, result = ask(tiny, replace(clip, frame=3), TASKS["s4"], max_new_tokens=1)
-    _, [(time, source, _)], [sound] = shown(result)
+    [(time, source, _)], [sound] = result.seen.frames, result.seen.sounds
     assert (time, source) == (result.frame_time, 0)
     heard = np.flatnonzero(sound) / media.SAMPLE_RATE
     assert heard.size and heard.max() - heard.min() <= clip.duration / 5 + 0.01

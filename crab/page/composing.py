@@ -137,7 +137,7 @@ class Composing:
             c.problem: gr.update(visible=False),
             c.still: render.frame(scene, second + 0.5, STILL),
             c.question: gr.update(choices=choices, value=value),
-            c.film: gr.update(visible=bool(shown) and shown[0] == scene),
+            c.film: gr.update(visible=shown is not None and shown[0] == scene),
         }
 
     def on_surprise(self, lucky: int) -> Updates:

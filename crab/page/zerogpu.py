@@ -65,7 +65,7 @@ class Lent(Crab):
     def stream(self, prompt: Prompt, **how: Any) -> Generator[Step]:
         """As of `Crab`, but steps that come within a tenth of a second as one."""
         lent = seconds(self._weights, len(prompt.map.tokens), ANSWER)
-        return self._borrow("stream", lent, _bare(prompt), **how)
+        yield from self._borrow("stream", lent, _bare(prompt), **how)
 
     def scores(self, prompt: Prompt, written: Sequence[int], **how: Any) -> Scores:
         lent = seconds(self._weights, len(prompt.map.tokens) + len(written))
@@ -108,7 +108,7 @@ def lend(crab: Crab, segmenter: Segmenter) -> tuple[Crab, Segmenter]:
 
     jobs: dict[str, Callable[..., Iterator[Any]]] = {"stream": stream, "scores": scores, "cut": cut}
     parts = [part for part in (crab.model, segmenter.model) if _on_gpu(part)]
-    weights = sum(parameter.nbytes for part in parts for parameter in part.parameters())
+    weights = sum(parameter.nbytes for part in parts if part is not None for parameter in part.parameters())
 
     def here(job: str, _: float, *asked: Any, **how: Any) -> Iterator[Any]:
         return jobs[job](math.inf, *asked, **how)
