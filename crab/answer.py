@@ -92,15 +92,9 @@ class _Block:
 
 
 _KINDS = {
-    "event": "event",
-    "visual_event": "visual_event",
-    "visual": "visual_event",
-    "audio_event": "audio_event",
-    "audio": "audio_event",
-    "range": "range",
-    "answer": "answer",
-    "obj": "object",
-}
+    "event": "event", "visual_event": "visual_event", "visual": "visual_event", "audio_event": "audio_event",
+    "audio": "audio_event", "range": "range", "answer": "answer", "obj": "object",
+}  # fmt: skip
 _MODALITY = {"event": "both", "visual_event": "visual", "audio_event": "audio"}
 
 # ASCII: without it "ſ" and "ı" pass for letters of a tag, and no kind has that name.
@@ -109,10 +103,8 @@ _CUT_TAG = re.compile(r"<\s?/?\s?([a-z_]*)\s?\Z", re.IGNORECASE | re.ASCII)
 _END_OF_TEXT = "</s>"  # written by the first Crab
 
 # Letter for letter, so that a place in the plain text is the same place in the text.
-_PLAIN = str.maketrans(
-    "（）［］｛｝【】〔〕，、；：．０１２３４５６７８９−‐‑‒—―〜～~→\u3000",
-    "()[]{}[]()" + ",,;:.0123456789" + "---" + "–––––––" + " ",
-)
+_PLAIN = str.maketrans("（）［］｛｝【】〔〕，、；：．０１２３４５６７８９−‐‑‒—―〜～~→\u3000",
+                       "()[]{}[]()" + ",,;:.0123456789" + "---" + "–––––––" + " ")  # fmt: skip
 
 _NUMBER = r"-?[0-9]+(?:\.[0-9]+)?"
 _TIME = rf"(?:[0-9]+(?::[0-5][0-9]){{1,2}}(?:\.[0-9]+)?|{_NUMBER})(?:\s*(?:seconds?|secs?|s|秒))?"
@@ -158,23 +150,19 @@ _BOXES_ALONE = (  # where nothing but a box can stand
     re.compile(r"\A[\s(\[{]*" + r"(?:\s*[,;]\s*|\s+)".join([_PLACE] * 4) + r"[\s)\]}]*\Z"),
 )
 # Not any number of brackets: a row of them would be gone through once for each.
-_NUMBERS = re.compile(
-    r"[(\[{][\s(\[{]{0,8}-?[0-9][^()\[\]{}A-Za-z]*[^()\[\]{}A-Za-z0-9.][0-9][^()\[\]{}A-Za-z]*[)\]}]+"
-)
+_INSIDE = r"[^()\[\]{}A-Za-z]"
+_NUMBERS = re.compile(rf"[(\[{{][\s(\[{{]{{0,8}}-?[0-9]{_INSIDE}*[^()\[\]{{}}A-Za-z0-9.][0-9]{_INSIDE}*[)\]}}]+")
 _NAMED = re.compile(
     r"\b(?:object|source|thing|category)\b[^.<\[\n]{0,120}?\bis\s+"
     r"(?!(?:at|in|on|located|found|visible|present|absent|not|making|producing)\b)(?:(?:an?|the)\s+)?"
-    r"([^.<\[(\n]+?)\s*(?=[.<\[(\n]|,? and \w|, (?:its|with|which|located)|\Z)",
-    re.IGNORECASE,
-)
+    r"([^.<\[(\n]+?)\s*(?=[.<\[(\n]|,? and \w|, (?:its|with|which|located)|\Z)", re.IGNORECASE)  # fmt: skip
 _FIRST_OR_SECOND = re.compile(
-    r"\b(?:(?:video|audio|clip|sound)[ _]?)?(?:(1|1st|one|first)|2|2nd|two|second)\b", re.IGNORECASE | re.ASCII
-)
+    r"\b(?:(?:video|audio|clip|sound)[ _]?)?(?:(1|1st|one|first)|2|2nd|two|second)\b", re.I | re.ASCII)  # fmt: skip
 _NEITHER = re.compile(r"\s*(?:no|none|neither)\b", re.IGNORECASE)
 
 
 def parse(
-    text: str, task: Task, *, start: float = 0.0, duration: float = 10.0, size: tuple[int, int] = (224, 224)
+    text: str, task: Task, *, start: float = 0, duration: float = 10, size: tuple[int, int] = (224, 224)
 ) -> Answer:
     """Read what the model wrote, or the part of it that has been written so far.
 
@@ -200,9 +188,8 @@ def parse(
         notes += _unread_places(written, prose, blocks, boxes)
 
     shown = {span.start for span in spans}
-    spans += [
-        _span(block, block.body.strip() if block.ended else "…", "") for block in blocks if block.start not in shown
-    ]
+    rest = (block for block in blocks if block.start not in shown)
+    spans += [_span(block, block.body.strip() if block.ended else "…", "") for block in rest]
     spans += [Span("reasoning", start, end, "", "") for start, end in loose]
     spans.sort(key=lambda span: span.start)
     reasoning = "" if task.grammar == "text" else _around(spans, written)

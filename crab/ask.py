@@ -167,18 +167,23 @@ def ask(
             said = f"The model was stopped before its answer came to an end, after {len(result.token_ids)} tokens."
             result = replace(result, notes=(*result.notes, said))
         finished.append(parsed)
-    notes = result.notes + result.answer.notes
-    masks: tuple[PackedMask, ...] = ()
-    if segmenter is not None and shown.picture is not None and (result.answer.boxes or result.answer.points):
-        try:
-            cut = segment.masks(segmenter, shown.picture, result.answer, time=result.frame_time)
-            masks = tuple(packed(mask) for mask in cut)
-            if not masks:
-                notes += ("No mask could be cut out of the picture at the place the model points to.",)
-        except CrabError as error:
-            notes += (f"There is no mask: {error}",)
+    masks, told = _masks(segmenter, shown.picture, result)
     total = replace(result.seconds, total=time.perf_counter() - began)
+    notes = (*result.notes, *result.answer.notes, *told)
     yield replace(result, masks=masks, notes=notes, seconds=total, done=True)
+
+
+def _masks(
+    segmenter: Segmenter | None, picture: np.ndarray | None, result: Result
+) -> tuple[tuple[PackedMask, ...], tuple[str, ...]]:
+    """Masks of what the answer points to, and notes where there should be some and are none."""
+    if segmenter is None or picture is None or not (result.answer.boxes or result.answer.points):
+        return (), ()
+    try:
+        masks = tuple(map(packed, segment.masks(segmenter, picture, result.answer, time=result.frame_time)))
+    except CrabError as error:
+        return (), (f"There is no mask: {error}",)
+    return masks, () if masks else ("No mask could be cut out of the picture at the place the model points to.",)
 
 
 def _to_look_at(picture: np.ndarray) -> np.ndarray:

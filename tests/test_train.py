@@ -19,7 +19,7 @@ from crab import CrabError, avuie
 from crab.__main__ import main
 from crab.ilora import ILoRAConfig, adapted_layers
 from crab.ilora.trace import record
-from crab.learn import mini, pack, train
+from crab.learn import loop, mini, pack, train
 from crab.model import Crab
 
 WORDS = mini.tokenizer(scenes=5)
@@ -37,10 +37,10 @@ def small(words):
     return config
 
 
-def shrink(stages, *, bf16=train.BF16, log=1):
+def shrink(stages, *, bf16=loop.BF16, log=1):
     """Train the small model in these stages, writing every step to the log."""
     mini.tokenizer, mini.config = lambda: WORDS, small
-    train.STAGES, train.BF16, train.LOG_EVERY = stages, bf16, log
+    train.STAGES, loop.BF16, loop.LOG_EVERY = stages, bf16, log
 
 
 @pytest.fixture(autouse=True)
@@ -64,7 +64,7 @@ def _log(out):
 
 
 def test_a_kind_that_comes_twice_in_a_step_brings_other_items():
-    stage = train.Stage(steps=2, kinds=(("a", 2), ("b", 1), ("a", 1)), rate=1.0)
+    stage = loop.Stage(steps=2, kinds=(("a", 2), ("b", 1), ("a", 1)), rate=1.0)
     data = train.Scenes(None, stage, lambda _processor, kind, numbers: {kind: numbers}, seed=0)
     assert [data[i].get("a") for i in range(len(data))] == [[0, 1], None, [2], [3, 4], None, [5]]
 
@@ -77,13 +77,13 @@ def test_accumulated_gradients_are_those_of_one_batch(reader, tmp_path, monkeypa
         gradients.append({name: p.grad.clone() for name, p in model.named_parameters()})
         return torch.tensor(0.0)
 
-    monkeypatch.setattr(train.Loop, "_clip_grad_norm", clip)
+    monkeypatch.setattr(loop.Loop, "_clip_grad_norm", clip)
     for name, kinds in (("whole", {KIND: 3}), ("parts", ((KIND, 1),) * 3)):
         shrink(train.STAGES, bf16=False)
-        stage = train.Stage(steps=1, kinds=kinds, rate=1e-3)
-        model = train.Answering(mini.fresh(WORDS), ten=pack.ten_of(WORDS))
+        stage = loop.Stage(steps=1, kinds=kinds, rate=1e-3)
+        model = loop.Answering(mini.fresh(WORDS), ten=pack.ten_of(WORDS))
         data = train.Scenes(reader, stage, train.make_batch, seed=0)
-        train.run(model, data, stage, tmp_path / name, seed=0)
+        loop.run(model, data, stage, tmp_path / name, seed=0)
     whole, parts = gradients
     assert _log(tmp_path)[0]["loss"] == pytest.approx(_log(tmp_path)[1]["loss"], abs=2e-5)
     for name, gradient in whole.items():
@@ -92,26 +92,26 @@ def test_accumulated_gradients_are_those_of_one_batch(reader, tmp_path, monkeypa
 
 def test_training_goes_on_where_it_stopped(tmp_path, monkeypatch):
     """A run broken off and taken up again has the losses and the final weights of a run in one go, dropout and all."""
-    shrink({"adapter": train.Stage(steps=4, kinds={KIND: 1}, rate=1e-2, warmup=2, save=2)})
+    shrink({"adapter": loop.Stage(steps=4, kinds={KIND: 1}, rate=1e-2, warmup=2, save=2)})
     for run in ("whole", "broken"):
         (tmp_path / run / train.BASE[-1]).mkdir(parents=True)
         save_file(mini.fresh(WORDS).state_dict(), tmp_path / run / train.BASE[-1] / train.WEIGHTS)
     train.train_adapter(tmp_path / "whole")
 
-    step = train.Loop.training_step
+    step = loop.Loop.training_step
 
     def fails_at_the_fourth(self, *arguments):
         if self.state.global_step == 3:
             raise KeyboardInterrupt
         return step(self, *arguments)
 
-    monkeypatch.setattr(train.Loop, "training_step", fails_at_the_fourth)
+    monkeypatch.setattr(loop.Loop, "training_step", fails_at_the_fourth)
     with pytest.raises(KeyboardInterrupt):
         train.train_adapter(tmp_path / "broken")
-    monkeypatch.setattr(train.Loop, "training_step", step)
+    monkeypatch.setattr(loop.Loop, "training_step", step)
     half = tmp_path / "broken" / "adapter" / "checkpoint-3"  # the power went while it was written
     shutil.copytree(half.with_name("checkpoint-2"), half)
-    (half / train.WHOLE).unlink()
+    (half / loop.WHOLE).unlink()
     (half / "optimizer.pt").write_bytes(b"")
     train.train_adapter(tmp_path / "broken")
 
@@ -133,21 +133,20 @@ def test_a_loss_is_held_out_on_scenes_that_are_never_trained_on(reader, tmp_path
         drawn.append((kind, tuple(numbers)))
         return train.make_batch(processor, kind, numbers)
 
-    stage = train.Stage(steps=2, kinds=((KIND, 1), ("say", 2)), rate=0.0, save=1, held=2)
-    model = train.Answering(mini.fresh(WORDS), ten=pack.ten_of(WORDS))
-    numbers = np.arange(train.HELD, train.HELD + 2).tolist()
+    stage = loop.Stage(steps=2, kinds=((KIND, 1), ("say", 2)), rate=0.0, save=1, held=2)
+    model = loop.Answering(mini.fresh(WORDS), ten=pack.ten_of(WORDS))
+    numbers = np.arange(loop.HELD, loop.HELD + 2).tolist()
     losses = [
         pack.answer_losses(model.thinker.eval(), train.make_batch(reader, kind, numbers), ten=model.ten)[0]
         for kind in (KIND, "say")
     ]
-    arguments = train.TrainingArguments(output_dir=str(tmp_path / "s"), use_cpu=True, max_steps=2, report_to=[])
-    loop = train.Loop(model, arguments, stage, train.Scenes(reader, stage, make, seed=0))
-    loop._hold_out()
+    arguments = loop.TrainingArguments(output_dir=str(tmp_path / "s"), use_cpu=True, max_steps=2, report_to=[])
+    loop.Loop(model, arguments, stage, train.Scenes(reader, stage, make, seed=0))._hold_out()
     assert drawn == [(kind, tuple(numbers)) for kind in sorted((KIND, "say"))]
     [row] = _log(tmp_path)
     assert row["held_out"] == pytest.approx(float(torch.cat(losses).detach().mean()), abs=1e-4)
     trained = {n for i in range(4) for n in train.Scenes(None, stage, lambda _p, _k, of: {"of": of}, seed=7)[i]["of"]}
-    assert max(trained) < train.SCENE_SEEDS < train.HELD
+    assert max(trained) < train.SCENE_SEEDS < loop.HELD
 
 
 def test_the_log_says_how_routers_use_their_heads(reader, tmp_path):
@@ -155,12 +154,12 @@ def test_the_log_says_how_routers_use_their_heads(reader, tmp_path):
     shrink(train.STAGES)
     thinker = mini.fresh(WORDS)
     train.adapted(thinker, ILoRAConfig(r=2, alpha=4, heads=3))
-    model = train.Answering(thinker.eval(), ten=pack.ten_of(WORDS))
-    stage = train.Stage(steps=1, kinds={KIND: 1}, rate=0.0, held=3)
-    arguments = train.TrainingArguments(output_dir=str(tmp_path / "s"), use_cpu=True, max_steps=1, report_to=[])
-    train.Loop(model, arguments, stage, train.Scenes(reader, stage, train.make_batch, seed=0))._hold_out()
+    model = loop.Answering(thinker.eval(), ten=pack.ten_of(WORDS))
+    stage = loop.Stage(steps=1, kinds={KIND: 1}, rate=0.0, held=3)
+    arguments = loop.TrainingArguments(output_dir=str(tmp_path / "s"), use_cpu=True, max_steps=1, report_to=[])
+    loop.Loop(model, arguments, stage, train.Scenes(reader, stage, train.make_batch, seed=0))._hold_out()
     [row] = _log(tmp_path)
-    batch = train.make_batch(reader, KIND, range(train.HELD, train.HELD + 3))
+    batch = train.make_batch(reader, KIND, range(loop.HELD, loop.HELD + 3))
     real = (batch["segment"] >= 0).flatten().numpy()
     assert not real.all()
     with torch.no_grad(), record(model) as recorder:
@@ -175,7 +174,7 @@ def test_two_processes_end_where_one_does(tmp_path):
     """The same global batch, dealt out over gloo: the sound of one micro-batch never meets the picture of another."""
     cycles = {"senses": [kind for kind, _ in train.STAGES["senses"].cycle][:2], "practice": [*KINDS[:2], *KINDS[-2:]]}
     stages = {
-        name: train.Stage(2, tuple((kind, 1) for kind in cycle), rate=1e-3, warmup=1) for name, cycle in cycles.items()
+        name: loop.Stage(2, tuple((kind, 1) for kind in cycle), rate=1e-3, warmup=1) for name, cycle in cycles.items()
     }
     script = tmp_path / "script.py"
     script.write_text(
@@ -207,7 +206,7 @@ def test_two_processes_end_where_one_does(tmp_path):
 def test_micro_batches_that_cannot_be_dealt_out_evenly_are_told(monkeypatch, tmp_path):
     monkeypatch.setattr(train, "_process", lambda: SimpleNamespace(num_processes=2))
     with pytest.raises(CrabError, match="3 micro-batches, which 2 processes cannot share"):
-        train.run(None, None, train.Stage(1, {"a": 1, "b": 1, "c": 1}, rate=1.0), tmp_path, seed=0)
+        loop.run(None, None, loop.Stage(1, {"a": 1, "b": 1, "c": 1}, rate=1.0), tmp_path, seed=0)
 
 
 def test_stages_come_one_after_the_other(tmp_path, capsys):
@@ -305,7 +304,7 @@ def test_encoders_get_gradients_though_nothing_that_enters_them_needs_one(record
     crab = Crab.load(golden / "tiny-omni", device="cpu")
     train.adapted(crab.thinker, ILoRAConfig(r=2))
     crab.thinker.activation_checkpointing_enable({"use_reentrant": False})
-    model = train.Answering(crab.thinker).train()
+    model = loop.Answering(crab.thinker).train()
     data = train.Records(crab.processor, (tuple(records[:1]),), 1, frame_size=224, cache=None, seed=0)
     model(**data[0])["loss"].backward()
     layers = adapted_layers(crab.thinker)
@@ -322,10 +321,10 @@ def test_it_trains_where_workers_are_not_forked(published, tmp_path):
         f"import sys; sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / 'tests')!r}]\n"
         "if __name__ == '__main__':\n"
         "    import multiprocessing, test_train\n"
-        "    from crab.learn import train\n"
+        "    from crab.learn import loop, train\n"
         "    train.PER_STEP = 1\n"
         "    multiprocessing.set_start_method('spawn')\n"
-        "    test_train.shrink({'senses': train.Stage(2, (('hear', 1),), rate=1e-3, warmup=1)})\n"
+        "    test_train.shrink({'senses': loop.Stage(2, (('hear', 1),), rate=1e-3, warmup=1)})\n"
         "    train.train_base(sys.argv[1], 'senses')\n"
         f"    multiprocessing.set_start_method({other!r}, force=True)\n"
         f"    train.train_data(sys.argv[1], {str(published)!r}, {str(GOLDEN / 'tiny-omni')!r}, steps=2, cache='')\n",

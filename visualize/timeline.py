@@ -63,17 +63,8 @@ def timeline(
         )
         for half, sense in enumerate(SENSES):
             middle = place * LANE + NAME + BAR / 2 + half * (BAR + GAP)
-            shapes.append(
-                {
-                    "type": "line",
-                    "x0": 0,
-                    "x1": duration,
-                    "y0": middle,
-                    "y1": middle,
-                    "layer": "below",
-                    "line": {"color": tone["line"], "width": 1},
-                }
-            )
+            line = {"type": "line", "x0": 0, "x1": duration, "y0": middle, "y1": middle, "layer": "below"}
+            shapes.append(line | {"line": {"color": tone["line"], "width": 1}})
             figure.add_annotation(
                 text=f"{GLYPHS[sense]} {SENSES[sense]}",
                 x=0,
