@@ -233,8 +233,7 @@ def _blocks(text: str) -> tuple[list[_Block], list[tuple[int, int]]]:
         elif closing:
             loose.append(tag.span())
         opened = None if closing else tag
-    cut = _CUT_TAG.search(text)
-    if cut and not any(name.startswith(cut[1].lower()) for name in _KINDS):
+    if (cut := _CUT_TAG.search(text)) and not any(name.startswith(cut[1].lower()) for name in _KINDS):
         cut = None
     if opened:
         over = bool(cut) and opened[2].lower() == "range"  # a tag begins: no number goes on
@@ -256,7 +255,7 @@ def _unclosed(opened: re.Match[str], rest: str, *, ended: bool) -> _Block:
     if kind == "range":
         end = _reach(_RANGES_ALONE, plain)
         # A word may still become one that belongs to a range.
-        ended = ended or re.match(r"\n|[A-Za-z]+[^A-Za-z]", plain[end:]) is not None
+        ended = ended or re.match(r"\n|\s*[<>]|[A-Za-z]+[^A-Za-z]", plain[end:]) is not None
     elif kind == "answer" and (stop := _SENTENCE_END.search(rest)):
         end = stop.start()
     elif kind in _MODALITY and (found := _RANGES.search(plain)):

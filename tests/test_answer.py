@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from crab.answer import Answer, Box, Event, join, parse
@@ -524,6 +524,7 @@ def test_any_text_is_an_answer_that_stays_in_the_clip_and_the_frame(text, datase
 
 @settings(max_examples=400, deadline=None)
 @given(ANYTHING, DATASETS)
+@example("<event>dog, <range>3 7, 8 9><> so", "ave")  # what looked like a tag that begins is none
 def test_a_stream_only_ever_adds_events(text, dataset):
     told: tuple[Event, ...] = ()
     for end in range(len(text) + 1):
