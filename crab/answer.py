@@ -122,6 +122,7 @@ _SEVERAL = "|".join(
 )
 _LIST = rf"(?:{_SEVERAL}|{_ONE}){_WHOLE}"
 _PAIR = re.compile(rf"({_TIME})(?:{_SPACED}|{_COMMA}|\s+and\s+)({_TIME}){_WHOLE}", re.IGNORECASE)
+_NO_MORE = re.compile(r"\s*[^\s0-9:.%]|\s+[0-9:.]|[:.][^0-9]")  # behind a time: its last number is whole
 _RANGES = re.compile(rf"[(\[{{]\s*{_LIST}\s*[)\]}}]", re.IGNORECASE)
 _BETWEEN_RANGES = re.compile(r"(?:[\s,;&)\]}]|and)*(?:[(\[{]\s*(?=[(\[{]))*")
 # Without brackets of its own: what stands before a closing tag or before a bracket.
@@ -211,10 +212,10 @@ def join(answers: Sequence[Answer]) -> Answer:
             whole[-1] = replace(last, end=max(last.end, event.end))
         else:
             whole.append(event)
-    reasoning = "\n".join(a.reasoning for a in answers)
     events = tuple(sorted(whole, key=lambda e: (e.start, e.end)))
     notes = tuple(dict.fromkeys(note for a in answers for note in a.notes))
-    return replace(answers[-1], text=text[:-1], reasoning=reasoning, events=events, spans=tuple(spans), notes=notes)
+    whole_text = {"text": text[:-1], "reasoning": "\n".join(a.reasoning for a in answers)}
+    return replace(answers[-1], events=events, spans=tuple(spans), notes=notes, **whole_text)
 
 
 # ---- tags ----
@@ -255,7 +256,7 @@ def _unclosed(opened: re.Match[str], rest: str, *, ended: bool) -> _Block:
     if kind == "range":
         end = _reach(_RANGES_ALONE, plain)
         # A word may still become one that belongs to a range.
-        ended = ended or re.match(r"\n|\s*[<>]|[A-Za-z]+[^A-Za-z]", plain[end:]) is not None
+        ended = ended or re.match(r"\n|[A-Za-z]+[^A-Za-z]", plain[end:]) is not None
     elif kind == "answer" and (stop := _SENTENCE_END.search(rest)):
         end = stop.start()
     elif kind in _MODALITY and (found := _RANGES.search(plain)):
@@ -268,8 +269,7 @@ def _unclosed(opened: re.Match[str], rest: str, *, ended: bool) -> _Block:
             end = len(rest)
         else:
             end = _reach(_CLOSING, plain, end)  # of a list of ranges
-    body = rest[:end]
-    return _Block(kind, opened.start(), opened.end() + end, body, ended)
+    return _Block(kind, opened.start(), opened.end() + end, rest[:end], ended)
 
 
 def _span(block: _Block, shown: str, label: str) -> Span:
@@ -388,7 +388,9 @@ def _end_of_name(words: str, ended: bool) -> int:
 def _bare_ranges(body: str, ended: bool) -> tuple[list[_Range], list[str]]:
     """The ranges in a <range> block, with or without brackets, and what in it is none."""
     plain = body.translate(_PLAIN)
-    found = [pair for pair in _PAIR.finditer(plain) if ended or re.match(r"\s*[,;&)\]}<]", plain[pair.end() :])]
+    found = list(_PAIR.finditer(plain))
+    if found and not (ended or _NO_MORE.match(plain, found[-1].end())):
+        found.pop()
     edges = [0, *(edge for pair in found for edge in pair.span()), len(plain)]
     rest = [body[start:end].strip() for start, end in zip(edges[::2], edges[1::2])]
     return [one for pair in found for one in _pairs(pair[0])], [one for one in rest if re.search(r"\d", one)]
