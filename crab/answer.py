@@ -19,8 +19,7 @@ missing. Several ranges in one bracket are taken where their separators tell the
 A range written backwards is turned round; what reaches over the clip or the frame is cut there; a range outside the
 clip, a box without an area, an event without a name or without a time are dropped. Whatever of a block is dropped or
 cannot be read is in `notes`, since a screen shows a chip in the block's place. Nothing is an event before its range has
-been written to the end, so that a stream only ever adds events. Without an <answer> there is no choice, however short
-the text.
+been written to the end: a stream only ever adds events. Without an <answer> there is no choice, however short the text.
 """
 
 from __future__ import annotations
@@ -122,7 +121,7 @@ _SEVERAL = "|".join(
 )
 _LIST = rf"(?:{_SEVERAL}|{_ONE}){_WHOLE}"
 _PAIR = re.compile(rf"({_TIME})(?:{_SPACED}|{_COMMA}|\s+and\s+)({_TIME}){_WHOLE}", re.IGNORECASE)
-_NO_MORE = re.compile(r"\s*[^\s0-9:.%]|\s+[0-9:.]|[:.][^0-9]")  # behind a time: its last number is whole
+_NO_MORE = re.compile(r"\s*[^\s\w:.%]|\s+[0-9:.]|[:.][^0-9]")  # behind a time: its last number is whole
 _RANGES = re.compile(rf"[(\[{{]\s*{_LIST}\s*[)\]}}]", re.IGNORECASE)
 _BETWEEN_RANGES = re.compile(r"(?:[\s,;&)\]}]|and)*(?:[(\[{]\s*(?=[(\[{]))*")
 # Without brackets of its own: what stands before a closing tag or before a bracket.
@@ -214,8 +213,8 @@ def join(answers: Sequence[Answer]) -> Answer:
             whole.append(event)
     events = tuple(sorted(whole, key=lambda e: (e.start, e.end)))
     notes = tuple(dict.fromkeys(note for a in answers for note in a.notes))
-    whole_text = {"text": text[:-1], "reasoning": "\n".join(a.reasoning for a in answers)}
-    return replace(answers[-1], events=events, spans=tuple(spans), notes=notes, **whole_text)
+    joined = replace(answers[-1], text=text[:-1], events=events, spans=tuple(spans), notes=notes)
+    return replace(joined, reasoning="\n".join(a.reasoning for a in answers))
 
 
 # ---- tags ----
@@ -289,9 +288,6 @@ def _around(spans: Iterable[Span], text: str) -> str:
             pieces.append(piece.strip())
         at = end
     return " ".join(pieces)
-
-
-# ---- choices ----
 
 
 def _choice(said: list[str], grammar: str) -> tuple[str | None, bool | None]:
