@@ -21,6 +21,7 @@ from scipy.spatial.distance import squareform
 
 from crab import CrabError, __version__, avuie
 from crab.media import Clip
+from crab.metrics.intervals import bootstrap
 from crab.routing import separation as apart
 from crab.routing.separation import By, Control, Separation
 from crab.routing.sites import Usage
@@ -203,9 +204,7 @@ def means(atlas: Atlas, *, view: View = "layers_answer", by: By = "dataset", sam
     found = {}
     for kind in dict.fromkeys(kinds.tolist()):
         of = weights[kinds == kind]
-        shares = rng.multinomial(len(of), np.full(len(of), 1 / len(of)), size=samples) / len(of)  # (samples, runs)
-        low, high = np.percentile(np.tensordot(shares, of, 1), (2.5, 97.5), axis=0)
-        found[kind] = Mean(of.mean(axis=0), low, high, len(of))
+        found[kind] = Mean(of.mean(axis=0), *bootstrap(of, samples=samples, rng=rng), len(of))
     return found
 
 

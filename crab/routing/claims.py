@@ -18,6 +18,7 @@ import numpy as np
 from crab import CrabError, __version__, answer
 from crab.answer import CLOCK
 from crab.ilora.trace import Intervention
+from crab.metrics.intervals import bootstrap
 from crab.model import Crab
 from crab.prompt import Prompt
 from crab.routing.atlas import Asked
@@ -147,13 +148,9 @@ def _outcome(claim: Claim, model: str, rows: Sequence[tuple[str, float, float]],
         raise CrabError(f"No question is about {claim.tokens} and {', '.join(claim.families or FAMILIES)}: nothing "
                         f"tests {claim.text!r}")  # fmt: skip
     scenes, cost, other = (np.array(of) for of in zip(*rows))
-    names, which = np.unique(scenes, return_inverse=True)
-    shares = np.random.default_rng(0).multinomial(len(names), np.full(len(names), 1 / len(names)), size=samples)[
-        :, which
-    ]
-    low, high = np.percentile(shares @ (cost - other) / np.maximum(shares.sum(1), 1), (2.5, 97.5))
+    low, high = bootstrap(cost - other, groups=scenes, samples=samples)
     found = Outcome(
-        claim, model, float(cost.mean()), float(other.mean()), float(low), float(high), len(rows), len(names)
+        claim, model, float(cost.mean()), float(other.mean()), float(low), float(high), len(rows), len(set(scenes))
     )
     return replace(found, verdict=_verdict(found))
 

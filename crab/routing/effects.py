@@ -21,6 +21,7 @@ from crab.ask import Result, ask
 from crab.ilora import adapted_layers
 from crab.ilora.trace import Intervention
 from crab.metrics import accuracy, box_iou, jaccard, temporal_iou
+from crab.metrics.intervals import bootstrap
 from crab.model import Crab, Scores
 from crab.routing.atlas import LONGEST, Asked
 
@@ -330,9 +331,8 @@ def damage_table(damage: Damage, *, samples: int = 1000) -> DamageTable:
     for family in families:
         mine = np.array(damage.families) == family
         changed = damage.after[:, mine] - damage.before[mine]  # (changes, questions)
-        n = counts[family] = changed.shape[1]
-        shares = rng.multinomial(n, np.full(n, 1 / n), size=samples) / n  # (samples, questions)
-        low, high = np.percentile(shares @ changed.T, (2.5, 97.5), axis=0)
+        counts[family] = changed.shape[1]
+        low, high = bootstrap(changed.T, samples=samples, rng=rng)
         columns.append((changed.mean(axis=1), low, high, damage.before[mine].mean()))
     values, low, high, before = (np.stack(of, axis=-1) for of in zip(*columns))
     return DamageTable(damage.changes, families, values, low, high, before, counts)

@@ -14,6 +14,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from crab import CrabError
+from crab.metrics.intervals import bootstrap
 
 TOKENS = {
     "answer": "the answer's tokens",
@@ -113,15 +114,12 @@ def controls(
     Several draws are named "random routers 1" and so on. Intervals over scenes, whose runs are not independent
     (bootstrap); both of a pair are of the same runs. Raises CrabError for runs about a single scene.
     """
-    names, which = np.unique(scenes, return_inverse=True)
-    rng = np.random.default_rng(0)
-    shares = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=samples)[:, which]  # (samples, runs)
     found = []
     for tokens in dict.fromkeys(of for _, of in signatures):
         hits = dict(_hits({what: rows for (what, of), rows in signatures.items() if of == tokens}, kinds, scenes))
         for what, hit in hits.items():
             gap = hits[OWN] - hit
-            low, high = np.percentile(shares @ gap / shares.sum(1), (2.5, 97.5))
+            low, high = bootstrap(gap, groups=scenes, samples=samples)
             found.append(Control(by, tokens, what, *(float(x) for x in (hit.mean(), gap.mean(), low, high))))
     return tuple(found)
 
