@@ -5,6 +5,7 @@ import pytest
 
 from crab.answer import parse
 from crab.compose import Verdict
+from crab.routing.effects import edits
 from crab.tasks import TASKS
 from visualize import compare, theme
 
@@ -66,7 +67,8 @@ def test_the_true_box_is_drawn_and_named(said):
 
 
 def test_two_runs_stand_side_by_side_with_what_differs():
-    html = compare.pair(SAID, TRUE, ("as <it> is", "changed"), duration=10.0, facts=["The first token <differs>."])
+    read = {"edits": edits(SAID.text, TRUE.text), "facts": ["The first token <differs>."]}
+    html = compare.pair(SAID, TRUE, ("as <it> is", "changed"), duration=10.0, **read)
     assert html.count("<section>") == 2 and "as &lt;it&gt; is" in html and "The first token &lt;differs&gt;." in html
     assert "Thin: as &lt;it&gt; is. Thick: changed." in html and "<ins>" in html and "<del>" in html
     assert "<it>" not in html and "<differs>" not in html

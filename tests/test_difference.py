@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from test_trace import towers
 
+from crab.routing.effects import edits
 from crab.trace import RoutingTrace
 from visualize import difference, theme
 
@@ -45,10 +46,10 @@ def test_sites_of_one_run_only_are_left_out_and_counted():
 
 
 def test_words_are_marked_by_signs_and_lines_and_escaped():
-    html = difference.words("I hear a dog.", "I see a <b>dog.")
+    html = difference.words(edits("I hear a dog.", "I see a <b>dog."))
     assert "<del><small>−</small>hear</del><ins><small>+</small>see</ins>" in html
     assert "<b>" not in html and "&lt;" in html
-    assert "same, word for word" in difference.words("x", "x") and "same" not in html
+    assert "same, word for word" in difference.words(edits("x", "x")) and "same" not in html
 
 
 def test_tokens_say_how_much_likelier_they_became():

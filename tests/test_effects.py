@@ -65,8 +65,8 @@ def test_words_events_boxes_and_masks_are_compared():
     after = result_of("A cat. <event>dog, (2 6)</event>", "ave", token_ids=(1, 3))
     found = effects.compare(before, after)
     assert found.events == pytest.approx(2 / 6) and found.boxes is None and found.masks is None and found.first == 1
-    assert found.words[1] == Edit("replace", "dog.", "cat.")
-    assert [edit.kind for edit in found.words] == ["equal", "replace", "equal", "replace"]
+    assert found.words[1] == Edit("replace", "dog", "cat")
+    assert [edit.kind for edit in found.words] == ["equal", "replace", "equal", "replace", "equal", "replace", "equal"]
     box = replace(before.answer, boxes=(Box("dog", 0, 0, 10, 10),))
     whole, half = np.ones((4, 4), bool), np.arange(16).reshape(4, 4) < 8
     a, b = (replace(before, answer=box, masks=(Mask(0.0, "dog", mask, None),)) for mask in (half, whole))

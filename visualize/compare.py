@@ -58,14 +58,15 @@ def pair(
     names: tuple[str, str],
     *,
     duration: float,
+    edits: Sequence[tuple[str, str, str]],
     pictures: tuple[str, str] = ("", ""),
     facts: Sequence[str] = (),
     shifts: Sequence[tuple[str, float]] = (),
 ) -> str:
     """HTML of two runs' `Answer`s side by side, and what differs: word by word, on one axis of seconds, and `facts`.
 
-    `names` say what each run is, `pictures` are an <img> each as `boxes` makes it; `shifts` as `difference.shifts`
-    takes them. All text is escaped.
+    `names` say what each run is, `pictures` are an <img> each as `boxes` makes it; `edits` and `shifts` as
+    `difference.words` and `difference.shifts` take them. All text is escaped.
     """
     colours = shared_colours(other, one)
     sides = "".join(
@@ -77,7 +78,7 @@ def pair(
     likelihood = f"<h3>Token by token</h3>{difference.shifts(shifts)}" if shifts else ""
     return (
         f"<div class='compared'><div class='sides'>{sides}</div>{bars}<h3>Word by word</h3>"
-        f"{difference.words(one.text, other.text)}{likelihood}<ul class='notes'>{told}</ul></div>"
+        f"{difference.words(edits)}{likelihood}<ul class='notes'>{told}</ul></div>"
     )
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from difflib import SequenceMatcher
 from html import escape
 from typing import Any
 
@@ -174,15 +172,15 @@ STYLE = """<style>
 </style>""".replace("MORE", theme.MORE).replace("LESS", theme.LESS)
 
 
-def words(one: str, other: str) -> str:
-    """HTML of how `other` reads differently from `one`, word by word: <del> with a −, <ins> with a +, escaped.
+def words(edits: Sequence[tuple[str, str, str]]) -> str:
+    """HTML of how a text reads differently from another: <del> with a −, <ins> with a +, escaped.
 
-    Signs, the line through and the line under carry what the colours do. Two equal answers: a sentence above the text.
+    `edits`: ("equal" or what else difflib calls it, stretch before, stretch after), which joined are the texts. Signs,
+    the line through and the line under carry what the colours do. Two equal texts: a sentence above.
     """
-    first, second = (re.findall(r"\s+|[^\W_]+|[\W_]", text) for text in (one, other))
     parts = []
-    for kind, a, b, c, d in SequenceMatcher(None, first, second, autojunk=False).get_opcodes():
-        gone, new = escape("".join(first[a:b])), escape("".join(second[c:d]))
+    for kind, before, after in edits:
+        gone, new = escape(before), escape(after)
         if kind == "equal":
             parts.append(gone)
             continue
@@ -190,7 +188,8 @@ def words(one: str, other: str) -> str:
             parts.append(f"<del><small>−</small>{gone}</del>")
         if new:
             parts.append(f"<ins><small>+</small>{new}</ins>")
-    same = "<p>Both answers are the same, word for word.</p>" if one == other else ""
+    alike = all(kind == "equal" for kind, *_ in edits)
+    same = "<p>Both answers are the same, word for word.</p>" if alike else ""
     return f'{STYLE}<div class="crab-diff">{same}{"".join(parts)}</div>'
 
 

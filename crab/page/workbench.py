@@ -237,6 +237,7 @@ class Working:
             (names(runs)[one], names(runs)[two]),
             pictures=(_boxes(first), _boxes(second)),
             duration=first.clip.duration,
+            edits=differs.words,
             facts=differs.facts,
             shifts=differs.shifts,
         )

@@ -16,8 +16,6 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
-from scipy.cluster import hierarchy
-from scipy.spatial.distance import squareform
 
 from crab import CrabError, __version__, avuie
 from crab.media import Clip
@@ -227,20 +225,6 @@ def similarity(atlas: Atlas, *, view: View = "layers_answer", by: By = "dataset"
     matrix = np.clip(rows @ rows.T, -1, 1)
     np.fill_diagonal(matrix, 1)
     return Similarity(tuple(found), matrix)
-
-
-class Dendrogram(NamedTuple):
-    order: tuple[int, ...]  # of the names, from the top, neighbours alike
-    links: np.ndarray  # (names - 1, 4), as SciPy has them: what is joined with what, at which distance, how many
-
-
-def dendrogram(similar: Similarity) -> Dendrogram:
-    """Who is like whom: average linkage of the distances 1 - similarity."""
-    if len(similar.names) < 2:
-        return Dendrogram(tuple(range(len(similar.names))), np.zeros((0, 4)))
-    distances = squareform(1 - similar.matrix, checks=False)
-    links = hierarchy.linkage(distances, "average", optimal_ordering=True)
-    return Dendrogram(tuple(hierarchy.leaves_list(links).tolist()), links)
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ from crab.routing.atlas import LONGEST, Asked
 
 
 class Edit(NamedTuple):
-    """A stretch of words: "equal", "replace", "delete" or "insert", as difflib has them."""
+    """A stretch of text: "equal", "replace", "delete" or "insert", as difflib has them."""
 
     kind: str
     before: str
@@ -107,7 +107,7 @@ def compare(before: Result, after: Result, *, crab: Crab | None = None) -> Compa
     masks = [result.masks[0].mask if result.masks else None for result in (before, after)]
     return Comparison(
         same=same,
-        words=_edits(before.text, after.text),
+        words=edits(before.text, after.text),
         choices=(before.answer.choice, after.answer.choice),
         events=events_iou(before.answer.events, after.answer.events),
         boxes=_iou(box_iou, *boxes),
@@ -125,10 +125,11 @@ def events_iou(a: Sequence[Event], b: Sequence[Event]) -> float | None:
     return float(np.mean([temporal_iou(*pair) for pair in spans])) if kinds else None
 
 
-def _edits(before: str, after: str) -> tuple[Edit, ...]:
-    a, b = before.split(), after.split()
+def edits(before: str, after: str) -> tuple[Edit, ...]:
+    """What turns one text into the other, by words, spaces and signs; the pieces joined are the two texts."""
+    a, b = (re.findall(r"\s+|[^\W_]+|[\W_]", text) for text in (before, after))
     codes = difflib.SequenceMatcher(None, a, b, autojunk=False).get_opcodes()
-    return tuple(Edit(kind, " ".join(a[i:j]), " ".join(b[k:m])) for kind, i, j, k, m in codes)
+    return tuple(Edit(kind, "".join(a[i:j]), "".join(b[k:m])) for kind, i, j, k, m in codes)
 
 
 def _iou(measure: Callable, a, b) -> float | None:
