@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crab import CrabError
-from crab.tasks import FAMILIES, SYSTEM, TASKS, SoundPlan, instruction
+from crab.tasks import FAMILIES, SYSTEM, TASKS, SoundPlan, instruction, task_named
 
 WITH_VIDEO = "This is a video and an audio:"
 WITH_IMAGE = "This is an image and an audio:"
@@ -161,3 +161,10 @@ def test_options_in_the_published_form_are_taken_as_they_stand():
 @given(st.text().filter(str.strip))
 def test_a_question_reaches_the_prompt_as_typed_braces_and_all(question):
     assert instruction(TASKS["avqa"], question) == "Please answer this question: " + question
+
+
+@pytest.mark.parametrize("name", [None, 5, ["avqa"], "sing", "x" * 4000])
+def test_a_task_that_there_is_not_is_said(name):
+    with pytest.raises(CrabError, match="There is no task") as refused:
+        task_named(name)
+    assert len(str(refused.value)) < 400
