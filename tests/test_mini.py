@@ -48,9 +48,9 @@ def test_numbers_are_single_tokens():
 
 
 def test_a_saved_model_is_the_same_model(tmp_path):
-    reader = mini_model.processor(mini_model.tokenizer(scenes=5))
-    thinker = mini_model.fresh(reader.tokenizer)
-    mini_model.save(thinker, reader, tmp_path)
+    processor = mini_model.processor(mini_model.tokenizer(scenes=5))
+    thinker = mini_model.fresh(processor.tokenizer)
+    mini_model.save(thinker, processor, tmp_path)
     loaded = Crab.load(tmp_path, device="cpu")
     assert loaded.about.frame_size == mini_model.FRAME_SIZE and loaded.name == "crab-mini"
     for name, tensor in thinker.state_dict().items():

@@ -9,19 +9,19 @@ from crab.learn import items, mini, pack
 
 
 @pytest.fixture(scope="module")
-def reader():
+def processor():
     return mini.processor(mini.tokenizer(scenes=5))
 
 
 @pytest.fixture(scope="module")
-def thinker(reader):
-    return mini.fresh(reader.tokenizer).eval()
+def thinker(processor):
+    return mini.fresh(processor.tokenizer).eval()
 
 
 @pytest.fixture(scope="module")
-def item(reader):
+def item(processor):
     """A clip's, with several questions."""
-    return items.make_item(reader, "events", 0)
+    return items.make_item(processor, "events", 0)
 
 
 def _hidden(thinker, batch):
@@ -59,8 +59,8 @@ def test_questions_together_cost_what_each_costs_alone(thinker, item):
     assert families.tolist() == item.family[item.labels != -100].tolist()
 
 
-def test_a_coordinate_next_to_the_true_one_is_nearly_right_and_a_word_is_not(reader):
-    words, ten = reader.tokenizer, pack.ten_of(reader.tokenizer)
+def test_a_coordinate_next_to_the_true_one_is_nearly_right_and_a_word_is_not(processor):
+    words, ten = processor.tokenizer, pack.ten_of(processor.tokenizer)
 
     def loss(said, true):
         logits = torch.zeros(1, len(words))

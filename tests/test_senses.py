@@ -18,13 +18,13 @@ PICTURES = [1, 3, 5, 7, 9, 11]
 
 
 @pytest.fixture(scope="module")
-def reader():
+def processor():
     return mini.processor(mini.tokenizer(scenes=5))
 
 
 @pytest.fixture(scope="module")
-def model(reader):
-    return senses.Senses(mini.fresh(reader.tokenizer))
+def model(processor):
+    return senses.Senses(mini.fresh(processor.tokenizer))
 
 
 # ---- hearing ---------------------------------------------------------------
@@ -36,9 +36,9 @@ def heard_scene(number):
 
 
 @pytest.mark.parametrize("number", range(10))
-def test_heard_positions_are_those_of_the_scene(reader, number):
+def test_heard_positions_are_those_of_the_scene(processor, number):
     """The plan cuts a sound whose samples are their own times; the middle of every position is looked up in it."""
-    target = senses.make_batch(reader, "hear", [number])["who"].numpy()
+    target = senses.make_batch(processor, "hear", [number])["who"].numpy()
     scene = heard_scene(number)
     plan = TASKS["avqa" if number % 3 == 0 else "ave"].sound
     samples, _ = prompt.apply_plan(np.arange(1, 10 * RATE + 1, dtype=np.float64), plan)  # 0: before the clip
@@ -52,9 +52,9 @@ def test_heard_positions_are_those_of_the_scene(reader, number):
         assert row[list(truth)] == pytest.approx(1 / len(truth))
 
 
-def test_there_are_as_many_targets_as_the_tower_gives_positions(reader, model):
+def test_there_are_as_many_targets_as_the_tower_gives_positions(processor, model):
     for numbers in ([1], [3], [0, 1, 3, 5]):
-        batch = senses.make_batch(reader, "hear", numbers)
+        batch = senses.make_batch(processor, "hear", numbers)
         mel = batch["feature_attention_mask"].sum(1)
         counts = ((mel - 1) // 2 + 1 - 2) // 2 + 1
         assert counts.tolist() == [83 if number % 3 == 0 else 250 for number in numbers]
@@ -63,9 +63,9 @@ def test_there_are_as_many_targets_as_the_tower_gives_positions(reader, model):
         assert made.last_hidden_state.shape[0] == counts.sum() == len(batch["who"])
 
 
-def test_positions_do_not_depend_on_what_else_is_in_the_batch(reader):
-    together = senses.make_batch(reader, "hear", [3, 4])["who"]
-    alone = [senses.make_batch(reader, "hear", [number])["who"] for number in (3, 4)]
+def test_positions_do_not_depend_on_what_else_is_in_the_batch(processor):
+    together = senses.make_batch(processor, "hear", [3, 4])["who"]
+    alone = [senses.make_batch(processor, "hear", [number])["who"] for number in (3, 4)]
     assert torch.equal(together, torch.cat(alone))
 
 
@@ -99,8 +99,8 @@ def cell(array, number):
 
 
 @pytest.mark.parametrize("number", PAIRS + PICTURES)
-def test_cells_hold_the_share_that_each_covers(reader, number):
-    who = senses.make_batch(reader, "look", [number])["who"].numpy()
+def test_cells_hold_the_share_that_each_covers(processor, number):
+    who = senses.make_batch(processor, "look", [number])["who"].numpy()
     assert who.shape == (16, len(senses.NAMES) + 1) and who.sum(1) == pytest.approx(1)
     masks = shows(number)
     for index in range(16):
@@ -110,8 +110,8 @@ def test_cells_hold_the_share_that_each_covers(reader, number):
 
 
 @pytest.mark.parametrize("number", PAIRS + PICTURES)
-def test_cells_know_the_box_of_who_covers_them_most_and_whether_they_sound(reader, number):
-    batch = senses.make_batch(reader, "look", [number])
+def test_cells_know_the_box_of_who_covers_them_most_and_whether_they_sound(processor, number):
+    batch = senses.make_batch(processor, "look", [number])
     acts, box = batch["acts"].numpy(), batch["box"].numpy()
     _, times = looked_at(number)
     masks = shows(number)
@@ -128,36 +128,36 @@ def test_cells_know_the_box_of_who_covers_them_most_and_whether_they_sound(reade
         assert box[index] == pytest.approx([2 * x1, 2 * y1, 2 * x2 + 1, 2 * y2 + 1])
 
 
-def test_cells_know_those_who_sound_and_those_who_do_not(reader):
-    batch = senses.make_batch(reader, "look", range(1, 25))
+def test_cells_know_those_who_sound_and_those_who_do_not(processor):
+    batch = senses.make_batch(processor, "look", range(1, 25))
     assert {*batch["acts"].tolist()} == {-1.0, 0.0, 1.0}
     assert batch["box"].min() >= 0 and batch["box"].max() <= 223
     assert batch["image_grid_thw"].tolist() == [[1, 8, 8]] * 24 and len(batch["pixel_values"]) == 24 * 64
 
 
-def test_pairs_are_two_frames_and_pictures_one(reader):
+def test_pairs_are_two_frames_and_pictures_one(processor):
     """A patch holds two moments: of a picture, the same one twice."""
     met = set()
     for number in PAIRS + PICTURES:
         scene, times = looked_at(number)
-        pixels = senses.make_batch(reader, "look", [number])["pixel_values"].unflatten(1, (3, 2, 14, 14))
+        pixels = senses.make_batch(processor, "look", [number])["pixel_values"].unflatten(1, (3, 2, 14, 14))
         alike = len({render.frame(scene, time, (112, 112)).tobytes() for time in times}) == 1
         assert torch.equal(pixels[:, :, 0], pixels[:, :, 1]) == alike
         met.add((len(times), alike))
     assert met >= {(1, True), (2, False)}
 
 
-def test_pictures_are_those_of_the_scene(reader):
+def test_pictures_are_those_of_the_scene(processor):
     scene, [time] = looked_at(5)
-    made = reader.image_processor(
+    made = processor.image_processor(
         [torch.tensor(render.frame(scene, time, (112, 112))).permute(2, 0, 1)], do_resize=False, return_tensors="pt"
     )["pixel_values"]
-    assert torch.equal(made, senses.make_batch(reader, "look", [5])["pixel_values"])
+    assert torch.equal(made, senses.make_batch(processor, "look", [5])["pixel_values"])
 
 
-def test_a_cell_s_target_is_the_cell_the_encoder_gives(reader, model):
+def test_a_cell_s_target_is_the_cell_the_encoder_gives(processor, model):
     """Rows of targets and of features count cells alike: what changes in one cell changes that row most."""
-    batch = senses.make_batch(reader, "look", [5])
+    batch = senses.make_batch(processor, "look", [5])
     pixels = batch["pixel_values"].clone()
     patches = torch.arange(64).reshape(4, 4, 4)  # (cell row, cell column, the 2 x 2 in a cell)
     pixels[patches[2, 1]] += 3.0
@@ -173,15 +173,15 @@ def test_a_cell_s_target_is_the_cell_the_encoder_gives(reader, model):
 
 
 @pytest.mark.parametrize("kind", ["hear", "look"])
-def test_the_same_numbers_are_the_same_batch(reader, kind):
-    first, second = (senses.make_batch(reader, kind, [3, 4]) for _ in range(2))
+def test_the_same_numbers_are_the_same_batch(processor, kind):
+    first, second = (senses.make_batch(processor, kind, [3, 4]) for _ in range(2))
     assert first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
 
 
 @pytest.mark.parametrize("kind, tower", [("hear", "audio_tower"), ("look", "visual")])
-def test_a_loss_is_finite_and_teaches_its_own_encoder_only(reader, model, kind, tower):
+def test_a_loss_is_finite_and_teaches_its_own_encoder_only(processor, model, kind, tower):
     model.zero_grad(set_to_none=True)
-    loss = model.loss(kind, senses.make_batch(reader, kind, [1, 2]))
+    loss = model.loss(kind, senses.make_batch(processor, kind, [1, 2]))
     assert torch.isfinite(loss) and loss > 0
     loss.backward()
     taught = {name for name, p in model.named_parameters() if p.grad is not None and p.grad.any()}
@@ -191,9 +191,9 @@ def test_a_loss_is_finite_and_teaches_its_own_encoder_only(reader, model, kind, 
 
 
 @pytest.mark.parametrize("kind", ["hear", "look"])
-def test_the_truth_costs_less_than_a_falsehood(reader, model, kind):
+def test_the_truth_costs_less_than_a_falsehood(processor, model, kind):
     """Readers that said the targets would have the least loss: the right rows are asked for the right things."""
-    batch = senses.make_batch(reader, kind, [1, 2])
+    batch = senses.make_batch(processor, kind, [1, 2])
     with torch.no_grad():
         right = float(model.loss(kind, batch))
         model.readers[kind].bias.zero_()

@@ -51,7 +51,7 @@ def undone(monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def reader():
+def processor():
     return mini.processor(WORDS)
 
 
@@ -69,7 +69,7 @@ def test_a_kind_that_comes_twice_in_a_step_brings_other_items():
     assert [data[i].get("a") for i in range(len(data))] == [[0, 1], None, [2], [3, 4], None, [5]]
 
 
-def test_accumulated_gradients_are_those_of_one_batch(reader, tmp_path, monkeypatch):
+def test_accumulated_gradients_are_those_of_one_batch(processor, tmp_path, monkeypatch):
     """Also where one micro-batch has many more answer tokens than another."""
     gradients = []
 
@@ -82,7 +82,7 @@ def test_accumulated_gradients_are_those_of_one_batch(reader, tmp_path, monkeypa
         shrink(train.STAGES, bf16=False)
         stage = loop.Stage(steps=1, kinds=kinds, rate=1e-3)
         model = loop.Answering(mini.fresh(WORDS), ten=pack.ten_of(WORDS))
-        data = train.Scenes(reader, stage, train.make_batch, seed=0)
+        data = train.Scenes(processor, stage, train.make_batch, seed=0)
         loop.run(model, data, stage, tmp_path / name, seed=0)
     whole, parts = gradients
     assert _log(tmp_path)[0]["loss"] == pytest.approx(_log(tmp_path)[1]["loss"], abs=2e-5)
@@ -125,7 +125,7 @@ def test_training_goes_on_where_it_stopped(tmp_path, monkeypatch):
     assert (tmp_path / "whole" / "log.jsonl").read_text(encoding="utf-8") == before
 
 
-def test_a_loss_is_held_out_on_scenes_that_are_never_trained_on(reader, tmp_path):
+def test_a_loss_is_held_out_on_scenes_that_are_never_trained_on(processor, tmp_path):
     shrink(train.STAGES)
     drawn = []
 
@@ -137,11 +137,11 @@ def test_a_loss_is_held_out_on_scenes_that_are_never_trained_on(reader, tmp_path
     model = loop.Answering(mini.fresh(WORDS), ten=pack.ten_of(WORDS))
     numbers = np.arange(loop.HELD, loop.HELD + 2).tolist()
     losses = [
-        pack.answer_losses(model.thinker.eval(), train.make_batch(reader, kind, numbers), ten=model.ten)[0]
+        pack.answer_losses(model.thinker.eval(), train.make_batch(processor, kind, numbers), ten=model.ten)[0]
         for kind in (KIND, "say")
     ]
     arguments = loop.TrainingArguments(output_dir=str(tmp_path / "s"), use_cpu=True, max_steps=2, report_to=[])
-    loop.Loop(model, arguments, stage, train.Scenes(reader, stage, make, seed=0))._hold_out()
+    loop.Loop(model, arguments, stage, train.Scenes(processor, stage, make, seed=0))._hold_out()
     assert drawn == [(kind, tuple(numbers)) for kind in sorted((KIND, "say"))]
     [row] = _log(tmp_path)
     assert row["held_out"] == pytest.approx(float(torch.cat(losses).detach().mean()), abs=1e-4)
@@ -149,7 +149,7 @@ def test_a_loss_is_held_out_on_scenes_that_are_never_trained_on(reader, tmp_path
     assert max(trained) < train.SCENE_SEEDS < loop.HELD
 
 
-def test_the_log_says_how_routers_use_their_heads(reader, tmp_path):
+def test_the_log_says_how_routers_use_their_heads(processor, tmp_path):
     """By tower, over what is held out; of the language model without the padding of a batch."""
     shrink(train.STAGES)
     thinker = mini.fresh(WORDS)
@@ -157,9 +157,9 @@ def test_the_log_says_how_routers_use_their_heads(reader, tmp_path):
     model = loop.Answering(thinker.eval(), ten=pack.ten_of(WORDS))
     stage = loop.Stage(steps=1, kinds={KIND: 1}, rate=0.0, held=3)
     arguments = loop.TrainingArguments(output_dir=str(tmp_path / "s"), use_cpu=True, max_steps=1, report_to=[])
-    loop.Loop(model, arguments, stage, train.Scenes(reader, stage, train.make_batch, seed=0))._hold_out()
+    loop.Loop(model, arguments, stage, train.Scenes(processor, stage, train.make_batch, seed=0))._hold_out()
     [row] = _log(tmp_path)
-    batch = train.make_batch(reader, KIND, range(loop.HELD, loop.HELD + 3))
+    batch = train.make_batch(processor, KIND, range(loop.HELD, loop.HELD + 3))
     real = (batch["segment"] >= 0).flatten().numpy()
     assert not real.all()
     with torch.no_grad(), record(model) as recorder:

@@ -72,7 +72,7 @@ def tokenizer(*, scenes: int = 400) -> Qwen2Tokenizer:
     )
     raw.train_from_iterator(_texts(scenes), trainer)
     learned = json.loads(raw.to_str())["model"]
-    words = Qwen2Tokenizer(
+    tokenizer = Qwen2Tokenizer(
         vocab=learned["vocab"],
         merges=[tuple(m) for m in learned["merges"]],
         unk_token=None, eos_token=SPECIAL["eos"], pad_token=SPECIAL["pad"],
@@ -80,9 +80,9 @@ def tokenizer(*, scenes: int = 400) -> Qwen2Tokenizer:
             f"{name}_token": token for name, token in SPECIAL.items() if name not in ("pad", "start", "eos")
         },
     )  # fmt: skip
-    words.add_special_tokens({"additional_special_tokens": [SPECIAL["start"]]}, replace_extra_special_tokens=False)
-    words.add_tokens([str(n) for n in range(NUMBERS)])
-    return words
+    tokenizer.add_special_tokens({"additional_special_tokens": [SPECIAL["start"]]}, replace_extra_special_tokens=False)
+    tokenizer.add_tokens([str(n) for n in range(NUMBERS)])
+    return tokenizer
 
 
 def _texts(scenes: int):
@@ -112,7 +112,7 @@ def _texts(scenes: int):
             yield one.answer
 
 
-def processor(words: Qwen2Tokenizer) -> Qwen2_5OmniProcessor:
+def processor(tokenizer: Qwen2Tokenizer) -> Qwen2_5OmniProcessor:
     """The stock processor around our words: Whisper log-mel, 14-pixel patches, two frames a grid step."""
     sizes = {"shortest_edge": 28 * 28, "longest_edge": 12845056}
     return Qwen2_5OmniProcessor(
@@ -122,14 +122,14 @@ def processor(words: Qwen2Tokenizer) -> Qwen2_5OmniProcessor:
             feature_size=128, sampling_rate=16000, hop_length=160, chunk_length=300, n_fft=400,
             return_attention_mask=True,
         ),
-        tokenizer=words,
+        tokenizer=tokenizer,
         chat_template=CHAT_TEMPLATE,
     )  # fmt: skip
 
 
-def config(words: Qwen2Tokenizer) -> Qwen2_5OmniThinkerConfig:
+def config(tokenizer: Qwen2Tokenizer) -> Qwen2_5OmniThinkerConfig:
     """About 9 million parameters, half of them the language model's."""
-    token = {name: words.convert_tokens_to_ids(text) for name, text in SPECIAL.items()}
+    token = {name: tokenizer.convert_tokens_to_ids(text) for name, text in SPECIAL.items()}
     return Qwen2_5OmniThinkerConfig(
         audio_config=dict(
             num_mel_bins=128, d_model=192, encoder_layers=4, encoder_attention_heads=4, encoder_ffn_dim=512,
@@ -148,31 +148,33 @@ def config(words: Qwen2Tokenizer) -> Qwen2_5OmniThinkerConfig:
         audio_token_index=token["audio"], image_token_index=token["image"], video_token_index=token["video"],
         audio_start_token_id=token["audio_bos"], audio_end_token_id=token["audio_eos"],
         vision_start_token_id=token["vision_bos"], vision_end_token_id=token["vision_eos"],
-        user_token_id=words.convert_tokens_to_ids("user"), pad_token_id=token["pad"],
+        user_token_id=tokenizer.convert_tokens_to_ids("user"), pad_token_id=token["pad"],
         position_id_per_seconds=25, seconds_per_chunk=2, tie_word_embeddings=False,
     )  # fmt: skip
 
 
-def fresh(words: Qwen2Tokenizer, *, seed: int = 0) -> Qwen2_5OmniThinkerForConditionalGeneration:
+def fresh(tokenizer: Qwen2Tokenizer, *, seed: int = 0) -> Qwen2_5OmniThinkerForConditionalGeneration:
     """An untrained model. The rows of its head are four times as long as is usual.
 
     Half of what the tasks' answers are made of the base never says, so its head keeps those rows as they were drawn.
     An adapter can only turn the hidden state towards a row: how likely that makes the word is up to the row's length.
     """
     torch.manual_seed(seed)
-    model = Qwen2_5OmniThinkerForConditionalGeneration(config(words))
+    model = Qwen2_5OmniThinkerForConditionalGeneration(config(tokenizer))
     with torch.no_grad():
         model.lm_head.weight *= 4
     return model
 
 
-def save(model: Qwen2_5OmniThinkerForConditionalGeneration, reader: Qwen2_5OmniProcessor, folder: str | Path) -> None:
+def save(
+    model: Qwen2_5OmniThinkerForConditionalGeneration, processor: Qwen2_5OmniProcessor, folder: str | Path
+) -> None:
     """Write a folder laid out as `Qwen/Qwen2.5-Omni-7B` is, in bfloat16, with `crab.json` beside `config.json`.
 
     Tensors stand under `thinker.` in the published naming; files stay under 9 MB, so that no host asks for LFS.
     """
     folder = Path(folder)
-    stop, pad = reader.tokenizer.eos_token_id, reader.tokenizer.pad_token_id
+    stop, pad = processor.tokenizer.eos_token_id, processor.tokenizer.pad_token_id
     tensors = {f"thinker.{published(name)}": t.to(torch.bfloat16) for name, t in model.state_dict().items()}
     save_torch_state_dict(tensors, folder, max_shard_size="9MB")
     whole = {
@@ -181,7 +183,7 @@ def save(model: Qwen2_5OmniThinkerForConditionalGeneration, reader: Qwen2_5OmniP
     }  # fmt: skip
     (folder / "config.json").write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
     GenerationConfig(eos_token_id=[stop, pad], pad_token_id=pad, do_sample=False).save_pretrained(folder)
-    reader.save_pretrained(folder)
+    processor.save_pretrained(folder)
     (folder / "crab.json").write_text(json.dumps(ABOUT, indent=1) + "\n", encoding="utf-8")
 
 

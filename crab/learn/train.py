@@ -86,9 +86,9 @@ def train_base(out: str | Path, name: str, *, seed: int = 0) -> None:
     out.mkdir(parents=True, exist_ok=True)
     if (out / name / WEIGHTS).exists():
         return
-    reader = _reader(out)
+    processor = _processor(out)
     earlier = BASE[: BASE.index(name)][-1:]
-    thinker = _thinker(out, reader, *earlier, seed=seed)
+    thinker = _thinker(out, processor, *earlier, seed=seed)
     # The encoders learn first and then stay as they are: what a language model that knows nothing yet sends back to
     # them destroys what they have learned to see.
     thinker.requires_grad_(name != "senses")
@@ -97,8 +97,10 @@ def train_base(out: str | Path, name: str, *, seed: int = 0) -> None:
     if name == "senses":
         model = Sensing(senses.Senses(thinker), tuple(dict(STAGES[name].cycle)))
     else:
-        model = Answering(thinker, ten=ten_of(reader.tokenizer))
-    data = Scenes(reader, STAGES[name], senses.make_batch if name == "senses" else make_batch, seed=_seed(seed, name))
+        model = Answering(thinker, ten=ten_of(processor.tokenizer))
+    data = Scenes(
+        processor, STAGES[name], senses.make_batch if name == "senses" else make_batch, seed=_seed(seed, name)
+    )
     run(model, data, STAGES[name], out / name, seed=_seed(seed, name))
     if process().is_main_process:
         # In the format that ships, so that the next stage, the adapter too, learns around the very weights it will meet.
@@ -117,11 +119,11 @@ def train_adapter(out: str | Path, *, seed: int = 0) -> None:
     out.mkdir(parents=True, exist_ok=True)
     if (out / "adapter" / "finetune_weights.bin").exists():
         return
-    reader = _reader(out)
-    thinker = _thinker(out, reader, BASE[-1], seed=seed)
+    processor = _processor(out)
+    thinker = _thinker(out, processor, BASE[-1], seed=seed)
     model = adapted(thinker, ILoRAConfig(**ADAPTER), seed=seed)
-    data = Scenes(reader, STAGES["adapter"], make_batch, seed=_seed(seed, "adapter"))
-    run(Answering(thinker, ten=ten_of(reader.tokenizer)), data, STAGES["adapter"], out / "adapter",
+    data = Scenes(processor, STAGES["adapter"], make_batch, seed=_seed(seed, "adapter"))
+    run(Answering(thinker, ten=ten_of(processor.tokenizer)), data, STAGES["adapter"], out / "adapter",
         seed=_seed(seed, "adapter"))  # fmt: skip
     save_adapter(model, out / "adapter")
 
@@ -190,12 +192,12 @@ def save_adapter(model: PeftModel, folder: Path) -> None:
 def ship(out: str | Path, folder: str | Path) -> None:
     """Write what was trained in `out` as the folder that ships: base, `adapter/` (PEFT's format), the published file."""
     out, folder = Path(out), Path(folder)
-    reader = _reader(out)
-    model, _ = checkpoint.attach(_thinker(out, reader, BASE[-1]), out / "adapter", drop_silent=False)
+    processor = _processor(out)
+    model, _ = checkpoint.attach(_thinker(out, processor, BASE[-1]), out / "adapter", drop_silent=False)
     save_adapter(model.to(torch.bfloat16), folder / "adapter")
     if process().is_main_process:
         (folder / "adapter" / "finetune_weights.bin").replace(folder / "finetune_weights.bin")
-        mini.save(model.unload(), reader, folder)
+        mini.save(model.unload(), processor, folder)
     process().wait_for_everyone()
 
 
@@ -203,7 +205,7 @@ def _seed(seed: int, name: str) -> int:
     return seed + 1000 * list(STAGES).index(name)
 
 
-def _reader(out: Path) -> Qwen2_5OmniProcessor:
+def _processor(out: Path) -> Qwen2_5OmniProcessor:
     """The processor of a run: made by its first stage and kept, since a change of the scenes' words would change it."""
     folder = out / "processor"
     with process().main_process_first():
@@ -213,9 +215,9 @@ def _reader(out: Path) -> Qwen2_5OmniProcessor:
     return Qwen2_5OmniProcessor.from_pretrained(folder)
 
 
-def _thinker(out: Path, reader: Qwen2_5OmniProcessor, *stage: str, seed: int = 0):
+def _thinker(out: Path, processor: Qwen2_5OmniProcessor, *stage: str, seed: int = 0):
     """crab-mini as a finished `stage` left it, or fresh if none is named."""
-    thinker = mini.fresh(reader.tokenizer, seed=seed)
+    thinker = mini.fresh(processor.tokenizer, seed=seed)
     if not torch.cuda.is_available():
         _for_cpus(thinker)
     for name in stage:
