@@ -31,7 +31,7 @@ from crab.page.files import FILM, filmed, listed_examples
 from crab.page.form import MEDIA, SHOWN, Asked, answered_before, lacking, linked, told_of_length, whole_second
 from crab.page.parts import OPEN, ROOT, sentences
 from crab.page.runs import KEPT, KEPT_BYTES, keep, names, still_here, weight
-from crab.scenes import render, script
+from crab.scenes.world import render, script
 from crab.segment import GrabCut
 from crab.tasks import FAMILIES, TASKS, task_named
 from crab.trace import load as load_npz

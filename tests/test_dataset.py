@@ -13,8 +13,10 @@ from PIL import Image
 from crab import CrabError, avuie, media, prompt
 from crab.learn import evaluate, items
 from crab.learn.rows import row_of
-from crab.scenes import dataset, pointing, questions, render, script
-from crab.scenes.questions import DATASETS
+from crab.scenes import dataset
+from crab.scenes.asking import pointing, questions
+from crab.scenes.asking.questions import DATASETS
+from crab.scenes.world import render, script
 
 SIZE = 112
 N = 3  # seeds

@@ -11,7 +11,8 @@ import torch
 from crab.answer import parse
 from crab.learn import items, mini, pack
 from crab.prompt import apply_plan, around_still
-from crab.scenes import questions, render, script
+from crab.scenes.asking import questions
+from crab.scenes.world import render, script
 from crab.tasks import TASKS
 
 # Kind -> (patches of pictures, patches of videos, samples of sound, questions at most, what follows from words)

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from scipy.ndimage import binary_erosion
 
-from crab.scenes import backdrops, render, script, sounds
-from crab.scenes.actors import sprite
-from crab.scenes.script import DURATION
+from crab.scenes.world import backdrops, render, script, sounds
+from crab.scenes.world.actors import sprite
+from crab.scenes.world.script import DURATION
 
 SIZE = (112, 112)
 SEEDS = range(24)

@@ -15,7 +15,8 @@ import scipy
 from PIL import Image, ImageDraw, ImageFilter
 
 from crab.learn import items, mini
-from crab.scenes import asking, drill, pointing, questions, render, script, telling
+from crab.scenes.asking import drill, pointing, questions, quiz, telling
+from crab.scenes.world import render, script
 
 FILE = Path(__file__).parent / "golden" / "scenes.json"
 SEEDS = range(21)
@@ -89,7 +90,7 @@ def asked() -> dict[str, str]:
             note("conclusions", telling.conclusions(scene, draw))
             if kind not in ("action", "emotion"):
                 note("still", telling.still(scene, time, telling.heard_at(scene, time), draw))
-                note("asking", [of(scene, draw) for of in (*asking.KINDS, *asking.CHOICES)])
+                note("quiz", [of(scene, draw) for of in (*quiz.KINDS, *quiz.CHOICES)])
                 note("words", questions.ask_words(scene, draw))
     for seed in SEEDS:
         draw, scene, pair = rng(seed), script.write(seed), script.write_pair(seed)

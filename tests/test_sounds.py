@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from crab.scenes import sounds
-from crab.scenes.actors import ACTORS
-from crab.scenes.sounds import SAMPLE_RATE, VOICES, synth
+from crab.scenes.world import sounds
+from crab.scenes.world.actors import ACTORS
+from crab.scenes.world.sounds import SAMPLE_RATE, VOICES, synth
 
 SEEDS = range(4)
 # Seconds for which a voice may pause; all others are loud in every half second, wherever one begins.

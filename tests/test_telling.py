@@ -6,11 +6,12 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from crab.scenes import drill, render, script, telling
-from crab.scenes.actors import ACTIONS, ACTORS, EMOTIONS, OBJECTS
-from crab.scenes.asking import heard_parts, seen_parts
-from crab.scenes.pointing import GRID
-from crab.scenes.words import NUMBERS
+from crab.scenes.asking import drill, telling
+from crab.scenes.asking.pointing import GRID
+from crab.scenes.asking.words import NUMBERS
+from crab.scenes.world import render, script
+from crab.scenes.world.actors import ACTIONS, ACTORS, EMOTIONS, OBJECTS
+from crab.scenes.world.script import heard_parts, seen_parts
 
 SEEDS = range(40)
 NAME = r"\b(?:" + "|".join(sorted(OBJECTS, key=len, reverse=True)) + r")\b"

@@ -13,7 +13,8 @@ from crab.learn import mini
 from crab.learn.pack import Item, pack, pack_plain
 from crab.media import SAMPLE_RATE
 from crab.prompt import Media
-from crab.scenes import drill, questions, render, script, telling
+from crab.scenes.asking import drill, questions, telling
+from crab.scenes.world import render, script
 from crab.tasks import TASKS, Task
 
 _SIZE = (mini.FRAME_SIZE, mini.FRAME_SIZE)
@@ -42,7 +43,7 @@ def make_item(processor, kind: str, number: int) -> Item:
     return _PLAIN[kind](processor, number, rng) if kind in _PLAIN else _task_item(processor, kind, number, rng)
 
 
-# --- what the base practises: plain questions (`crab.scenes.telling`) -----------------------------------------------
+# --- what the base practises: plain questions (`crab.scenes.asking.telling`) -----------------------------------------------
 
 
 def _see(processor, number: int, rng: np.random.Generator) -> Item:

@@ -25,7 +25,8 @@ from transformers import (
 from transformers.models.qwen2.tokenization_qwen2 import PRETOKENIZE_REGEX
 
 from crab import tasks
-from crab.scenes import questions, script, telling
+from crab.scenes.asking import questions, telling
+from crab.scenes.world import script
 
 FRAME_SIZE = 112
 VOCABULARY = 1536  # byte-level pieces at most, before numbers and special tokens

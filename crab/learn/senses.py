@@ -19,8 +19,8 @@ from crab.learn import mini
 from crab.learn.items import FRAME_TIMES
 from crab.media import SAMPLE_RATE
 from crab.prompt import TOKEN_SECONDS, TRAILING_SILENCE
-from crab.scenes import render, script
-from crab.scenes.actors import ACTORS
+from crab.scenes.world import render, script
+from crab.scenes.world.actors import ACTORS
 from crab.tasks import TASKS
 
 NAMES = tuple(ACTORS)

@@ -25,10 +25,11 @@ from crab import CrabError, avuie
 from crab.avuie import FIELDS
 from crab.tasks import TASKS
 
-from . import questions, render, script
-from .questions import DATASETS, Question
-from .script import DURATION, Scene
-from .sounds import SAMPLE_RATE
+from .asking import questions
+from .asking.questions import DATASETS, Question
+from .world import render, script
+from .world.script import DURATION, Scene
+from .world.sounds import SAMPLE_RATE
 
 FPS = 10
 SMALLEST = 56  # pixels a side

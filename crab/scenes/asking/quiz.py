@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .actors import ACTORS, OBJECTS
-from .script import DURATION, Part, Scene, place
+from crab.scenes.world.actors import ACTORS, OBJECTS
+from crab.scenes.world.script import DURATION, Part, Scene, heard_parts, place, seen_parts
+
 from .words import NUMBERS, a, label, listed, one_of, side
 
 
@@ -32,16 +33,6 @@ class Asked:
     @property
     def reason(self) -> str:
         return f"{self.given} so {self.so}." if self.so else self.given
-
-
-def heard_parts(scene: Scene) -> list[Part]:
-    """Sounding actors by when they start (then by name)."""
-    return sorted((part for part in scene.parts if part.heard), key=lambda part: (part.heard, part.actor))
-
-
-def seen_parts(scene: Scene) -> list[Part]:
-    """Actors ever in view, from left to right."""
-    return [part for part in scene.parts if part.seen]
 
 
 def sounds_are(scene: Scene) -> str:
@@ -217,7 +208,7 @@ def choose_sound(scene: Scene, rng: np.random.Generator) -> Asked | None:
         sounds_are(scene),
         heard[0].actor,
         ("Sound", "Which"),
-        _options(heard[0].actor, scene, rng),
+        four_with(heard[0].actor, scene, rng),
     )
 
 
@@ -225,7 +216,7 @@ def choose_happening(scene: Scene, rng: np.random.Generator) -> Asked | None:
     heard = heard_parts(scene)
     if len(heard) != 1:
         return None
-    names = _options(heard[0].actor, scene, rng)
+    names = four_with(heard[0].actor, scene, rng)
     return Asked(
         "What happens in the video?",
         sounds_are(scene),
@@ -272,7 +263,7 @@ def choose_where(scene: Scene, rng: np.random.Generator) -> Asked | None:
     return Asked(f"Where is the {part.actor}?", facts, side(part.x), ("View", "Where"), options)
 
 
-def _options(name: str, scene: Scene, rng: np.random.Generator) -> tuple[str, ...]:
+def four_with(name: str, scene: Scene, rng: np.random.Generator) -> tuple[str, ...]:
     """Four objects, `name` and what else is in the scene among them."""
     others = [part.actor for part in scene.parts if part.actor != name][:2]
     absent = [other for other in OBJECTS if other not in {name, *others}]

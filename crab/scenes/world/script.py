@@ -79,6 +79,16 @@ def place(part: Part, time: float) -> tuple[float, float]:
     return part.x + part.drift[0] * along, part.y + part.drift[1] * along
 
 
+def heard_parts(scene: Scene) -> list[Part]:
+    """Sounding actors by when they start (then by name)."""
+    return sorted((part for part in scene.parts if part.heard), key=lambda part: (part.heard, part.actor))
+
+
+def seen_parts(scene: Scene) -> list[Part]:
+    """Actors ever in view, from left to right."""
+    return [part for part in scene.parts if part.seen]
+
+
 # ---- scenes to be asked about ----------------------------------------------
 
 

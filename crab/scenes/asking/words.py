@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .actors import ACTORS
-from .script import Part, Stretches
+from crab.scenes.world.actors import ACTORS
+from crab.scenes.world.script import Part, Stretches
 
 NUMBERS = ("zero", "one", "two", "three", "four")
 

@@ -7,9 +7,10 @@ from functools import cache
 import numpy as np
 import pytest
 
-from crab.scenes import asking, script
-from crab.scenes.actors import ACTORS, OBJECTS
-from crab.scenes.script import DURATION, place
+from crab.scenes.asking import quiz
+from crab.scenes.world import script
+from crab.scenes.world.actors import ACTORS, OBJECTS
+from crab.scenes.world.script import DURATION, place
 
 SEEDS = range(400)
 NUMBERS = ("zero", "one", "two", "three", "four")
@@ -30,7 +31,7 @@ def asked(kind):
     found = []
     for seed in SEEDS:
         scene = script.write(seed)
-        question = getattr(asking, kind)(scene, np.random.default_rng(seed))
+        question = getattr(quiz, kind)(scene, np.random.default_rng(seed))
         if question is not None:
             found.append((scene, question))
     return tuple(found)
@@ -56,8 +57,8 @@ def third(part):
     return found.pop() if len(found) == 1 else None
 
 
-KINDS = [kind.__name__ for kind in asking.KINDS]
-CHOICES = [kind.__name__ for kind in asking.CHOICES]
+KINDS = [kind.__name__ for kind in quiz.KINDS]
+CHOICES = [kind.__name__ for kind in quiz.CHOICES]
 
 
 # ---- every kind ------------------------------------------------------------
@@ -66,7 +67,7 @@ CHOICES = [kind.__name__ for kind in asking.CHOICES]
 @pytest.mark.parametrize("kind", KINDS + CHOICES)
 def test_one_seed_is_one_question(kind):
     for seed in range(30):
-        one, same = (getattr(asking, kind)(script.write(seed), np.random.default_rng(seed)) for _ in range(2))
+        one, same = (getattr(quiz, kind)(script.write(seed), np.random.default_rng(seed)) for _ in range(2))
         assert one == same
 
 
@@ -286,7 +287,7 @@ def test_a_scene_without_a_clear_answer_is_not_asked():
     for seed in SEEDS:
         scene, rng = script.write(seed), np.random.default_rng(seed)
         alone = len(heard(scene)) == 1
-        for kind in (asking.sounding, asking.choose_sound, asking.choose_happening, asking.choose_start):
+        for kind in (quiz.sounding, quiz.choose_sound, quiz.choose_happening, quiz.choose_start):
             assert (kind(scene, rng) is not None) == alone
-        assert (asking.left_of(scene, rng) is not None) == (len(seen(scene)) > 1)
-        assert (asking.choose_seen(scene, rng) is not None) == bool(seen(scene))
+        assert (quiz.left_of(scene, rng) is not None) == (len(seen(scene)) > 1)
+        assert (quiz.choose_seen(scene, rng) is not None) == bool(seen(scene))

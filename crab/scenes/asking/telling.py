@@ -15,12 +15,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from . import asking, pointing, render
-from .actors import ACTIONS, ACTORS, EMOTIONS, OBJECTS
-from .asking import heard_parts, seen_parts
+from crab.scenes.world import render
+from crab.scenes.world.actors import ACTIONS, ACTORS, EMOTIONS, OBJECTS
+from crab.scenes.world.script import DURATION, Part, Scene, Stretches, during, heard_parts, place, seen_parts
+
+from . import pointing, quiz
 from .pointing import GRID, SMALLEST
 from .questions import LOOKS
-from .script import DURATION, Part, Scene, Stretches, during, place
 from .words import NUMBERS, a, label, listed, one_of
 
 TOPICS = ("sights", "sounds", "times", "places", "conclusions", "feelings", "pairs", "drill")
@@ -338,7 +339,7 @@ def which_sounds(scene: Scene, rng: np.random.Generator) -> Told | None:
     parts = heard_parts(scene)
     if len(parts) != 1:
         return None
-    options = [f"the {name}" for name in asking._options(parts[0].actor, scene, rng)]
+    options = [f"the {name}" for name in quiz.four_with(parts[0].actor, scene, rng)]
     question = f"Who makes the noise: {_of_these(options)}?"
     return _so("conclusions", question, hearing(parts), f"It is the {parts[0].actor}.")
 
@@ -347,7 +348,7 @@ def which_heard(scene: Scene, rng: np.random.Generator) -> Told | None:
     parts = heard_parts(scene)
     if len(parts) != 1:
         return None
-    options = [ACTORS[name].label for name in asking._options(parts[0].actor, scene, rng)]
+    options = [ACTORS[name].label for name in quiz.four_with(parts[0].actor, scene, rng)]
     return _so("conclusions", f"Which noise is it: {_of_these(options)}?", hearing(parts), f"It is {label(parts[0])}.")
 
 

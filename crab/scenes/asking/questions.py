@@ -12,11 +12,13 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from . import asking, pointing, render
-from .actors import ACTIONS
-from .asking import Asked, heard_parts, seen_parts
+from crab.scenes.world import render
+from crab.scenes.world.actors import ACTIONS
+from crab.scenes.world.script import DURATION, Scene, heard_parts, seen_parts
+
+from . import pointing, quiz
 from .pointing import Pointed
-from .script import DURATION, Scene
+from .quiz import Asked
 from .words import NUMBERS, event, from_to, label, listed, one_of, side
 
 OBJECT_SETS = ("ave", "unav", "avvp", "avqa", "avqa_thu", "avcap", "arig", "s4", "ms3", "ref_avs")
@@ -53,8 +55,8 @@ def ask(scene: Scene, rng: np.random.Generator) -> list[Question]:
     """Every question of `OBJECT_SETS` that a scene of `script.write` has a clear answer to, of the two with questions
     several kinds."""
     asked = [_ave(scene, rng), _unav(scene, rng), _avvp(scene, rng), _avcap(scene, rng)]
-    asked += [_avqa(kind(scene, rng), rng) for kind in asking.KINDS]
-    asked += [_avqa_thu(kind(scene, rng), rng) for kind in asking.CHOICES]
+    asked += [_avqa(kind(scene, rng), rng) for kind in quiz.KINDS]
+    asked += [_avqa_thu(kind(scene, rng), rng) for kind in quiz.CHOICES]
     asked += [_arig(pointing.with_the_whole_sound(scene, rng))]
     asked += [_points("s4", pointing.with_its_second(scene, rng, several=False))]
     asked += [_points("ms3", pointing.with_its_second(scene, rng, several=True))]
@@ -162,8 +164,8 @@ def ask_words(scene: Scene, rng: np.random.Generator) -> list[Question]:
 
     Of ref_avs only what is true, and of what; where it is has to be seen.
     """
-    asked = [_avqa(kind(scene, rng), rng) for kind in asking.KINDS]
-    asked += [_avqa_thu(kind(scene, rng), rng) for kind in asking.CHOICES]
+    asked = [_avqa(kind(scene, rng), rng) for kind in quiz.KINDS]
+    asked += [_avqa_thu(kind(scene, rng), rng) for kind in quiz.CHOICES]
     asked += [
         replace(found, target=found.target.partition(" Its ")[0])
         for found in ask_about(scene, float(rng.integers(DURATION)) + 0.5, rng)
@@ -173,7 +175,7 @@ def ask_words(scene: Scene, rng: np.random.Generator) -> list[Question]:
 
 def ask_places(scene: Scene, pair: tuple[Scene, Scene], rng: np.random.Generator) -> list[Question]:
     """The same for a scene of `script.write` and a pair of `script.write_pair`: which number goes with which name."""
-    return [*filter(None, [_avqa(asking.left_of(scene, rng), rng)]), *ask_pair(pair, rng)]
+    return [*filter(None, [_avqa(quiz.left_of(scene, rng), rng)]), *ask_pair(pair, rng)]
 
 
 # ---- data sets -------------------------------------------------------------
@@ -283,7 +285,7 @@ def _avcap(scene: Scene, rng: np.random.Generator) -> Question:
     elif len(seen) == 1:
         sight = f"{listed(names, article=True).capitalize()} is {side(seen[0].x)}."
     else:
-        sight = f"{asking.in_a_row(names)}."
+        sight = f"{quiz.in_a_row(names)}."
     sounds = listed([f"{label(part)} {from_to(part.heard)}" for part in heard])
     caption = f"{sight} {one_of(rng, 'The sound is', 'We hear')} {sounds} seconds."
     return Question("avcap", "", caption, caption)

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import scipy
 
-from . import render
-from .actors import ACTORS, OBJECTS
-from .script import DURATION, Part, Scene, during
+from crab.scenes.world import render
+from crab.scenes.world.actors import ACTORS, OBJECTS
+from crab.scenes.world.script import DURATION, Part, Scene, during
+
 from .words import a, label, listed, one_of
 
 GRID = (224, 224)
