@@ -15,7 +15,7 @@ import scipy
 from PIL import Image, ImageDraw, ImageFilter
 
 from crab.learn import items, mini
-from crab.scenes.asking import drill, pointing, questions, quiz, telling
+from crab.scenes.asking import drill, hearing, pointing, questions, quiz, seeing, telling
 from crab.scenes.world import render, script
 
 FILE = Path(__file__).parent / "golden" / "scenes.json"
@@ -81,15 +81,15 @@ def asked() -> dict[str, str]:
     for kind in SCENES:
         for number, scene in enumerate(written(kind)):
             draw, time = rng(number), number % 10 + 0.5
-            note("picture", telling.picture(scene, time, draw))
-            note("heard", telling.heard_at(scene, time), telling.heard_around(scene, (time - 2, time + 3)))
+            note("picture", seeing.picture(scene, time, draw))
+            note("heard", script.heard_at(scene, time), script.heard_around(scene, (time - 2, time + 3)))
             if not any(part.heard for part in scene.parts):
                 continue
-            note("sound", telling.sound(scene, draw))
+            note("sound", hearing.sound(scene, draw))
             note("film", telling.film(scene, draw))
             note("conclusions", telling.conclusions(scene, draw))
             if kind not in ("action", "emotion"):
-                note("still", telling.still(scene, time, telling.heard_at(scene, time), draw))
+                note("still", telling.still(scene, time, script.heard_at(scene, time), draw))
                 note("quiz", [of(scene, draw) for of in (*quiz.KINDS, *quiz.CHOICES)])
                 note("words", questions.ask_words(scene, draw))
     for seed in SEEDS:

@@ -13,7 +13,8 @@ from crab.learn import mini
 from crab.learn.pack import Item, pack, pack_plain
 from crab.media import SAMPLE_RATE
 from crab.prompt import Media
-from crab.scenes.asking import drill, questions, telling
+from crab.scenes.asking import drill, hearing, questions, seeing, telling
+from crab.scenes.asking.told import Told
 from crab.scenes.world import render, script
 from crab.tasks import TASKS, Task
 
@@ -43,19 +44,19 @@ def make_item(processor, kind: str, number: int) -> Item:
     return _PLAIN[kind](processor, number, rng) if kind in _PLAIN else _task_item(processor, kind, number, rng)
 
 
-# --- what the base practises: plain questions (`crab.scenes.asking.telling`) -----------------------------------------------
+# --- what the base practises: plain questions (`crab.scenes.asking.told`) -------------------------------------------------
 
 
 def _see(processor, number: int, rng: np.random.Generator) -> Item:
     scene, time = script.write_picture(number), int(rng.integers(script.DURATION)) + 0.5
-    asked = _few(telling.picture(scene, time, rng), rng, 8)
+    asked = _few(seeing.picture(scene, time, rng), rng, 8)
     return pack_plain(processor, Media(picture=render.frame(scene, time, _SIZE)), ("image",), asked)
 
 
 def _hear(processor, number: int, rng: np.random.Generator) -> Item:
     write = (script.write, script.write_crowd, script.write, script.write_action, script.write_emotion)[number % 5]
     scene = write(number)
-    return pack_plain(processor, _heard([scene], TASKS["ave"]), ("audio",), _few(telling.sound(scene, rng), rng, 5))
+    return pack_plain(processor, _heard([scene], TASKS["ave"]), ("audio",), _few(hearing.sound(scene, rng), rng, 5))
 
 
 def _film(task: Task, processor, number: int, rng: np.random.Generator) -> Item:
@@ -79,9 +80,9 @@ def _plain_still(task: Task, processor, number: int, rng: np.random.Generator) -
     time = float(rng.choice(busy if busy and number % 2 else times))
     whole = task.sound.pieces == 5
     heard = (
-        telling.heard_around(scene, prompt.around_still(time, scene.duration, task.sound)[:2])
+        script.heard_around(scene, prompt.around_still(time, scene.duration, task.sound)[:2])
         if whole
-        else telling.heard_at(scene, time)
+        else script.heard_at(scene, time)
     )
     asked = _few(telling.still(scene, time, heard, rng), rng, 6)
     if not asked:
@@ -103,7 +104,7 @@ def _say(processor, number: int, rng: np.random.Generator) -> Item:
     return pack_plain(processor, Media(), (), [], told=_plain_conclusions(number, rng, 1))
 
 
-def _plain_conclusions(number: int, rng: np.random.Generator, n: int = _TOLD) -> list[telling.Told]:
+def _plain_conclusions(number: int, rng: np.random.Generator, n: int = _TOLD) -> list[Told]:
     """Up to `n`, of scenes that are not shown; one in three of the hardest sort."""
     crowd, pair = script.write_crowd(number + _ELSEWHERE), script.write_pair(number + _ELSEWHERE)
     hard = n // 3 if n > 1 else int(rng.random() < 1 / 3)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .telling import SIDES, Told
+from .told import SIDES, Told
 
 _TAG = re.compile(r"</?[a-z_]+ ?>")  # what no exercise may hit upon by chance
 

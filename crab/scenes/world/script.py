@@ -89,6 +89,16 @@ def seen_parts(scene: Scene) -> list[Part]:
     return [part for part in scene.parts if part.seen]
 
 
+def heard_at(scene: Scene, time: float) -> list[Part]:
+    return [part for part in heard_parts(scene) if during(part.heard, time)]
+
+
+def heard_around(scene: Scene, window: tuple[float, float]) -> list[Part]:
+    """Who is heard at any time from the first second of a window to the last."""
+    start, end = window
+    return [part for part in heard_parts(scene) if any(first < end and last > start for first, last in part.heard)]
+
+
 # ---- scenes to be asked about ----------------------------------------------
 
 
