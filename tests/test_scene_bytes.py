@@ -24,7 +24,6 @@ SCENES = {
     "objects": script.write, "crowd": script.write_crowd, "picture": script.write_picture, "sound": script.write_sound,
     "action": script.write_action, "emotion": script.write_emotion, "pair": script.write_pair,
 }  # fmt: skip
-ITEMS = (*items.PLAIN, "events", "answers", "choices", "box", "points", "refers", "action", "emotion", "a2v", "v2a")
 NUMBERS = (11, 12)  # of the items of a kind
 
 
@@ -142,7 +141,7 @@ def everything() -> dict:
         "machine": machine(),
         "scenes": {kind: scenes_of(kind) for kind in SCENES},
         "asked": asked(),
-        "items": {f"{kind} {number}": item_of(kind, number) for kind in ITEMS for number in NUMBERS},
+        "items": {f"{kind} {number}": item_of(kind, number) for kind in items.KINDS for number in NUMBERS},
     }
 
 
@@ -164,7 +163,7 @@ def test_a_seed_is_asked_the_same(kept):
     assert asked() == kept["asked"]
 
 
-@pytest.mark.parametrize("kind", ITEMS)
+@pytest.mark.parametrize("kind", items.KINDS)
 def test_an_item_is_the_same_words_and_as_good_as_the_same_numbers(kind, kept):
     for number in NUMBERS:
         made, meant = item_of(kind, number), kept["items"][f"{kind} {number}"]

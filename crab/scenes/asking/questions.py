@@ -8,11 +8,12 @@ data set's tagged result. Times are whole seconds, coordinates whole pixels of t
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from crab.scenes.world import render
+from crab.scenes.world import render, script
 from crab.scenes.world.actors import ACTIONS
 from crab.scenes.world.script import DURATION, Scene, heard_parts, seen_parts
 
@@ -289,3 +290,23 @@ def _avcap(scene: Scene, rng: np.random.Generator) -> Question:
     sounds = listed([f"{label(part)} {from_to(part.heard)}" for part in heard])
     caption = f"{sight} {one_of(rng, 'The sound is', 'We hear')} {sounds} seconds."
     return Question("avcap", "", caption, caption)
+
+
+# ---- the kinds of scene ----------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Scenes of one kind: `write` makes of a seed what `ask` asks about, a scene or a pair of them."""
+
+    datasets: tuple[str, ...]
+    write: Callable[[int], Scene | tuple[Scene, Scene]]
+    ask: Callable[..., list[Question]]
+
+
+KINDS = {
+    "objects": Kind(OBJECT_SETS, script.write, ask),
+    "action": Kind(ACTION_SETS, script.write_action, ask_action),
+    "emotion": Kind(EMOTION_SETS, script.write_emotion, ask_emotion),
+    "pair": Kind(PAIR_SETS, script.write_pair, ask_pair),
+}
