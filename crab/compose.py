@@ -22,7 +22,7 @@ from crab.scenes.asking.questions import Question
 from crab.scenes.asking.quiz import Asked
 from crab.scenes.asking.words import event, listed, one_of
 from crab.scenes.world import script
-from crab.scenes.world.actors import ACTIONS, ACTORS, EMOTIONS, OBJECTS
+from crab.scenes.world.cast import ACTIONS, ACTORS, EMOTIONS, OBJECTS
 from crab.scenes.world.script import ASPECT, BACKDROPS, DURATION, Background, Part, Scene, Stretches, seen_parts
 from crab.tasks import TASKS
 

@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from crab.scenes.world import render
-from crab.scenes.world.actors import ACTIONS, ACTORS, EMOTIONS, OBJECTS, POSES, sprite
 from crab.scenes.world.brush import Brush, finished
+from crab.scenes.world.cast import ACTIONS, ACTORS, EMOTIONS, OBJECTS, POSES, sprite
 
 SIDE = 60
 GROUPS = {"instrument", "animal", "vehicle", "person", "household"}

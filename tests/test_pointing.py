@@ -10,7 +10,7 @@ import pytest
 from crab.answer import parse
 from crab.scenes.asking import pointing
 from crab.scenes.world import render, script
-from crab.scenes.world.actors import ACTORS, OBJECTS
+from crab.scenes.world.cast import ACTORS, OBJECTS
 from crab.scenes.world.script import DURATION, during
 from crab.tasks import TASKS
 

@@ -14,7 +14,7 @@ from crab.scenes.asking import questions
 from crab.scenes.asking.pointing import GRID, points_in
 from crab.scenes.asking.words import NUMBERS
 from crab.scenes.world import render, script
-from crab.scenes.world.actors import ACTIONS, ACTORS, EMOTIONS, OBJECTS
+from crab.scenes.world.cast import ACTIONS, ACTORS, EMOTIONS, OBJECTS
 from crab.tasks import TASKS, instruction
 
 SEEDS = range(60)

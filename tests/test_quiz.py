@@ -9,7 +9,7 @@ import pytest
 
 from crab.scenes.asking import quiz
 from crab.scenes.world import script
-from crab.scenes.world.actors import ACTORS, OBJECTS
+from crab.scenes.world.cast import ACTORS, OBJECTS
 from crab.scenes.world.script import DURATION, place
 
 SEEDS = range(400)

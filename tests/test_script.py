@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from crab.scenes.world import script
-from crab.scenes.world.actors import ACTIONS, ACTORS, EMOTIONS, OBJECTS
+from crab.scenes.world.cast import ACTIONS, ACTORS, EMOTIONS, OBJECTS
 from crab.scenes.world.script import ASPECT, DURATION
 
 WRITERS = ("write", "write_action", "write_emotion", "write_picture", "write_sound", "write_pair")

@@ -11,7 +11,7 @@ from crab.scenes.asking.pointing import GRID
 from crab.scenes.asking.told import TOPICS
 from crab.scenes.asking.words import NUMBERS
 from crab.scenes.world import render, script
-from crab.scenes.world.actors import ACTIONS, ACTORS, EMOTIONS, OBJECTS
+from crab.scenes.world.cast import ACTIONS, ACTORS, EMOTIONS, OBJECTS
 from crab.scenes.world.script import heard_parts, seen_parts
 
 SEEDS = range(40)

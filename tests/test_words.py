@@ -8,7 +8,7 @@ import pytest
 from crab.answer import Event, parse
 from crab.scenes.asking import words
 from crab.scenes.world import script
-from crab.scenes.world.actors import ACTORS
+from crab.scenes.world.cast import ACTORS
 from crab.tasks import TASKS
 
 

@@ -20,7 +20,7 @@ from crab.media import SAMPLE_RATE
 from crab.prompt import TOKEN_SECONDS, TRAILING_SILENCE
 from crab.scenes.clip import moments
 from crab.scenes.world import render, script
-from crab.scenes.world.actors import ACTORS
+from crab.scenes.world.cast import ACTORS
 from crab.tasks import TASKS
 
 NAMES = tuple(ACTORS)

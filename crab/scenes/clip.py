@@ -12,7 +12,7 @@ import numpy as np
 
 from .world import render
 from .world.script import DURATION, Scene
-from .world.sounds import SAMPLE_RATE
+from .world.sounds.synth import SAMPLE_RATE
 
 FPS = 25
 

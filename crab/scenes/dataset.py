@@ -27,7 +27,7 @@ from crab.tasks import TASKS
 from .asking.questions import DATASETS, KINDS, Question
 from .world import render
 from .world.script import DURATION, Scene
-from .world.sounds import SAMPLE_RATE
+from .world.sounds.synth import SAMPLE_RATE
 
 FPS = 10
 SMALLEST = 56  # pixels a side

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from crab.scenes.world.actors import ACTIONS, ACTORS, EMOTIONS, OBJECTS
+from crab.scenes.world.cast import ACTIONS, ACTORS, EMOTIONS, OBJECTS
 from crab.scenes.world.script import Part, Scene, heard_parts
 
 from . import quiz

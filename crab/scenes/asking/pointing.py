@@ -9,7 +9,7 @@ import numpy as np
 import scipy
 
 from crab.scenes.world import render
-from crab.scenes.world.actors import ACTORS, OBJECTS
+from crab.scenes.world.cast import ACTORS, OBJECTS
 from crab.scenes.world.script import DURATION, Part, Scene, during
 
 from .words import a, label, listed, one_of

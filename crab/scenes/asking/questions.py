@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from crab.scenes.world import render, script
-from crab.scenes.world.actors import ACTIONS
+from crab.scenes.world.cast import ACTIONS
 from crab.scenes.world.script import DURATION, Scene, heard_parts, seen_parts
 
 from . import pointing, quiz

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from crab.scenes.world.actors import ACTORS, OBJECTS
+from crab.scenes.world.cast import ACTORS, OBJECTS
 from crab.scenes.world.script import DURATION, Part, Scene, heard_parts, place, seen_parts
 
 from .words import NUMBERS, a, label, listed, one_of, side

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from crab.scenes.world import render
-from crab.scenes.world.actors import ACTIONS, ACTORS, EMOTIONS, OBJECTS
+from crab.scenes.world.cast import ACTIONS, ACTORS, EMOTIONS, OBJECTS
 from crab.scenes.world.script import DURATION, Part, Scene, heard_parts, place, seen_parts
 
 from .hearing import sound

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from crab.scenes.world.actors import ACTORS
+from crab.scenes.world.cast import ACTORS
 from crab.scenes.world.script import Part, Stretches
 
 NUMBERS = ("zero", "one", "two", "three", "four")

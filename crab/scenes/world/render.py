@@ -13,10 +13,10 @@ import numpy as np
 import scipy
 from PIL import Image
 
-from . import sounds
-from .actors import POSES, sprite
 from .backdrops import backdrop, front
+from .cast import POSES, sprite, synthesise, tempo
 from .script import ASPECT, DURATION, Part, Scene, during, place
+from .sounds.synth import SAMPLE_RATE
 
 Size = tuple[int, int]  # (width, height) in pixels
 _ENTRANCE = 0.3  # seconds an actor takes to drop in or leap out
@@ -71,14 +71,14 @@ def box(mask: np.ndarray) -> tuple[int, int, int, int]:
 
 def sound(scene: Scene) -> np.ndarray:
     """The scene's sound, (160000,) float32 mono at 16 kHz: its voices, as they sound in its room, over a bed of noise."""
-    rate = sounds.SAMPLE_RATE
+    rate = SAMPLE_RATE
     rng = np.random.default_rng([scene.seed, 3])
     out = np.zeros(DURATION * rate, np.float32)
     for part in scene.parts:
         if not part.heard:
             continue
         longest = max(end - start for start, end in part.heard)
-        voice = part.gain * sounds.synthesise(part.actor, longest, _voice(part))
+        voice = part.gain * synthesise(part.actor, longest, _voice(part))
         for start, end in part.heard:
             piece = voice[: (end - start) * rate].copy()
             ramp = np.linspace(0, 1, int(_FADE * rate), dtype=np.float32)
@@ -93,9 +93,9 @@ def sound(scene: Scene) -> np.ndarray:
 
 def _echoes(rng: np.random.Generator) -> np.ndarray:
     """A room's answer to a click: noise that dies away within a third of a second."""
-    length = int(rng.uniform(0.12, 0.33) * sounds.SAMPLE_RATE)
+    length = int(rng.uniform(0.12, 0.33) * SAMPLE_RATE)
     answer = rng.standard_normal(length) * np.exp(-6 * np.arange(length) / length)
-    answer[: int(0.012 * sounds.SAMPLE_RATE)] = 0  # the direct sound is there already
+    answer[: int(0.012 * SAMPLE_RATE)] = 0  # the direct sound is there already
     return (answer / np.sqrt((answer**2).sum())).astype(np.float32)
 
 
@@ -108,14 +108,14 @@ def write_clip(scene: Scene, path: str | Path, size: Size = (448, 336), fps: int
         video = out.add_stream("libx264", rate=fps, options={"crf": "20", "preset": "medium"})
         video.width, video.height = size
         video.pix_fmt = "yuv420p"
-        audio = out.add_stream("aac", rate=sounds.SAMPLE_RATE, layout="mono")
+        audio = out.add_stream("aac", rate=SAMPLE_RATE, layout="mono")
         audio.bit_rate = 96000
         for number in range(int(scene.duration * fps)):
             picture = Image.fromarray(frame(scene, number / fps, double)).resize(size, Image.Resampling.BOX)
             out.mux(video.encode(av.VideoFrame.from_image(picture)))
         out.mux(video.encode())
         samples = av.AudioFrame.from_ndarray(sound(scene)[None], format="fltp", layout="mono")
-        samples.sample_rate = sounds.SAMPLE_RATE
+        samples.sample_rate = SAMPLE_RATE
         out.mux(audio.encode(samples))
         out.mux(audio.encode())
 
@@ -126,7 +126,7 @@ def _voice(part: Part) -> np.random.Generator:
 
 @lru_cache(maxsize=1024)
 def _tempo(part: Part) -> float:
-    return sounds.tempo(part.actor, _voice(part))
+    return tempo(part.actor, _voice(part))
 
 
 def _placed(scene: Scene, time: float, size: Size) -> list[tuple[Part, Image.Image, int, int, int]]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .actors import ACTIONS, ACTORS, EMOTIONS, OBJECTS
+from .cast import ACTIONS, ACTORS, EMOTIONS, OBJECTS
 
 DURATION = 10
 ASPECT = 4 / 3

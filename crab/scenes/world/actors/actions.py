@@ -8,7 +8,7 @@ from math import cos, hypot, pi, radians, sin, sqrt
 import numpy as np
 
 from ..brush import INK, WHITE, Brush, Colour, shade
-from .common import CLOTHES, SKINS, Actor, eye, pick
+from .common import CLOTHES, SKINS, eye, pick
 
 Point = tuple[float, float]
 FLASH = (255, 224, 92)
@@ -192,7 +192,7 @@ def _table(brush: Brush, left: float, right: float, top: float, colour: Colour) 
     brush.box(left, top, right, top + 0.06, colour)
 
 
-def _clapping(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
+def clapping(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
     look, wide, high = _look(rng), rng.uniform(0.27, 0.33), rng.uniform(0.0, 0.06)
     up = _up(beat)
     shoulders = _person(brush, look, mouth=0 if beat is None else 0.22)
@@ -208,7 +208,7 @@ def _clapping(brush: Brush, rng: np.random.Generator, beat: float | None) -> Non
                 brush.oval(x - side * 0.04, y - 0.02, 0.028, 0.022, look.skin)
 
 
-def _hammering(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
+def hammering(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
     look, wood, grip = _look(rng), pick(rng, *WOOD), pick(rng, (150, 96, 52), (200, 60, 50), (50, 90, 160))
     iron, big = pick(rng, (96, 102, 114), (60, 62, 70)), rng.uniform(0.95, 1.15)
     up = _up(beat)
@@ -230,7 +230,7 @@ def _hammering(brush: Brush, rng: np.random.Generator, beat: float | None) -> No
         _rays(brush, 0.78, 0.62, 0.08, 0.17, 160, 205, 3)
 
 
-def _ball(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
+def ball(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
     look, r = _look(rng), rng.uniform(0.095, 0.125)
     colour, kind = pick(rng, (232, 124, 44), (214, 50, 56), (48, 120, 214), (70, 170, 90)), rng.integers(3)
     seam = shade(colour, 0.4) if kind == 0 else WHITE
@@ -264,7 +264,7 @@ def _ball(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
             brush.line([(x + side * 0.14, 0.95), (x + side * 0.2, 0.89)], FLASH, 0.024)
 
 
-def _typing(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
+def typing(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
     look, wood, seat = _look(rng), pick(rng, *WOOD, (236, 236, 232)), pick(rng, *CLOTHES)
     shell, light = pick(rng, (70, 74, 84), (196, 200, 208)), pick(rng, (150, 214, 250), (250, 250, 240), (40, 60, 90))
     lengths = rng.uniform(0.08, 0.17, 5)
@@ -292,7 +292,7 @@ def _typing(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
             _rays(brush, *hand, 0.065, 0.11, 190, 260, 3)
 
 
-def _sawing(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
+def sawing(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
     look, bark, grip = _look(rng), pick(rng, (110, 76, 50), (140, 104, 70)), pick(rng, (206, 70, 50), (214, 160, 60))
     r, wood = rng.uniform(0.12, 0.145), pick(rng, *WOOD)
     specks = rng.uniform(0, 1, (9, 2))
@@ -319,7 +319,7 @@ def _sawing(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
             brush.oval(0.74 + (across - 0.5) * (0.1 + 0.3 * down), 0.64 + 0.32 * down, 0.016, 0.014, (240, 206, 140))
 
 
-def _sweeping(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
+def sweeping(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
     look, stick = _look(rng), pick(rng, *WOOD, (70, 130, 190))
     straw, band = pick(rng, (226, 184, 92), (196, 140, 70), (90, 150, 90)), pick(rng, (190, 50, 50), (50, 80, 150))
     specks = rng.uniform(0, 1, (8, 2))
@@ -361,7 +361,7 @@ def _sweeping(brush: Brush, rng: np.random.Generator, beat: float | None) -> Non
     _arm(brush, look, near, (0.17, 0.64) if beat is None else along(0.26))
 
 
-def _chopping(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
+def chopping(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
     look, wood, board = _look(rng), pick(rng, (150, 154, 164), (120, 86, 60), (230, 230, 226)), pick(rng, *WOOD)
     food, grip = pick(rng, (240, 128, 36), (240, 128, 36), (96, 168, 70)), pick(rng, INK, (120, 70, 40), (190, 50, 50))
     slices, cook = int(rng.integers(3, 6)), rng.random() < 0.5
@@ -391,7 +391,7 @@ def _chopping(brush: Brush, rng: np.random.Generator, beat: float | None) -> Non
         _rays(brush, 0.6, 0.63, 0.08, 0.16, -160, -60, 4)
 
 
-def _knocking(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
+def knocking(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
     look, door = _look(rng), pick(rng, (150, 96, 56), (186, 60, 56), (56, 110, 90), (70, 100, 160))
     knob, panes, number = pick(rng, (230, 190, 80), (206, 210, 216)), rng.random() < 0.4, rng.integers(2, 4)
     brush.box(0.54, 0.0, 1.0, 0.98, shade(door, 1.75))
@@ -420,7 +420,7 @@ def _knocking(brush: Brush, rng: np.random.Generator, beat: float | None) -> Non
             _rays(brush, *fist, 0.1, 0.2, -75, 75, 6)
 
 
-def _skipping(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
+def skipping(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
     look = _look(rng)
     rope, grip = pick(rng, (240, 220, 90), (236, 96, 130), (250, 250, 246), (110, 220, 240)), pick(rng, *CLOTHES)
     hop = 0 if beat is None else 0.085 * cos(pi * beat) ** 2
@@ -449,7 +449,7 @@ def _skipping(brush: Brush, rng: np.random.Generator, beat: float | None) -> Non
         _arm(brush, look, shoulder, hand, side)
 
 
-def _teeth(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
+def teeth(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
     look, grip = _look(rng), pick(rng, (40, 150, 220), (236, 70, 110), (60, 180, 100), (250, 150, 40))
     basin, wall = pick(rng, WHITE, (190, 214, 226), (236, 206, 190)), pick(rng, *CLOTHES)
     foam = rng.uniform(-1, 1, (9, 2)) * (0.1, 0.055)
@@ -481,7 +481,7 @@ def _teeth(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
     brush.line([(0.3, 0.77), (0.3, 0.68), (0.38, 0.68), (0.38, 0.71)], (130, 140, 150), 0.034)
 
 
-def _pouring(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
+def pouring(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
     look, wood, jug = _look(rng), pick(rng, *WOOD), pick(rng, (236, 232, 220), (210, 90, 70), (80, 130, 190))
     wide, pale, water = rng.uniform(0.075, 0.1), (224, 240, 248), (72, 160, 236)
     drops = rng.uniform(0, 1, (6, 2))
@@ -548,7 +548,7 @@ def _pouring(brush: Brush, rng: np.random.Generator, beat: float | None) -> None
     _arm(brush, look, far, (x - 0.29 * cos(a) - 0.12 * sin(a), y - 0.29 * sin(a) + 0.12 * cos(a)))
 
 
-def _whistle(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
+def whistle(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
     look, metal = _look(rng), pick(rng, (226, 50, 50), (240, 200, 60), STEEL, (40, 160, 90))
     cord, striped, high = pick(rng, *CLOTHES), rng.random() < 0.5, rng.uniform(0.0, 0.05)
     cap = pick(rng, *CLOTHES)
@@ -580,7 +580,7 @@ def _whistle(brush: Brush, rng: np.random.Generator, beat: float | None) -> None
     _arm(brush, look, near, _mix((0.13, 0.1 + high), (0.06, 0.42), _up(beat)))
 
 
-def _digging(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
+def digging(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
     look, earth = _look(rng), pick(rng, (112, 76, 48), (142, 100, 62), (84, 62, 50))
     stick, blade = pick(rng, *WOOD), pick(rng, (150, 158, 170), (90, 96, 106), (60, 120, 80))
     clods, heap = rng.uniform(0, 1, (7, 2)), rng.uniform(0.78, 0.84)
@@ -617,7 +617,7 @@ def _digging(brush: Brush, rng: np.random.Generator, beat: float | None) -> None
     _arm(brush, look, near, (0.15, 0.66) if beat is None else at(0.02))
 
 
-def _marching(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
+def marching(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
     look, coat = _look(rng), pick(rng, (204, 44, 50), (40, 70, 160), (40, 110, 70), (70, 70, 84))
     trousers, plume = pick(rng, (240, 240, 236), (40, 44, 60), (96, 100, 112)), pick(rng, WHITE, (230, 60, 60), FLASH)
     gold, hat, tall = (240, 200, 80), pick(rng, INK, (90, 40, 40), (40, 56, 110)), rng.uniform(0.11, 0.14)
@@ -652,24 +652,3 @@ def _marching(brush: Brush, rng: np.random.Generator, beat: float | None) -> Non
     _arm(brush, look, shoulders[0], hands[0], -1)
     for x, top in shoulders:
         brush.oval(x, top - 0.02, 0.05, 0.028, gold)
-
-
-ACTORS = tuple(
-    Actor(name, name, "action", draw)
-    for name, draw in (
-        ("clapping", _clapping),
-        ("hammering", _hammering),
-        ("bouncing ball", _ball),
-        ("typing", _typing),
-        ("sawing", _sawing),
-        ("sweeping", _sweeping),
-        ("chopping", _chopping),
-        ("knocking on door", _knocking),
-        ("skipping rope", _skipping),
-        ("brushing teeth", _teeth),
-        ("pouring water", _pouring),
-        ("blowing whistle", _whistle),
-        ("digging", _digging),
-        ("marching", _marching),
-    )
-)

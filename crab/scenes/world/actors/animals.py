@@ -7,10 +7,10 @@ from math import cos, pi, sin
 import numpy as np
 
 from ..brush import CIRCLE, INK, WHITE, Brush, shade
-from .common import Actor, eye, note, pick
+from .common import eye, note, pick
 
 
-def _dog(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
+def dog(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
     fur = pick(rng, (178, 116, 62), (224, 178, 110), (92, 66, 52), (236, 228, 214), (70, 70, 78))
     ear = shade(fur, 0.6) if rng.random() < 0.7 else shade(fur, 0.8)
     belly = shade(fur, 1.45)
@@ -66,7 +66,7 @@ def _dog(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
         )
 
 
-def _cat(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
+def cat(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
     fur = pick(rng, (240, 158, 74), (130, 134, 144), (60, 58, 66), (244, 236, 222), (196, 160, 120))
     stripe = shade(fur, 0.68)
     iris = pick(rng, (90, 180, 80), (226, 180, 50), (80, 150, 220))
@@ -116,7 +116,7 @@ def _cat(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
             brush.line([(0.5 + side * 0.13, 0.45), (0.5 + side * 0.38, y)], WHITE, 0.01)
 
 
-def _bird(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
+def bird(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
     coat = pick(rng, (52, 140, 220), (232, 72, 60), (250, 196, 44), (70, 178, 96), (150, 96, 200))
     breast = pick(rng, (255, 236, 196), (255, 200, 120), (245, 245, 240))
     beak = (250, 156, 36)
@@ -154,7 +154,7 @@ def _bird(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
         note(brush, 0.87 + 0.02 * flap, 0.06 + 0.02 * flap, (255, 255, 255))
 
 
-def _cow(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
+def cow(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
     hide, patch = ((246, 244, 238), (44, 42, 50)) if rng.random() < 0.55 else ((248, 238, 220), (148, 84, 48))
     muzzle = pick(rng, (240, 172, 166), (228, 150, 140))
     bell = pick(rng, (240, 190, 60), (220, 168, 70))
@@ -234,7 +234,7 @@ def _cow(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
         eye(brush, 0.81, 0.26, 0.038)
 
 
-def _duck(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
+def duck(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
     coats = ((252, 208, 52), (252, 208, 52)), ((250, 248, 240), (250, 248, 240)), ((164, 134, 108), (30, 128, 78))
     coat, top = coats[rng.integers(3)]
     wing = shade(coat, rng.uniform(0.78, 0.88))
@@ -310,7 +310,7 @@ def _duck(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
         eye(brush, 0.71, 0.2 + y, 0.042)
 
 
-def _frog(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
+def frog(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
     skin = pick(rng, (86, 176, 62), (58, 150, 84), (132, 190, 50))
     belly = pick(rng, (232, 238, 168), (214, 232, 150))
     sac = pick(rng, (250, 226, 150), (252, 206, 170), (236, 236, 208))
@@ -369,7 +369,7 @@ def _frog(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
     )
 
 
-def _lion(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
+def lion(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
     fur = pick(rng, (234, 182, 92), (222, 166, 84), (242, 200, 122))
     mane = pick(rng, (150, 78, 32), (112, 60, 34), (184, 96, 36))
     tufts = int(rng.integers(13, 18))
@@ -455,14 +455,3 @@ def _lion(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
     brush.blob([(x - 0.055, y + 0.0), (x + 0.055, y + 0.0), (x, y + 0.065)], (112, 56, 48))
     if not roar:
         brush.line([(x - 0.08, y + 0.135), (x, y + 0.15), (x + 0.08, y + 0.135)], INK, 0.014, smooth=True)
-
-
-ACTORS = (
-    Actor("dog", "dog barking", "animal", _dog),
-    Actor("cat", "cat meowing", "animal", _cat),
-    Actor("bird", "bird singing", "animal", _bird),
-    Actor("cow", "cow mooing", "animal", _cow),
-    Actor("duck", "duck quacking", "animal", _duck),
-    Actor("frog", "frog croaking", "animal", _frog),
-    Actor("lion", "lion roaring", "animal", _lion),
-)

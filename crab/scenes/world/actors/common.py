@@ -8,7 +8,6 @@ colours, proportions and small parts and must be drawn from alike in every pose;
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -25,14 +24,6 @@ CLOTHES: tuple[Colour, ...] = (
     (122, 84, 160),
     (70, 76, 92),
 )
-
-
-@dataclass(frozen=True)
-class Actor:
-    name: str  # the object: "dog"
-    label: str  # the event: "dog barking"
-    group: str  # "instrument", "animal", "vehicle", "person" or "household"; "action" or "emotion"
-    draw: Draw
 
 
 def pick(rng: np.random.Generator, *colours: Colour) -> Colour:

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from math import cos, pi, sin
 
 import numpy as np
 
 from ..brush import CIRCLE, INK, WHITE, Brush, Colour, shade
-from .common import CLOTHES, SKINS, Actor, pick
+from .common import CLOTHES, SKINS, pick
 
 MOUTH, LIPS, TONGUE = (112, 22, 38), (124, 32, 42), (238, 106, 122)
 TEAR = (120, 200, 255)
@@ -218,7 +217,7 @@ def _mouth(brush: Brush, at: np.ndarray, look: Look, opening: float) -> None:
         brush.shape(np.concatenate([teeth[0], teeth[1][::-1]]) + at, WHITE, False)
 
 
-def _bust(brush: Brush, rng: np.random.Generator, beat: float | None, *, look: Look) -> None:
+def bust(brush: Brush, rng: np.random.Generator, beat: float | None, *, look: Look) -> None:
     plain, shirt = pick(rng, *SKINS), pick(rng, *CLOTHES)
     hair = pick(rng, (46, 34, 30), (112, 68, 40), (222, 174, 92), (170, 76, 40), (130, 130, 136), (24, 22, 28))
     iris = pick(rng, (84, 56, 36), (60, 110, 170), (70, 130, 80))
@@ -390,6 +389,3 @@ def _bust(brush: Brush, rng: np.random.Generator, beat: float | None, *, look: L
             )
         for tell in look.tells:
             tell(brush, face, skin, moment)
-
-
-ACTORS = tuple(Actor(name, name, "emotion", partial(_bust, look=look)) for name, look in LOOKS.items())

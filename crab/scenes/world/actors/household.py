@@ -7,10 +7,10 @@ from math import cos, pi, sin
 import numpy as np
 
 from ..brush import CIRCLE, INK, WHITE, Brush, shade
-from .common import CLOTHES, SKINS, Actor, hand, pick
+from .common import CLOTHES, SKINS, hand, pick
 
 
-def _bell(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
+def bell(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
     metal = pick(rng, (236, 178, 52), (206, 140, 60), (150, 156, 120))
     wood = pick(rng, (122, 78, 48), (92, 64, 50), (150, 106, 66))
     swing = 0 if beat is None else 15 * cos(pi * beat)
@@ -44,7 +44,7 @@ def _bell(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
                 )
 
 
-def _clock(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
+def clock(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
     case = pick(rng, (222, 56, 60), (46, 160, 170), (250, 170, 50), (110, 96, 190), (96, 170, 96))
     bells = pick(rng, (246, 206, 90), (214, 218, 226))
     hour, minute = rng.uniform(0, 2 * pi, 2)
@@ -85,7 +85,7 @@ def _clock(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
                 )
 
 
-def _telephone(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
+def telephone(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
     case = pick(rng, (204, 44, 48), (52, 50, 60), (236, 222, 186), (60, 130, 110), (70, 110, 180))
     plate = pick(rng, (246, 240, 224), (214, 218, 226), (240, 206, 110))
     wide = rng.uniform(0.92, 1.0)
@@ -134,7 +134,7 @@ def _telephone(brush: Brush, rng: np.random.Generator, beat: float | None) -> No
                 )
 
 
-def _kettle(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
+def kettle(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
     enamel = pick(rng, (210, 52, 52), (48, 150, 150), (176, 186, 198), (244, 190, 64), (64, 100, 170))
     grip = pick(rng, (52, 46, 50), (140, 88, 52))
     fat = rng.uniform(0.0, 0.04)
@@ -173,7 +173,7 @@ def _kettle(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
             brush.oval(0.06 + 0.1 * f + 0.035 * sin(2 * pi * f + k), 0.37 - 0.27 * f, size * 1.1, size, WHITE)
 
 
-def _vacuum(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
+def vacuum(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
     shell = pick(rng, (214, 50, 56), (44, 104, 190), (70, 160, 84), (240, 140, 44), (128, 78, 168))
     trim = pick(rng, (60, 62, 72), (226, 228, 234))
     hose = pick(rng, (84, 86, 98), (150, 154, 166))
@@ -242,7 +242,7 @@ def _vacuum(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
             brush.oval(x, 0.86 - 0.26 * f, 0.022, 0.022, (206, 180, 124))
 
 
-def _blender(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
+def blender(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
     base = pick(rng, (206, 48, 56), (60, 60, 70), (120, 190, 170), (236, 232, 226), (60, 110, 180))
     drink = pick(rng, (240, 110, 150), (150, 200, 70), (250, 160, 60), (150, 90, 180))
     fruit = [pick(rng, (220, 40, 60), (250, 216, 80), (120, 180, 60), (84, 70, 150), (250, 150, 50)) for _ in range(7)]
@@ -300,7 +300,7 @@ def _blender(brush: Brush, rng: np.random.Generator, beat: float | None) -> None
             brush.oval(x, 0.9, 0.026, 0.026, WHITE if beat is None else (120, 255, 120))
 
 
-def _washer(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
+def washer(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
     case = pick(rng, (244, 244, 240), (206, 212, 220), (230, 220, 200), (190, 214, 228))
     ring = pick(rng, (160, 166, 178), (84, 88, 100), (220, 224, 232))
     colours = (226, 60, 70), (250, 204, 70), (70, 170, 110), (240, 120, 170), (246, 240, 230)
@@ -356,14 +356,3 @@ def _washer(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
             for y in (0.3, 0.62):
                 x = 0.5 + side * 0.475
                 brush.line([(x, y), (x + side * 0.025, y + 0.06), (x, y + 0.12)], (255, 214, 70), 0.022, smooth=True)
-
-
-ACTORS = (
-    Actor("bell", "bell ringing", "household", _bell),
-    Actor("alarm clock", "alarm clock ringing", "household", _clock),
-    Actor("telephone", "telephone ringing", "household", _telephone),
-    Actor("kettle", "kettle whistling", "household", _kettle),
-    Actor("vacuum cleaner", "vacuum cleaner running", "household", _vacuum),
-    Actor("blender", "blender running", "household", _blender),
-    Actor("washing machine", "washing machine running", "household", _washer),
-)

@@ -7,10 +7,10 @@ from math import cos, pi, sin
 import numpy as np
 
 from ..brush import CIRCLE, INK, WHITE, Brush, shade
-from .common import CLOTHES, SKINS, Actor, hand, note, pick
+from .common import CLOTHES, SKINS, hand, note, pick
 
 
-def _guitar(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
+def guitar(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
     wood = pick(rng, (226, 150, 66), (196, 104, 44), (240, 190, 110), (176, 60, 48), (60, 110, 150))
     wide = rng.uniform(0.92, 1.1)
     skin, sleeve = pick(rng, *SKINS), pick(rng, *CLOTHES)
@@ -52,7 +52,7 @@ def _guitar(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
         brush.shape([(0.51, y), (0.545, y - 0.02), (0.545, y + 0.03)], (235, 60, 60), False)
 
 
-def _violin(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
+def violin(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
     wood = pick(rng, (150, 62, 30), (176, 84, 34), (124, 44, 32), (190, 104, 48))
     lean = rng.uniform(-34, -24)
     rest = pick(rng, (40, 34, 36), (60, 40, 30))
@@ -100,7 +100,7 @@ def _bow(brush: Brush, x: float, y: float) -> None:
     brush.box(x - 0.012, y + 0.28, x + 0.04, y + 0.35, INK, False)
 
 
-def _drum(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
+def drum(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
     shell = pick(rng, (206, 44, 48), (40, 92, 176), (30, 140, 110), (236, 170, 40), (120, 60, 150))
     rim = pick(rng, (240, 206, 110), (214, 218, 226))
     deep = rng.uniform(0.78, 0.86)
@@ -135,7 +135,7 @@ def _drum(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
                 brush.line([(tip[0] + dx, 0.42), (tip[0] + 1.7 * dx, 0.35)], (255, 214, 70), 0.024)
 
 
-def _piano(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
+def piano(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
     wood = pick(rng, (44, 40, 48), (120, 66, 38), (92, 40, 36), (228, 224, 214))
     skin, sleeve = pick(rng, *SKINS), pick(rng, *CLOTHES)
     top = rng.uniform(0.2, 0.28)
@@ -170,7 +170,7 @@ def _piano(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
             hand(brush, x, y, skin, sleeve, (x + (0.08 if x > 0.5 else -0.08), 0.9))
 
 
-def _trumpet(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
+def trumpet(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
     brass = pick(rng, (242, 190, 54), (228, 164, 40), (206, 212, 222))
     dark, light = shade(brass, 0.55), shade(brass, 1.6)
     tilt = rng.uniform(-16, -6) - (0 if beat is None else 4 * sin(2 * pi * beat))
@@ -217,7 +217,7 @@ def _trumpet(brush: Brush, rng: np.random.Generator, beat: float | None) -> None
             )
 
 
-def _flute(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
+def flute(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
     tube = pick(rng, (204, 212, 226), (240, 204, 112), (84, 54, 46), (170, 92, 56))
     keys = pick(rng, (224, 228, 236), (246, 214, 120))
     skin, sleeve = pick(rng, *SKINS), pick(rng, *CLOTHES)
@@ -251,7 +251,7 @@ def _flute(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
             )
 
 
-def _harp(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
+def harp(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
     gold = pick(rng, (240, 190, 62), (222, 156, 46), (250, 216, 120))
     box = pick(rng, (150, 84, 40), (186, 122, 58), (112, 54, 40))
     skin, sleeve = pick(rng, *SKINS), pick(rng, *CLOTHES)
@@ -300,7 +300,7 @@ RAINBOW = (
 )
 
 
-def _xylophone(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
+def xylophone(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
     count = int(rng.integers(7, 10))
     first = int(rng.integers(0, 10 - count))
     wood = pick(rng, (206, 150, 90), (150, 100, 60), (110, 76, 56), (236, 232, 224))
@@ -351,15 +351,3 @@ def _xylophone(brush: Brush, rng: np.random.Generator, beat: float | None) -> No
         if beat is not None and up < 0.35:
             for dx in (-0.09, 0.09):
                 brush.line([(tip[0] + dx, 0.42), (tip[0] + 1.7 * dx, 0.34)], (255, 244, 120), 0.026)
-
-
-ACTORS = (
-    Actor("guitar", "guitar playing", "instrument", _guitar),
-    Actor("violin", "violin playing", "instrument", _violin),
-    Actor("drum", "drum playing", "instrument", _drum),
-    Actor("piano", "piano playing", "instrument", _piano),
-    Actor("trumpet", "trumpet playing", "instrument", _trumpet),
-    Actor("flute", "flute playing", "instrument", _flute),
-    Actor("harp", "harp playing", "instrument", _harp),
-    Actor("xylophone", "xylophone playing", "instrument", _xylophone),
-)

@@ -7,10 +7,10 @@ from math import pi, sin
 import numpy as np
 
 from ..brush import CIRCLE, INK, WHITE, Brush, shade
-from .common import CLOTHES, SKINS, Actor, eye, note, pick
+from .common import CLOTHES, SKINS, eye, note, pick
 
 
-def _man(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
+def man(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
     skin, shirt = pick(rng, *SKINS), pick(rng, *CLOTHES)
     hair = pick(rng, (50, 36, 30), (110, 70, 40), (214, 170, 90), (120, 120, 126), (24, 22, 28))
     beard, glasses, bald = rng.random() < 0.35, rng.random() < 0.3, rng.random() < 0.2
@@ -92,7 +92,7 @@ def _man(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
         brush.box(0.455, 0.375 + y - wide * 0.8, 0.545, 0.375 + y - wide * 0.3, WHITE, False)
 
 
-def _woman(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
+def woman(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
     skin = pick(rng, *SKINS)
     dress = pick(rng, (206, 52, 96), (118, 64, 168), (24, 140, 150), (236, 180, 60), (226, 226, 236), (40, 90, 190))
     hair = pick(rng, (40, 30, 32), (112, 62, 36), (224, 176, 92), (176, 70, 40))
@@ -196,7 +196,7 @@ def _woman(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
             note(brush, x, y + 0.04 * sin(pi * beat + 9 * x), WHITE)
 
 
-def _baby(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
+def baby(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
     skin = pick(rng, *SKINS)
     suit = pick(rng, (160, 208, 240), (250, 190, 204), (250, 230, 140), (176, 226, 176), (206, 188, 240))
     hair = pick(rng, (90, 60, 40), (226, 186, 110), (40, 32, 32))
@@ -280,7 +280,7 @@ def _baby(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
             brush.oval(0.5, 0.535 + 0.035 * wail, 0.055 + 0.02 * wail, 0.012 + 0.025 * wail, (240, 110, 120), False)
 
 
-def _girl(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
+def girl(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
     skin = pick(rng, *SKINS)
     hair = pick(rng, (196, 86, 40), (238, 192, 90), (96, 56, 34), (36, 28, 32))
     blouse = pick(rng, (250, 220, 90), (240, 240, 236), (140, 214, 190), (250, 150, 120))
@@ -388,11 +388,3 @@ def _girl(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
             if gap:
                 brush.box(0.49, 0.333 + y, 0.512, 0.355 + y, (130, 24, 40), False)
             brush.oval(0.5, low - 0.022, 0.045, 0.018, (240, 110, 120), False)
-
-
-ACTORS = (
-    Actor("man", "man speaking", "person", _man),
-    Actor("woman", "woman singing", "person", _woman),
-    Actor("baby", "baby crying", "person", _baby),
-    Actor("girl", "girl laughing", "person", _girl),
-)

@@ -7,10 +7,10 @@ from math import cos, pi, sin
 import numpy as np
 
 from ..brush import WHITE, Brush, Colour, shade
-from .common import Actor, pick
+from .common import pick
 
 
-def _car(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
+def car(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
     paint = pick(rng, (214, 48, 50), (42, 104, 196), (250, 196, 40), (56, 152, 110), (232, 234, 238), (236, 126, 40))
     hop = 0 if beat is None else 0.014 * sin(4 * pi * beat)
     roof = rng.uniform(0.28, 0.36)
@@ -65,7 +65,7 @@ def _puff(brush: Brush, x: float, y: float, r: float, colour: Colour) -> None:
         brush.oval(x + dx * r, y + dy * r, s * r, 0.85 * s * r, colour, s == 1.0)
 
 
-def _train(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
+def train(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
     paint = pick(rng, (46, 106, 82), (44, 72, 150), (170, 42, 46), (54, 56, 66))
     trim = pick(rng, (214, 50, 44), (236, 184, 60), (226, 120, 40))
     brass = (240, 194, 84)
@@ -124,7 +124,7 @@ def _train(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
         brush.oval(x + dx, 0.8 + dy, 0.026, 0.026, brass)
 
 
-def _motorcycle(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
+def motorcycle(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
     paint = pick(rng, (206, 40, 44), (36, 92, 190), (48, 144, 84), (240, 160, 36), (60, 60, 72))
     seat = pick(rng, (60, 44, 40), (110, 70, 44))
     flame = rng.random() < 0.5
@@ -176,7 +176,7 @@ def _motorcycle(brush: Brush, rng: np.random.Generator, beat: float | None) -> N
         brush.oval(0.77, 0.35, 0.045, 0.055, (255, 248, 190) if beat is None else (255, 232, 80), False)
 
 
-def _helicopter(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
+def helicopter(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
     paint = pick(rng, (226, 60, 48), (40, 112, 196), (246, 188, 40), (74, 112, 62), (236, 238, 240))
     stripe = pick(rng, (250, 248, 242), (40, 46, 66), (240, 150, 40))
     fin = rng.uniform(0.22, 0.28)
@@ -229,7 +229,7 @@ def _helicopter(brush: Brush, rng: np.random.Generator, beat: float | None) -> N
         brush.oval(0.585, 0.095 + y, 0.045, 0.035, dark)
 
 
-def _ambulance(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
+def ambulance(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
     body = (int(rng.integers(234, 252)),) * 3
     stripe = pick(rng, (222, 40, 44), (232, 92, 30))
     front = rng.uniform(0.8, 0.84)
@@ -277,7 +277,7 @@ def _ambulance(brush: Brush, rng: np.random.Generator, beat: float | None) -> No
                     brush.line([(x - 0.055, 0.85), (x + 0.055, 0.85)], (110, 114, 124), 0.016)
 
 
-def _boat(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
+def boat(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
     hull = pick(rng, (44, 58, 96), (180, 44, 46), (40, 104, 110), (52, 50, 58))
     funnel = pick(rng, (220, 60, 48), (240, 160, 40), (44, 110, 190))
     cabin = pick(rng, (250, 246, 236), (246, 226, 186))
@@ -320,13 +320,3 @@ def _boat(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
         wave = top + 0.025 * np.sin(2 * pi * (3 * x + roll + 0.4 * depth))
         brush.shape([(0, 0.98), *zip(x.tolist(), wave.tolist()), (1, 0.98)], tint)
         brush.line(np.stack([x[2:-2], wave[2:-2] + 0.012], axis=1), shade(tint, 1.6), 0.012)
-
-
-ACTORS = (
-    Actor("car", "car engine running", "vehicle", _car),
-    Actor("train", "train whistling", "vehicle", _train),
-    Actor("motorcycle", "motorcycle revving", "vehicle", _motorcycle),
-    Actor("helicopter", "helicopter flying", "vehicle", _helicopter),
-    Actor("ambulance", "ambulance siren", "vehicle", _ambulance),
-    Actor("boat", "boat horn blowing", "vehicle", _boat),
-)

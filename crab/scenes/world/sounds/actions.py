@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .synth import SAMPLE_RATE, Voice, add_at, bandpass, beat_samples, phase, times
+from .synth import SAMPLE_RATE, add_at, bandpass, beat_samples, phase, times
 
 
 def _noise(seconds: float, low: float, high: float, rng: np.random.Generator) -> np.ndarray:
@@ -29,7 +29,7 @@ def _strokes(samples: int, rate: float) -> tuple[np.ndarray, np.ndarray]:
     return turns % 1, turns % 2 >= 1
 
 
-def _clapping(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
+def clapping(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
     out = np.zeros(samples)
     centre, room = rng.uniform(950, 1700), rng.uniform(9, 16)
     t = times(0.4)
@@ -46,7 +46,7 @@ def _clapping(samples: int, beats: float, rng: np.random.Generator) -> np.ndarra
     return out
 
 
-def _hammering(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
+def hammering(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
     out = np.zeros(samples)
     base, decay = rng.uniform(1900, 2900), rng.uniform(9, 16)
     clank = _ring(
@@ -64,7 +64,7 @@ def _hammering(samples: int, beats: float, rng: np.random.Generator) -> np.ndarr
     return out
 
 
-def _ball(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
+def ball(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
     out = np.zeros(samples)
     low, air = rng.uniform(58, 85), rng.uniform(290, 470)
     thud = 1.3 * _thud(0.45, low * 2.6, low, 11)
@@ -77,7 +77,7 @@ def _ball(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
     return out
 
 
-def _typing(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
+def typing(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
     out = np.zeros(samples)
     t, body = times(0.05), rng.uniform(700, 1500)
     keys = []
@@ -98,7 +98,7 @@ def _typing(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
     return out
 
 
-def _sawing(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
+def sawing(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
     part, back = _strokes(samples, beats)
     low, teeth = rng.uniform(500, 800), rng.uniform(55, 95)
     speed = np.sin(np.pi * part) ** 0.8
@@ -109,7 +109,7 @@ def _sawing(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
     return speed * (0.25 + rasp) * (np.where(back, 0.8 * pull, push) + 0.2 * wood)
 
 
-def _sweeping(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
+def sweeping(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
     part, back = _strokes(samples, beats)
     low = rng.uniform(1100, 1900)
     noise = rng.standard_normal(samples)
@@ -119,7 +119,7 @@ def _sweeping(samples: int, beats: float, rng: np.random.Generator) -> np.ndarra
     return swell * np.where(back, 0.55, 1.0) * (straws + bandpass(grit, low, 6000))
 
 
-def _chopping(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
+def chopping(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
     out = np.zeros(samples)
     board = rng.uniform(330, 520)
     knock = _ring(0.25, (board, 1.0, 30), (board * 1.62, 0.7, 42), (board * 2.77, 0.45, 60), (board * 4.3, 0.2, 80))
@@ -133,7 +133,7 @@ def _chopping(samples: int, beats: float, rng: np.random.Generator) -> np.ndarra
     return out
 
 
-def _knocking(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
+def knocking(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
     out = np.zeros(samples)
     door = rng.uniform(120, 210)
     knock = _ring(0.3, (door, 1.0, 20), (door * 1.7, 0.8, 26), (door * 2.9, 0.5, 38), (door * 4.4, 0.25, 55))
@@ -145,7 +145,7 @@ def _knocking(samples: int, beats: float, rng: np.random.Generator) -> np.ndarra
     return out
 
 
-def _skipping(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
+def skipping(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
     part, _ = _strokes(samples, beats)
     low = rng.uniform(350, 550)
     noise = rng.standard_normal(samples)
@@ -161,7 +161,7 @@ def _skipping(samples: int, beats: float, rng: np.random.Generator) -> np.ndarra
     return out
 
 
-def _teeth(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
+def teeth(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
     part, back = _strokes(samples, beats)
     centre = rng.uniform(3200, 4200)
     noise = rng.standard_normal(samples)
@@ -172,7 +172,7 @@ def _teeth(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
     return np.sin(np.pi * part) ** 1.5 * (np.where(back, backs, forth) + jaw) * side
 
 
-def _pouring(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
+def pouring(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
     part, _ = _strokes(samples, beats)
     out = 0.07 * bandpass(rng.standard_normal(samples), 900, 4500) * (1 + 0.4 * np.cos(2 * np.pi * part))
     base, fill = rng.uniform(380, 560), rng.uniform(3.5, 6.0)
@@ -191,7 +191,7 @@ def _pouring(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray
     return out
 
 
-def _whistle(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
+def whistle(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
     part, _ = _strokes(samples, beats)
     pitch, trill = rng.uniform(2100, 3300), rng.uniform(30, 40)
     pea = np.sin(2 * np.pi * phase(trill * rng.uniform(0.97, 1.03), samples))
@@ -203,7 +203,7 @@ def _whistle(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray
     return blow * (tone * (0.6 + 0.4 * pea) + air)
 
 
-def _digging(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
+def digging(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
     out = np.zeros(samples)
     beat = SAMPLE_RATE / beats
     scrape_long = 0.46 / beats
@@ -220,7 +220,7 @@ def _digging(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray
     return out
 
 
-def _marching(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
+def marching(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
     out = np.zeros(samples)
     low, gravel = rng.uniform(70, 95), rng.uniform(900, 1500)
     t = times(0.3)
@@ -234,21 +234,3 @@ def _marching(samples: int, beats: float, rng: np.random.Generator) -> np.ndarra
         for late in (0, *rng.uniform(0.005, 0.03, 2)):
             add_at(out, at + int(late * SAMPLE_RATE), steps[number % 2] * rng.uniform(0.4, 0.7))
     return out
-
-
-VOICES = {
-    "clapping": Voice((2.6, 4.0), _clapping),
-    "hammering": Voice((2.0, 3.0), _hammering),
-    "bouncing ball": Voice((1.6, 2.4), _ball),
-    "typing": Voice((3.2, 4.4), _typing),
-    "sawing": Voice((2.0, 3.0), _sawing),
-    "sweeping": Voice((1.2, 1.8), _sweeping),
-    "chopping": Voice((3.2, 4.6), _chopping),
-    "knocking on door": Voice((3.0, 3.8), _knocking),
-    "skipping rope": Voice((1.8, 2.6), _skipping),
-    "brushing teeth": Voice((3.6, 5.0), _teeth),
-    "pouring water": Voice((1.2, 2.0), _pouring),
-    "blowing whistle": Voice((1.0, 1.8), _whistle),
-    "digging": Voice((0.9, 1.3), _digging),
-    "marching": Voice((2.0, 2.6), _marching),
-}

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from .synth import SAMPLE_RATE, Voice, add_at, bandpass, beat_samples, falling, periodic, phase, times
+from .synth import SAMPLE_RATE, add_at, bandpass, beat_samples, falling, periodic, phase, times
 
 
-def _dog(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
+def dog(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
     out = np.zeros(samples)
     base = rng.uniform(260, 480)
     length = int(rng.uniform(0.15, 0.22) * SAMPLE_RATE)
@@ -23,7 +23,7 @@ def _dog(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
     return out
 
 
-def _cat(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
+def cat(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
     out = np.zeros(samples)
     base = rng.uniform(480, 700)
     length = int(0.78 / beats * SAMPLE_RATE)
@@ -39,7 +39,7 @@ def _cat(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
     return out
 
 
-def _bird(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
+def bird(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
     out = np.zeros(samples)
     base = rng.uniform(2600, 4200)
     length = int(rng.uniform(0.06, 0.11) * SAMPLE_RATE)
@@ -53,7 +53,7 @@ def _bird(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
     return out
 
 
-def _cow(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
+def cow(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
     out = np.zeros(samples)
     base = rng.uniform(120, 190)
     length = int(0.92 / beats * SAMPLE_RATE)
@@ -72,7 +72,7 @@ def _cow(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
     return out
 
 
-def _duck(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
+def duck(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
     out = np.zeros(samples)
     base = rng.uniform(150, 230)
     nose = rng.uniform(1000, 1400)
@@ -94,7 +94,7 @@ def _duck(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
     return out
 
 
-def _frog(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
+def frog(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
     out = np.zeros(samples)
     throat = rng.uniform(550, 950)
     rate = rng.uniform(26, 44)
@@ -111,7 +111,7 @@ def _frog(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
     return out
 
 
-def _lion(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
+def lion(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
     t = np.arange(samples) / SAMPLE_RATE
     place = t * beats % 1
     base = rng.uniform(55, 85)
@@ -125,14 +125,3 @@ def _lion(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
     table = table + 0.05
     breath = bandpass(rng.standard_normal(samples), 180, rng.uniform(1000, 1500))
     return (0.06 + swell) * growl * (0.5 * periodic(turns, table) / table.max() + 2.6 * breath)
-
-
-VOICES = {
-    "dog": Voice((1.2, 2.4), _dog),
-    "cat": Voice((0.7, 1.1), _cat),
-    "bird": Voice((1.4, 2.6), _bird),
-    "cow": Voice((0.5, 0.75), _cow),
-    "duck": Voice((2.2, 3.4), _duck),
-    "frog": Voice((1.3, 2.2), _frog),
-    "lion": Voice((0.5, 0.8), _lion),
-}

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 
-from .synth import SAMPLE_RATE, Voice, add_at, beat_samples, envelope, gasp, phase, spoken
+from .synth import SAMPLE_RATE, add_at, beat_samples, envelope, gasp, phase, spoken
 
 
 @dataclass(frozen=True)
@@ -117,7 +116,7 @@ MANNERS = {
 }
 
 
-def _speech(samples: int, beats: float, rng: np.random.Generator, *, manner: Manner) -> np.ndarray:
+def speech(samples: int, beats: float, rng: np.random.Generator, *, manner: Manner) -> np.ndarray:
     out = np.zeros(samples)
     lowest, head = (165, 1.08) if rng.random() < 0.5 else (90, 0.95)
     base, tract = lowest * rng.uniform(1, 1.4), head * rng.uniform(1, 1.1)
@@ -158,6 +157,3 @@ def _speech(samples: int, beats: float, rng: np.random.Generator, *, manner: Man
             noise = np.diff(rng.standard_normal(int(0.05 * SAMPLE_RATE) + 1))
             add_at(out, at, manner.hiss * noise * np.hanning(len(noise)))
     return out
-
-
-VOICES = {name: Voice(manner.tempo, partial(_speech, manner=manner)) for name, manner in MANNERS.items()}

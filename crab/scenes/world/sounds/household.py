@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from .synth import SAMPLE_RATE, Voice, add_at, bandpass, beat_samples, falling, periodic, phase, times
+from .synth import SAMPLE_RATE, add_at, bandpass, beat_samples, falling, periodic, phase, times
 
 
-def _bell(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
+def bell(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
     out = np.zeros(samples)
     base = rng.uniform(320, 620)
     t = times(2.0)
@@ -28,7 +28,7 @@ def _bell(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
     return out
 
 
-def _clock(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
+def clock(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
     out = np.zeros(samples)
     base = rng.uniform(1900, 2600)
     t = times(0.07)
@@ -40,7 +40,7 @@ def _clock(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
     return out
 
 
-def _telephone(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
+def telephone(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
     out = np.zeros(samples)
     base, apart = rng.uniform(820, 1250), rng.uniform(1.17, 1.3)
     t = times(0.3)
@@ -57,7 +57,7 @@ def _telephone(samples: int, beats: float, rng: np.random.Generator) -> np.ndarr
     return out
 
 
-def _kettle(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
+def kettle(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
     t = np.arange(samples) / SAMPLE_RATE
     puff = np.exp(-3 * (t * beats % 1))
     pitch = rng.uniform(1900, 2900) * (1 - rng.uniform(0.25, 0.45) * np.exp(-t / rng.uniform(0.4, 0.9)))
@@ -67,7 +67,7 @@ def _kettle(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
     return whistle * (0.75 + 0.25 * puff) + hiss * (0.35 + 0.4 * puff)
 
 
-def _vacuum(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
+def vacuum(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
     t = np.arange(samples) / SAMPLE_RATE
     stroke = np.cos(2 * np.pi * beats * t)
     load = 1 + 0.03 * stroke
@@ -78,7 +78,7 @@ def _vacuum(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
     return 0.35 * hum + 0.4 * whine + 0.45 * body + air * (0.6 + 0.5 * stroke)
 
 
-def _blender(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
+def blender(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
     t = np.arange(samples) / SAMPLE_RATE
     surge = 1 - 0.32 * np.exp(-4 * (t * beats % 1))
     turns = phase(rng.uniform(330, 480) * surge, samples)
@@ -89,7 +89,7 @@ def _blender(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray
     return motor * rough + 2.5 * noise * chunks
 
 
-def _washer(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
+def washer(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
     t = np.arange(samples) / SAMPLE_RATE
     beat = t * beats % 1
     hum = periodic(phase(rng.uniform(48, 68), samples), np.array([0.5, 1, 0.4, 0.7, 0.3, 0.2]))
@@ -98,14 +98,3 @@ def _washer(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
     fall = np.clip(beat / 0.06, 0, 1) * np.exp(-3.5 * beat)
     thump = np.sin(2 * np.pi * 85 * beat / beats) * np.exp(-beat / beats * 16)
     return 0.5 * hum + deep * (0.25 + 2.2 * fall) + 1.6 * splash * fall**2 + 1.5 * thump
-
-
-VOICES = {
-    "bell": Voice((0.8, 1.4), _bell),
-    "alarm clock": Voice((1.4, 2.4), _clock),
-    "telephone": Voice((1.05, 1.6), _telephone),
-    "kettle": Voice((1.4, 2.6), _kettle),
-    "vacuum cleaner": Voice((0.9, 1.6), _vacuum),
-    "blender": Voice((0.9, 1.6), _blender),
-    "washing machine": Voice((1.0, 1.7), _washer),
-}

@@ -4,23 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from .synth import (
-    MAJOR,
-    SAMPLE_RATE,
-    Voice,
-    add_at,
-    bandpass,
-    beat_samples,
-    envelope,
-    falling,
-    periodic,
-    phase,
-    pluck,
-    times,
-)
+from .synth import MAJOR, SAMPLE_RATE, add_at, bandpass, beat_samples, envelope, falling, periodic, phase, pluck, times
 
 
-def _guitar(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
+def guitar(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
     out = np.zeros(samples)
     root = rng.uniform(98, 150)
     chords = []
@@ -35,7 +22,7 @@ def _guitar(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
     return out
 
 
-def _violin(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
+def violin(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
     base = rng.uniform(330, 520)
     starts = beat_samples(samples, beats)
     steps = MAJOR[rng.integers(0, len(MAJOR), len(starts))]
@@ -49,7 +36,7 @@ def _violin(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
     return tone * bow + 0.03 * rng.standard_normal(samples) * bow
 
 
-def _drum(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
+def drum(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
     out = np.zeros(samples)
     t = times(0.28)
     low = rng.uniform(55, 95)
@@ -62,7 +49,7 @@ def _drum(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
     return out
 
 
-def _piano(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
+def piano(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
     out = np.zeros(samples)
     base = rng.uniform(240, 420)
     t = times(0.9)
@@ -83,7 +70,7 @@ def _piano(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
     return out
 
 
-def _trumpet(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
+def trumpet(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
     out = np.zeros(samples)
     base = rng.uniform(233, 350)
     brass = np.array([0.5, 0.8, 1.0, 0.9, 0.8, 0.6, 0.45, 0.3, 0.2, 0.12])
@@ -101,7 +88,7 @@ def _trumpet(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray
     return out
 
 
-def _flute(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
+def flute(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
     base = rng.uniform(560, 860)
     starts = beat_samples(samples, beats)
     steps = MAJOR[np.abs(np.cumsum(rng.integers(-2, 3, len(starts))) + rng.integers(0, 8)) % 8]
@@ -117,7 +104,7 @@ def _flute(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
     return tone * blown * (1 + 0.18 * vibrato) + breath * (0.12 + 0.3 * np.exp(-beat / beats * 40))
 
 
-def _harp(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
+def harp(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
     out = np.zeros(samples)
     root = rng.uniform(175, 262)
     third = int(rng.integers(3, 5))
@@ -131,7 +118,7 @@ def _harp(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
     return out
 
 
-def _xylophone(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
+def xylophone(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
     out = np.zeros(samples)
     base = rng.uniform(760, 1150)
     t = times(0.3)
@@ -151,15 +138,3 @@ def _xylophone(samples: int, beats: float, rng: np.random.Generator) -> np.ndarr
     for number, at in enumerate(beat_samples(samples, beats)):
         add_at(out, at, bars[number % 6] * rng.uniform(0.75, 1.0))
     return out
-
-
-VOICES = {
-    "guitar": Voice((1.6, 3.0), _guitar),
-    "violin": Voice((0.9, 1.8), _violin),
-    "drum": Voice((2.4, 5.0), _drum),
-    "piano": Voice((2.6, 4.6), _piano),
-    "trumpet": Voice((1.6, 3.0), _trumpet),
-    "flute": Voice((1.4, 3.0), _flute),
-    "harp": Voice((1.5, 2.4), _harp),
-    "xylophone": Voice((3.2, 5.0), _xylophone),
-}

@@ -4,23 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from .synth import (
-    MAJOR,
-    SAMPLE_RATE,
-    VOWELS,
-    Voice,
-    add_at,
-    beat_samples,
-    envelope,
-    gasp,
-    periodic,
-    phase,
-    spoken,
-    strengths,
-)
+from .synth import MAJOR, SAMPLE_RATE, VOWELS, add_at, beat_samples, envelope, gasp, periodic, phase, spoken, strengths
 
 
-def _man(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
+def man(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
     out = np.zeros(samples)
     base = rng.uniform(95, 150)
     tables = [strengths(base, formants) for formants in VOWELS.values()]
@@ -40,7 +27,7 @@ def _man(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
     return out
 
 
-def _woman(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
+def woman(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
     out = np.zeros(samples)
     base = rng.uniform(262, 370)
     rate, depth, tract = rng.uniform(5.2, 6.6), rng.uniform(0.018, 0.028), rng.uniform(1.1, 1.2)
@@ -60,7 +47,7 @@ def _woman(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
     return out
 
 
-def _baby(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
+def baby(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
     out = np.zeros(samples)
     base, tract = rng.uniform(350, 430), rng.uniform(1.35, 1.55)
     period = SAMPLE_RATE / beats
@@ -76,7 +63,7 @@ def _baby(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
     return out
 
 
-def _girl(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
+def girl(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
     out = np.zeros(samples)
     base, tract = rng.uniform(330, 460), rng.uniform(1.2, 1.35)
     vowel = "aaei"[int(rng.integers(4))]
@@ -96,11 +83,3 @@ def _girl(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
         burst = spoken(track, vowel, tract) * np.sin(np.pi * t**0.6) * (1 - 0.4 * done)
         add_at(out, at + int(0.12 * SAMPLE_RATE / beats), burst)
     return out
-
-
-VOICES = {
-    "man": Voice((3.2, 4.8), _man),
-    "woman": Voice((1.6, 2.4), _woman),
-    "baby": Voice((0.8, 1.1), _baby),
-    "girl": Voice((4.2, 5.8), _girl),
-}

@@ -8,10 +8,11 @@ it strikes.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 import scipy
+
+Voice = Callable[[int, float, np.random.Generator], np.ndarray]  # (samples, tempo, generator) -> (samples,)
 
 SAMPLE_RATE = 16000
 SINES = np.sin(2 * np.pi * np.outer(np.arange(1024) / 1024, np.arange(1, 129)))  # (place in the period, harmonic)
@@ -23,12 +24,6 @@ VOWELS = {
     "o": (480, 850, 2450),
     "u": (330, 750, 2300),
 }
-
-
-@dataclass(frozen=True)
-class Voice:
-    tempo: tuple[float, float]  # beats a second, from and to
-    make: Callable[[int, float, np.random.Generator], np.ndarray]  # (samples, tempo, generator) -> (samples,)
 
 
 def times(length: float) -> np.ndarray:

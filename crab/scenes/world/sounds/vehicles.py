@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import scipy
 
-from .synth import SAMPLE_RATE, Voice, periodic, phase
+from .synth import SAMPLE_RATE, periodic, phase
 
 
 def _passed(order: int, cut: float | list[float], sound: np.ndarray, kind: str = "lowpass") -> np.ndarray:
@@ -13,7 +13,7 @@ def _passed(order: int, cut: float | list[float], sound: np.ndarray, kind: str =
     return scipy.signal.sosfilt(scipy.signal.butter(order, cut, kind, fs=SAMPLE_RATE, output="sos"), sound)
 
 
-def _car(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
+def car(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
     t = np.arange(samples) / SAMPLE_RATE
     revs = rng.uniform(13, 24) * (1 + 0.18 * np.sin(2 * np.pi * rng.uniform(0.15, 0.4) * t + rng.uniform(0, 6)))
     turns = phase(revs, samples)
@@ -23,7 +23,7 @@ def _car(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
     return 0.12 * engine * (0.3 + fire) + 2.2 * noise * fire**2
 
 
-def _train(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
+def train(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
     t = np.arange(samples) / SAMPLE_RATE
     place = t * beats % 2
     base = rng.uniform(300, 420)
@@ -38,7 +38,7 @@ def _train(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
     return blow * (0.7 * whistle + 0.03 * hiss) + 0.5 * steam * (0.06 + puff)
 
 
-def _motorcycle(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
+def motorcycle(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
     t = np.arange(samples) / SAMPLE_RATE
     place = t * beats % 1
     idle = rng.uniform(56, 84)
@@ -52,7 +52,7 @@ def _motorcycle(samples: int, beats: float, rng: np.random.Generator) -> np.ndar
     return (0.5 + 0.6 * rev) * (0.3 * exhaust * (0.5 + fire) + 0.25 * crackle * fire)
 
 
-def _helicopter(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
+def helicopter(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
     t = np.arange(samples) / SAMPLE_RATE
     chop = 2 * beats * t % 1  # two blades: one passes every half beat
     slap = np.exp(-rng.uniform(5, 8) * chop) * np.clip(chop / 0.04, 0, 1)
@@ -63,7 +63,7 @@ def _helicopter(samples: int, beats: float, rng: np.random.Generator) -> np.ndar
     return slap * (2.4 * low + 0.8 * thump) + 0.2 * low + 0.03 * turbine * (0.7 + 0.6 * slap)
 
 
-def _ambulance(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
+def ambulance(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
     t = np.arange(samples) / SAMPLE_RATE
     place = t * beats % 2
     base = rng.uniform(520, 760)
@@ -77,7 +77,7 @@ def _ambulance(samples: int, beats: float, rng: np.random.Generator) -> np.ndarr
     return horn + 0.15 * road
 
 
-def _boat(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
+def boat(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
     t = np.arange(samples) / SAMPLE_RATE
     place = t * beats % 1
     base = rng.uniform(75, 120)
@@ -88,13 +88,3 @@ def _boat(samples: int, beats: float, rng: np.random.Generator) -> np.ndarray:
     horn = sum(periodic(turns * ratio, table) for ratio in pair) / 3
     wash = _passed(1, [250, 1800], rng.standard_normal(samples), "bandpass")
     return blow * horn + 0.3 * wash * (0.7 + 0.3 * np.sin(2 * np.pi * 0.45 * t + rng.uniform(0, 6)))
-
-
-VOICES = {
-    "car": Voice((3.0, 5.0), _car),
-    "train": Voice((1.0, 1.7), _train),
-    "motorcycle": Voice((0.7, 1.2), _motorcycle),
-    "helicopter": Voice((4.0, 6.5), _helicopter),
-    "ambulance": Voice((1.1, 2.0), _ambulance),
-    "boat": Voice((0.4, 0.6), _boat),
-}
