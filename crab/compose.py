@@ -17,12 +17,13 @@ import numpy as np
 from crab import CrabError, answer
 from crab.answer import Answer
 from crab.metrics import accuracy, box_iou, temporal_iou
-from crab.scenes import asking, questions, script
-from crab.scenes.actors import ACTIONS, ACTORS, EMOTIONS, OBJECTS
-from crab.scenes.asking import Asked, seen_parts
-from crab.scenes.questions import Question
-from crab.scenes.script import ASPECT, BACKDROPS, DURATION, Background, Part, Scene, Stretches
-from crab.scenes.words import event, listed, one_of
+from crab.scenes.asking import questions, quiz
+from crab.scenes.asking.questions import Question
+from crab.scenes.asking.quiz import Asked
+from crab.scenes.asking.words import event, listed, one_of
+from crab.scenes.world import script
+from crab.scenes.world.cast import ACTIONS, ACTORS, EMOTIONS, OBJECTS
+from crab.scenes.world.script import ASPECT, BACKDROPS, DURATION, Background, Part, Scene, Stretches, seen_parts
 from crab.tasks import TASKS
 
 MOST = 4  # actors in a scene
@@ -334,24 +335,24 @@ def _ask_silent(scene: Scene, rng: np.random.Generator) -> list[Question]:
     """What is left where nobody sounds: `questions.ask` is for scenes in which somebody does."""
     names = [part.actor for part in seen_parts(scene)]
     events = ", ".join(event("visual_event", part, part.seen) for part in seen_parts(scene))
-    made = [Question("avvp", "", f"{asking.shows(scene)}, and there is no sound. The events are {events}.", events)]
-    made.append(Question("avcap", "", caption := f"{asking.in_a_row(names)}. There is no sound.", caption))
+    made = [Question("avvp", "", f"{quiz.shows(scene)}, and there is no sound. The events are {events}.", events)]
+    made.append(Question("avcap", "", caption := f"{quiz.in_a_row(names)}. There is no sound.", caption))
     silence, name = "There is no sound", str(rng.choice(names if rng.random() < 0.5 else OBJECTS))
     count = one_of(rng, "How many objects are sounding?", "How many objects are sounding in the video?")
     sounds = one_of(rng, f"Is the {name} making a sound?", f"Is the {name} sounding in the video?")
     words = [
         Asked(count, f"{silence}.", "zero", ("Audio", "Counting")),
         Asked(sounds, f"{silence}, so the {name} is silent.", "no", ("Audio-Visual", "Existential")),
-        asking.count_kinds(scene, rng),
-        asking.is_there(scene, rng),
-        asking.left_of(scene, rng),
+        quiz.count_kinds(scene, rng),
+        quiz.is_there(scene, rng),
+        quiz.left_of(scene, rng),
     ]
     made += [
         Question("avqa", one.question, f"{one.reason} The answer is <answer> {one.answer} </answer>.", one.answer)
         for one in words
         if one
     ]
-    for one in filter(None, (asking.choose_seen(scene, rng), asking.choose_where(scene, rng))):
+    for one in filter(None, (quiz.choose_seen(scene, rng), quiz.choose_where(scene, rng))):
         made.append(
             Question(
                 "avqa_thu",

@@ -3,8 +3,8 @@
 Reproduces the released preprocessing (frames squashed to a square, ten or four of them, sound cut by the task's plan,
 one second a video grid step of 2.0), with the stock Qwen2.5-Omni processor.
 
-The work is in two halves, because training draws its clips instead of opening them:
-`gather` takes what a task needs from a clip (arrays), `assemble` turns arrays and words into tensors.
+The work is in two halves: `gather` takes what a task needs from a clip, be it decoded or drawn (arrays), `assemble` turns
+arrays and words into tensors.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -20,9 +21,9 @@ from torchvision.transforms import InterpolationMode
 from torchvision.transforms import functional as tvf
 from transformers.vision_utils import get_vision_window_index
 
-from crab import CrabError, media, tasks
-from crab.media import SAMPLE_RATE, Clip, Limits
-from crab.seen import Media, Stretch
+from crab import CrabError, tasks
+from crab.media import Limits
+from crab.seen import SAMPLE_RATE, Media, Stretch
 from crab.tasks import SoundPlan, Task
 from crab.trace import Token
 
@@ -101,8 +102,45 @@ def check_words(question: str) -> None:
 Window = tuple[float, float]
 
 
-def gather(clip: Clip, task: Task, *, other: Clip | None = None, window: Window | None = None) -> Media:
-    """Decode what `task` needs of `clip` (and of `other`, for matching): all of it, or seconds `window` of it.
+class Source(Protocol):
+    """What frames and sound come from: a clip that was uploaded (`media.Clip`) or a scene (`scenes.clip.SceneClip`)."""
+
+    @property
+    def name(self) -> str:
+        """For people."""
+
+    @property
+    def duration(self) -> float:
+        """Seconds until picture and sound are both over; 0.0 for a lone picture."""
+
+    @property
+    def visible(self) -> bool:
+        """Whether there is anything to see."""
+
+    @property
+    def audible(self) -> bool:
+        """Whether there is anything to hear."""
+
+    @property
+    def still(self) -> float:
+        """The second of the one picture that stands for it."""
+
+    @property
+    def piece(self) -> int | None:
+        """The piece of its sound that this picture belongs to, where that is not told by the second."""
+
+    def frames(self, n: int, *, start: float = 0.0, end: float | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """`n` frames of [start, end), (n, height, width, 3) uint8, and their seconds, (n,) float64."""
+
+    def frame_at(self, time: float) -> np.ndarray:
+        """The frame on show at `time`, (height, width, 3) uint8."""
+
+    def sound(self, *, start: float = 0.0, end: float | None = None) -> np.ndarray:
+        """Mono float32 at 16 kHz, shorter where it is over before `end`."""
+
+
+def gather(clip: Source, task: Task, *, other: Source | None = None, window: Window | None = None) -> Media:
+    """Take what `task` needs of `clip` (and of `other`, for matching): all of it, or seconds `window` of it.
 
     What a clip lacks is replaced (black picture, silence) and said in `Media.notes`. Raises MediaError as decoding
     does, and CrabError where a matching task has one clip only.
@@ -117,24 +155,23 @@ def gather(clip: Clip, task: Task, *, other: Clip | None = None, window: Window 
         parts["videos"] = tuple(frames for frames, _ in shown)
         parts["times"] = tuple(float(t) for _, times in shown for t in times)
         parts["sources"] = tuple(i for i, (_, times) in enumerate(shown) for _ in times)
-    second = 0.0
     if "image" in task.media:
-        second = _picture_second(clip)
-        parts["picture_time"] = second
-        if _visible(clip):
-            parts["picture"] = media.frame_at(clip, second)
+        parts["picture_time"] = clip.still
+        if clip.visible:
+            parts["picture"] = clip.frame_at(clip.still)
         else:
             notes.append("There is no picture in this clip; the model sees a black one.")
             parts["picture"] = np.zeros((224, 224, 3), np.uint8)
 
     sounds = [c for kind, c in clips if kind == "audio"]
-    heard = [_sound(c, task.sound, "image" in task.media, second, window, i, notes) for i, c in enumerate(sounds)]
-    parts["sound"] = np.concatenate([samples for samples, _ in heard])
-    parts["stretches"] = tuple(s for _, stretches in heard for s in stretches)
+    if sounds:
+        heard = [_sound(c, task.sound, "image" in task.media, window, i, notes) for i, c in enumerate(sounds)]
+        parts["sound"] = np.concatenate([samples for samples, _ in heard])
+        parts["stretches"] = tuple(s for _, stretches in heard for s in stretches)
     return Media(**parts, notes=tuple(notes))
 
 
-def _clips(clip: Clip, task: Task, other: Clip | None) -> list[tuple[str, Clip]]:
+def _clips(clip: Source, task: Task, other: Source | None) -> list[tuple[str, Source]]:
     """The task's media slots with the clip that fills each: the second slot of a kind belongs to `other`."""
     seen: set[str] = set()
     filled = []
@@ -149,42 +186,31 @@ def _clips(clip: Clip, task: Task, other: Clip | None) -> list[tuple[str, Clip]]
     return filled
 
 
-def _visible(clip: Clip) -> bool:
-    return clip.video is not None or clip.image is not None
-
-
-def _frames(clip: Clip, n: int, window: Window | None, notes: list[str]) -> tuple[np.ndarray, np.ndarray]:
+def _frames(clip: Source, n: int, window: Window | None, notes: list[str]) -> tuple[np.ndarray, np.ndarray]:
     start, end = window or (0.0, None)
-    if _visible(clip):
-        return media.frames(clip, n, start=start, end=end)
+    if clip.visible:
+        return clip.frames(n, start=start, end=end)
     notes.append(f"There is no picture in {clip.name}; the model sees black frames.")
     return np.zeros((n, 224, 224, 3), np.uint8), np.linspace(start, end or clip.duration, n)
 
 
-def _picture_second(clip: Clip) -> float:
-    second = clip.frame if clip.piece is None else clip.piece  # published pieces are meant as seconds
-    if second is not None:
-        return float(second)
-    return clip.duration / 2 if clip.video is not None else 0.0
-
-
 def _sound(
-    clip: Clip, plan: SoundPlan, still: bool, second: float, window: Window | None, source: int, notes: list[str]
+    clip: Source, plan: SoundPlan, still: bool, window: Window | None, source: int, notes: list[str]
 ) -> tuple[np.ndarray, list[Stretch]]:
     index = clip.piece or 0
     if still and clip.piece is None:
-        first, last, index = around_still(second, clip.duration, plan)
+        first, last, index = around_still(clip.still, clip.duration, plan)
         window = first, last
     start, end = window or (0.0, None)
-    samples = media.sound(clip, start=start, end=end)
-    if window or clip.audio is None:
+    samples = clip.sound(start=start, end=end)
+    if window or not clip.audible:
         # Pieces and times are counted on the window, so the sound has to last as long.
         samples = _lasting(samples, (end or clip.duration or 1.0) - start)
     samples, stretches = apply_plan(samples, plan, index=index)
-    if clip.audio is None:
+    if not clip.audible:
         notes.append(f"There is no sound in {clip.name}; the model hears silence.")
     elif np.count_nonzero(samples) < Limits.shortest_sound * SAMPLE_RATE:  # it is over, or has not begun
-        where = f"around second {int(second)}" if still else "in a part of it"
+        where = f"around second {int(clip.still)}" if still else "in a part of it"
         notes.append(f"{clip.name} has no sound {where}; there the model hears silence.")
     return samples, [Stretch(s.start + start, s.samples, source) for s in stretches]
 
@@ -231,12 +257,12 @@ def apply_plan(samples: np.ndarray, plan: SoundPlan, *, index: int = 0) -> tuple
 
 def build(
     processor,
-    clip: Clip,
+    clip: Source,
     task: Task,
     question: str = "",
     *,
     frame_size: int = 224,
-    other: Clip | None = None,
+    other: Source | None = None,
     window: Window | None = None,
 ) -> Prompt:
     """Everything at once: `check_question`, so that nothing is decoded in vain, `gather`, then `assemble`."""

@@ -126,7 +126,7 @@ def clips() -> Path:
 @pytest.fixture(scope="session")
 def scene_clip(tmp_path_factory) -> Path:
     """One drawn scene as a video file."""
-    from crab.scenes import render, script
+    from crab.scenes.world import render, script
 
     path = tmp_path_factory.mktemp("scene") / "scene.mp4"
     render.write_clip(script.write(5), path, size=(160, 120))

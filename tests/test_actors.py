@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from crab.scenes import render
-from crab.scenes.actors import ACTIONS, ACTORS, EMOTIONS, OBJECTS, POSES, sprite
-from crab.scenes.brush import Brush, finished
+from crab.scenes.world import render
+from crab.scenes.world.brush import Brush, finished
+from crab.scenes.world.cast import ACTIONS, ACTORS, EMOTIONS, OBJECTS, POSES, sprite
 
 SIDE = 60
 GROUPS = {"instrument", "animal", "vehicle", "person", "household"}

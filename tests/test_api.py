@@ -17,7 +17,7 @@ import app  # noqa: F401  imports spaces before torch
 from crab.media import frame_at, open_clip
 from crab.page import page as pages
 from crab.page.parts import OPEN, ROOT
-from crab.scenes import render, script
+from crab.scenes.world import render, script
 from crab.segment import GrabCut
 from crab.tasks import FAMILIES
 from crab.trace import load as load_npz

@@ -194,7 +194,7 @@ def test_a_box_becomes_a_mask_on_the_frame_it_was_seen_in(tiny, clip):
     crab = Says(tiny, "The sounding object is dog. Its coordinates are <obj>(0,0)(112,56)</obj>.")
     *_, last = ask(crab, replace(clip, frame=3), TASKS["arig"], segmenter=Disc())
     height, width = last.frame.shape[:2]
-    assert np.array_equal(last.frame, media.frame_at(clip, 3.0)) and last.frame_time == 3.0
+    assert np.array_equal(last.frame, clip.frame_at(3.0)) and last.frame_time == 3.0
     assert last.answer.boxes[0].x2 == width / 2
     [mask] = last.masks
     assert mask.label == "dog" and mask.mask.sum() == (width // 2) * (height // 4)
@@ -222,7 +222,7 @@ def test_what_the_model_saw_and_heard_can_be_shown_again(results, clip, tiny):
     assert duration == clip.duration and len(frames) == 10 and len(sound) == round(duration * media.SAMPLE_RATE)
     times = [time for time, _, _ in frames]
     assert times == sorted(times) and all(source == 0 and frame.ndim == 3 for _, source, frame in frames)
-    assert np.array_equal(sound[:8000], media.sound(clip)[:8000])
+    assert np.array_equal(sound[:8000], clip.sound()[:8000])
 
 
 def test_of_a_still_the_sound_stands_on_the_seconds_around_it(tiny, clip):

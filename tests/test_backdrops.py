@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from crab.scenes import backdrops
-from crab.scenes.backdrops import backdrop, front
-from crab.scenes.script import BACKDROPS, FRONTS, Background
+from crab.scenes.world import backdrops
+from crab.scenes.world.backdrops import backdrop, front
+from crab.scenes.world.script import BACKDROPS, FRONTS, Background
 
 SIZE = (80, 60)
 PAN = (0.05, 0.015)  # the furthest a view moves

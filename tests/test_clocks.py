@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 from making import FPS, bursts, clock_clip, moved, number, numbered, plainly, remux, ticking
 
-from crab.media import SAMPLE_RATE, Clip, Limits, MediaError, frame_at, frames, open_clip, sound, video
+from crab.media import SAMPLE_RATE, Clip, Limits, MediaError, open_clip, video
 from crab.media.joins import Sent, shifts
 
 
 def seen(clip, n=40):
     """Number of a frame -> when it is shown."""
-    pictures, times = frames(clip, n)
+    pictures, times = clip.frames(n)
     return {number(picture): time for picture, time in zip(pictures, times, strict=True)}
 
 
@@ -37,12 +37,12 @@ def agrees(clip):
     """All that is asked of a clip is told by one clock; how many seconds after its own times it plays."""
     shown = seen(clip)
     delay = behind(shown)
-    assert late(bursts(sound(clip))) == pytest.approx(delay, abs=0.03)
+    assert late(bursts(clip.sound())) == pytest.approx(delay, abs=0.03)
     first, last = min(shown), max(shown)
     for index in (first, (first + last) // 2, last):
-        assert number(frame_at(clip, index / FPS + delay + 0.5 / FPS)) == index
+        assert number(clip.frame_at(index / FPS + delay + 0.5 / FPS)) == index
     middle = (first + last) // 2 / FPS + delay
-    pictures, times = frames(clip, 10, start=middle - 0.001, end=middle + 0.999)
+    pictures, times = clip.frames(10, start=middle - 0.001, end=middle + 0.999)
     assert [number(picture) for picture in pictures] == np.rint((times - delay) * FPS).astype(int).tolist()
     assert middle - 0.001 <= times[0] and times[-1] < middle + 0.999
     assert clip.duration == pytest.approx((last + 1) / FPS + delay, abs=0.15)
@@ -76,14 +76,14 @@ def test_picture_and_sound_may_begin_at_different_times(
         sound_from=sound_from,
     )
     clip = open_clip(path)
-    shown, heard = seen(clip), bursts(sound(clip))
+    shown, heard = seen(clip), bursts(clip.sound())
     assert list(shown)[0] == 0 and list(heard) == list(range(6))
     assert behind(shown) == pytest.approx(pictures_from, abs=0.045)  # sound's start-up may come first
     assert late(heard) - behind(shown) == pytest.approx(sound_from - pictures_from, abs=0.03)
-    assert number(frame_at(clip, 0.0)) == 0
+    assert number(clip.frame_at(0.0)) == 0
     assert clip.duration == pytest.approx(6 + max(pictures_from, sound_from), abs=0.1)
     assert clip.fps == pytest.approx(FPS)
-    window = bursts(sound(clip, start=2.5, end=4.4))
+    window = bursts(clip.sound(start=2.5, end=4.4))
     assert all(second + 2.5 == pytest.approx(heard[burst], abs=0.03) for burst, second in window.items()) and window
 
 
@@ -92,16 +92,16 @@ def test_the_clock_is_the_players(tmp_path, suffix, codec):
     """Chromium shows these times (`requestVideoFrameCallback`, mediaTime), also where nothing comes before."""
     clip = open_clip(clock_clip(tmp_path / f"a.{suffix}", video=codec, audio=None, pictures_from=1.48))
     first = 1.52 if codec == "libx264" else 1.48  # the writer adds what it takes to reorder pictures
-    assert frames(clip, 2)[1][0] == pytest.approx(first, abs=0.045)
+    assert clip.frames(2)[1][0] == pytest.approx(first, abs=0.045)
     assert clip.duration == pytest.approx(6 + first, abs=0.045)
-    assert number(frame_at(clip, 2.0)) == int((2.0 - frames(clip, 2)[1][0]) * FPS + 1e-6)
+    assert number(clip.frame_at(2.0)) == int((2.0 - clip.frames(2)[1][0]) * FPS + 1e-6)
 
 
 def test_a_broadcast_begins_with_what_comes_first(tmp_path):
     path = clock_clip(tmp_path / "a.ts", pictures_from=0.6)
     later = remux(path, tmp_path / "b.ts", lambda packet: moved(packet, 5000))
     for clip in (open_clip(path), open_clip(later)):
-        assert late(bursts(sound(clip))) == pytest.approx(0.02, abs=0.01)  # the sound's start-up comes first
+        assert late(bursts(clip.sound())) == pytest.approx(0.02, abs=0.01)  # the sound's start-up comes first
         assert behind(seen(clip)) == pytest.approx(0.62, abs=0.045) and clip.duration == pytest.approx(6.62, abs=0.045)
 
 
@@ -127,7 +127,7 @@ def test_a_recording_that_begins_between_key_frames(tmp_path, suffix, codec, aud
     assert agrees(clip) == pytest.approx(-1.1, abs=0.2 if suffix != "mpg" else 0.7)
     truth = plainly(clip.video)
     at = np.rint(np.linspace(0, len(truth) - 1, 40)).astype(int)
-    assert np.array_equal(frames(clip, 40)[0], np.stack([truth[i] for i in at]))
+    assert np.array_equal(clip.frames(40)[0], np.stack([truth[i] for i in at]))
 
 
 def joined(tmp_path, suffix, codec, audio, by, options=None):
@@ -147,26 +147,26 @@ def joined(tmp_path, suffix, codec, audio, by, options=None):
 def test_recordings_joined_in_one_file_play_on(tmp_path, suffix, codec, audio, by):
     clip = open_clip(joined(tmp_path, suffix, codec, audio, by, {"bf": "2"}))
     assert clip.duration == pytest.approx(12.05, abs=0.1)
-    pictures, times = frames(clip, 300)
+    pictures, times = clip.frames(300)
     assert np.all(np.diff(times) > 0)
     numbers = [number(picture) for picture in pictures]
     again = numbers.index(0, 100)  # where the second recording begins
-    heard = sound(clip)
+    heard = clip.sound()
     for part, start in ((slice(0, again), 0.0), (slice(again, None), times[again] - 0.2)):
         shown = behind(dict(zip(numbers[part], times[part], strict=True)))
         sounding = bursts(heard[round(start * SAMPLE_RATE) : round((start + 5.5) * SAMPLE_RATE)])
         assert len(sounding) >= 5 and late(sounding) + start == pytest.approx(shown, abs=0.03)
-    window = bursts(sound(clip, start=times[again] + 1.5, end=times[again] + 3.5))
+    window = bursts(clip.sound(start=times[again] + 1.5, end=times[again] + 3.5))
     assert {burst: round(second, 1) for burst, second in window.items()} == {2: 0.5, 3: 1.5}
-    assert number(frame_at(clip, times[again] + 2.02)) == 50
+    assert number(clip.frame_at(times[again] + 2.02)) == 50
 
 
 def test_what_a_broadcast_lost_is_missing(tmp_path):
     """A step of less than ten seconds is no other clock: reception failed, and the player waits."""
     clip = open_clip(joined(tmp_path, "ts", "libx264", "aac", 11))
     assert clip.duration == pytest.approx(17.02, abs=0.05)
-    assert number(frame_at(clip, 9.0)) == 149 and number(frame_at(clip, 13.04)) == 50
-    assert bursts(sound(clip, start=8.0, end=14.4)) == pytest.approx({0: 3.02, 1: 4.02, 2: 5.02, 3: 6.02}, abs=0.03)
+    assert number(clip.frame_at(9.0)) == 149 and number(clip.frame_at(13.04)) == 50
+    assert bursts(clip.sound(start=8.0, end=14.4)) == pytest.approx({0: 3.02, 1: 4.02, 2: 5.02, 3: 6.02}, abs=0.03)
 
 
 def test_a_clock_of_33_bits_may_start_again(tmp_path):
@@ -229,10 +229,10 @@ def test_sound_with_a_gap_lasts_as_long_as_it_plays(tmp_path, suffix, audio):
     whole = clock_clip(tmp_path / f"a.{suffix}", video=None, audio=audio, seconds=10)
     clip = open_clip(remux(whole, tmp_path / f"b.{suffix}", lambda p: not 2.7 < p.pts * p.time_base < 5.7))
     assert clip.duration == pytest.approx(10, abs=0.05)
-    assert len(sound(clip)) == pytest.approx(10 * SAMPLE_RATE, abs=0.05 * SAMPLE_RATE)
-    heard = bursts(sound(clip))
+    assert len(clip.sound()) == pytest.approx(10 * SAMPLE_RATE, abs=0.05 * SAMPLE_RATE)
+    heard = bursts(clip.sound())
     assert list(heard) == [0, 1, 2, 6, 7, 8, 9] and list(heard.values()) == pytest.approx(list(heard), abs=0.03)
-    assert bursts(sound(clip, start=5.5, end=7.5)) == pytest.approx({6: 0.5, 7: 1.5}, abs=0.03)
+    assert bursts(clip.sound(start=5.5, end=7.5)) == pytest.approx({6: 0.5, 7: 1.5}, abs=0.03)
 
 
 @pytest.mark.parametrize(
@@ -256,8 +256,8 @@ def test_sound_may_change_its_rate_on_the_way(tmp_path, suffix, audio, rates):
     path.write_bytes(b"".join(part.read_bytes() for part in parts))
     clip = open_clip(path)
     assert clip.duration == pytest.approx(6, abs=0.15)
-    assert len(sound(clip)) == pytest.approx(clip.duration * SAMPLE_RATE, abs=0.01 * SAMPLE_RATE)
-    first, second = bursts(sound(clip, end=2.9)), bursts(sound(clip, start=2.9))
+    assert len(clip.sound()) == pytest.approx(clip.duration * SAMPLE_RATE, abs=0.01 * SAMPLE_RATE)
+    first, second = bursts(clip.sound(end=2.9)), bursts(clip.sound(start=2.9))
     assert late(first) == pytest.approx(0.03, abs=0.05) and late(second) == pytest.approx(0.13, abs=0.1)
 
 
@@ -290,7 +290,7 @@ def test_values_that_are_no_sound_reach_no_model(tmp_path):
     """Not every block can be looked at before; what is handed on is."""
     path = wav(tmp_path / "a.wav", np.full(16000, np.nan), 16000)
     with pytest.raises(MediaError, match="a.wav holds"):
-        sound(Clip("a.wav", audio=path, duration=1.0))
+        Clip("a.wav", audio=path, duration=1.0).sound()
 
 
 def test_a_video_whose_sound_cannot_be_decoded_is_silent(tmp_path):
@@ -304,13 +304,13 @@ def test_a_video_whose_sound_cannot_be_decoded_is_silent(tmp_path):
             return spoilt
 
     clip = open_clip(remux(path, tmp_path / "b.mkv", spoil))
-    assert clip.audio is None and sound(clip).shape == (0,)
+    assert clip.audio is None and clip.sound().shape == (0,)
     assert behind(seen(clip)) == pytest.approx(behind(seen(open_clip(path))))
 
 
 def test_loud_sound_is_sound(tmp_path):
     clip = open_clip(wav(tmp_path / "a.wav", 9000 * ticking(3, 16000), 16000))
-    assert np.abs(sound(clip)).max() == pytest.approx(4500, rel=0.01)
+    assert np.abs(clip.sound()).max() == pytest.approx(4500, rel=0.01)
 
 
 # ----------------------------------------------------------------------------------------------------------- tracks
@@ -362,15 +362,15 @@ def test_the_default_track_is_taken(tmp_path, suffix, pictures, marked, second):
     if marked == {} and defaults[0] != defaults[1]:
         pytest.skip("this container marks one")
     clip = open_clip(path)
-    assert (number(frame_at(clip, 1.0)) == 25 if pictures else bool(bursts(sound(clip)))) == second
+    assert (number(clip.frame_at(1.0)) == 25 if pictures else bool(bursts(clip.sound()))) == second
 
 
 @pytest.mark.parametrize("few", FOR_FEW)
 def test_a_track_for_a_few_is_not_taken_before_one_for_all(tmp_path, few):
     path = two_tracks(tmp_path / "a.mkv", marked={0: few}, mux={"default_mode": "passthrough"})
-    assert bursts(sound(open_clip(path)))
+    assert bursts(open_clip(path).sound())
     path = two_tracks(tmp_path / "b.mkv", marked={0: few | DEFAULT}, mux={"default_mode": "passthrough"})
-    assert not bursts(sound(open_clip(path)))  # the file says so
+    assert not bursts(open_clip(path).sound())  # the file says so
 
 
 # ------------------------------------------------------------------------------------------------------- key frames
@@ -423,10 +423,10 @@ def test_key_frames_that_are_none_are_not_believed(tmp_path, suffix, codec, opti
     assert len(truth) == 100
     for n in (1, 7, 100):
         at = np.rint(np.linspace(0, 99, n)).astype(int)
-        assert np.array_equal(frames(clip, n)[0], np.stack([truth[i] for i in at]))
-    begins = frames(clip, 100)[1]
+        assert np.array_equal(clip.frames(n)[0], np.stack([truth[i] for i in at]))
+    begins = clip.frames(100)[1]
     for i in (3, 14, 50, 77, 99):
-        assert np.array_equal(frame_at(clip, begins[i] + 0.01), truth[i])
+        assert np.array_equal(clip.frame_at(begins[i] + 0.01), truth[i])
 
 
 # ---------------------------------------------------------------------------------------------------------- bounds

@@ -7,8 +7,8 @@ import pytest
 
 from crab import CrabError, answer, compose
 from crab.compose import Row, stretches
-from crab.scenes import render
-from crab.scenes.actors import ACTIONS, ACTORS, EMOTIONS, OBJECTS
+from crab.scenes.world import render
+from crab.scenes.world.cast import ACTIONS, ACTORS, EMOTIONS, OBJECTS
 from crab.tasks import TASKS
 
 DOG = Row("dog", 20, 50, "0-10", "2-6")

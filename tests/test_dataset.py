@@ -13,8 +13,10 @@ from PIL import Image
 from crab import CrabError, avuie, media, prompt
 from crab.learn import evaluate, items
 from crab.learn.rows import row_of
-from crab.scenes import dataset, pointing, questions, render, script
-from crab.scenes.questions import DATASETS
+from crab.scenes import dataset
+from crab.scenes.asking import pointing, questions
+from crab.scenes.asking.questions import DATASETS
+from crab.scenes.world import render, script
 
 SIZE = 112
 N = 3  # seeds
@@ -154,7 +156,7 @@ def test_clips_are_seen_and_heard_as_in_training(made, name, split):
     for record in avuie.read(made[split], name, split=split):
         clip, _ = record.open()
         assert (clip.duration, clip.width, clip.height, clip.fps) == pytest.approx((10, SIZE, SIZE, dataset.FPS))
-        seen, meant = prompt.gather(clip, record.task), items._clip(_scene(record), record.task)
+        seen, meant = prompt.gather(clip, record.task), items._shown(_scene(record), record.task)
         assert np.allclose(seen.times, meant.times, atol=0.07) and seen.stretches == meant.stretches
         assert np.allclose(seen.sound, meant.sound, atol=1 / 32768)
         # Between the two times a thing may have moved: what is compared is the scene at the reader's own.
@@ -168,7 +170,7 @@ def test_stills_are_seen_and_heard_as_in_training(made, name, split):
     for record in avuie.read(made[split], name, split=split):
         scene = _scene(record)
         [question] = [q for q in questions.ask(scene, np.random.default_rng([scene.seed, 1])) if q.dataset == name]
-        seen, meant = prompt.gather(record.open()[0], record.task), items._still(scene, record.task, question.time)
+        seen, meant = prompt.gather(record.open()[0], record.task), items._shown(scene, record.task, question.time)
         assert np.allclose(seen.sound, meant.sound, atol=1 / 32768)
         assert seen.picture.shape == (SIZE, SIZE, 3) == meant.picture.shape
         assert _seen_as_in_training(seen.picture, meant.picture)

@@ -18,7 +18,7 @@ from crab.media import open_clip
 from crab.page import form as forms
 from crab.page.files import listed_examples
 from crab.page.form import MEDIA, Asked, answered_before, lacking, linked, told_of_length, whole_second
-from crab.scenes import render, script
+from crab.scenes.world import render, script
 from crab.tasks import FAMILIES, TASKS
 
 

@@ -11,7 +11,8 @@ import torch
 from crab.answer import parse
 from crab.learn import items, mini, pack
 from crab.prompt import apply_plan, around_still
-from crab.scenes import questions, render, script
+from crab.scenes.asking import questions
+from crab.scenes.world import render, script
 from crab.tasks import TASKS
 
 # Kind -> (patches of pictures, patches of videos, samples of sound, questions at most, what follows from words)
@@ -231,7 +232,7 @@ def test_a_still_is_a_picture_and_the_sound_around_it(kind):
     dataset = {"box": "arig", "points": "s4", "refers": "ref_avs"}[kind]
     for second in (0.5, 3.5, 9.5):
         scene, task = script.write(4), TASKS[dataset]
-        media = items._still(scene, task, second)
+        media = items._shown(scene, task, second)
         assert np.array_equal(media.picture, render.frame(scene, second, (112, 112)))
         assert media.picture_time == second
         start, _, index = around_still(second, 10.0, task.sound)
@@ -244,7 +245,7 @@ def test_a_still_is_a_picture_and_the_sound_around_it(kind):
 @pytest.mark.parametrize("dataset", ["ave", "avqa", "ks", "meld"])
 def test_a_clip_is_its_frames_and_the_planned_sound(dataset):
     scene, task = script.write(6), TASKS[dataset]
-    media = items._clip(scene, task)
+    media = items._shown(scene, task)
     assert len(media.times) == len(media.videos[0]) == len(media.sources) == task.frames
     for time, frame in zip(media.times[::3], media.videos[0][::3]):
         assert np.array_equal(frame, render.frame(scene, time, (112, 112)))

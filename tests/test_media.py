@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from crab import CrabError, media
-from crab.media import SAMPLE_RATE, Limits, MediaError, check_length, frame_at, frames, open_clip, opening, sound, video
+from crab.media import SAMPLE_RATE, Limits, MediaError, check_length, open_clip, opening, video
 
 GOLDEN = Path(__file__).parent / "golden" / "media"
 CLIPS = Path(__file__).parents[2] / "shared" / "clips"
@@ -156,16 +156,16 @@ def test_frames_of_every_kind_of_video_are_those_of_a_plain_decode(tmp_path, nam
     truth = decoded(path)
     assert len(truth) == 20
     for n in (1, 4, 10, 33):
-        pictures, times = frames(clip, n)
+        pictures, times = clip.frames(n)
         assert pictures.shape == (n, 48, 64, 3) and pictures.dtype == np.uint8
         assert np.array_equal(pictures, np.stack([truth[i] for i in published(20, n)]))
         assert [seen_index(picture) for picture in pictures] == published(20, n).tolist()
         assert times == pytest.approx(published(20, n) / fps, abs=0.002)
 
-    pictures, times = frames(clip, 4, start=5 / fps, end=12 / fps)  # frames 5 to 11
+    pictures, times = clip.frames(4, start=5 / fps, end=12 / fps)  # frames 5 to 11
     assert [seen_index(picture) for picture in pictures] == [5, 7, 9, 11]
     for i in (19, 0, 7, 12):
-        assert seen_index(frame_at(clip, (i + 0.5) / fps)) == i
+        assert seen_index(clip.frame_at((i + 0.5) / fps)) == i
 
 
 def test_only_the_frames_from_the_key_frame_on_are_decoded(tmp_path, monkeypatch):
@@ -192,12 +192,12 @@ def test_only_the_frames_from_the_key_frame_on_are_decoded(tmp_path, monkeypatch
 def test_a_variable_frame_rate_gives_the_times_of_the_file(tmp_path, name, codec):
     ticks = [0, 100, 133, 166, 500, 1500, 1540, 1580, 2900, 3000]  # ms
     clip = open_clip(write(tmp_path / name, video=codec, pictures=10, ticks=ticks))
-    pictures, times = frames(clip, 10)
+    pictures, times = clip.frames(10)
     assert times == pytest.approx(np.array(ticks) / 1000, abs=0.001)
     assert [seen_index(picture) for picture in pictures] == list(range(10))
     assert clip.duration == pytest.approx(3.0, abs=0.15)
-    assert seen_index(frame_at(clip, 1.4)) == 4 and seen_index(frame_at(clip, 2.8)) == 7
-    pictures, times = frames(clip, 3, start=0.6, end=1.4)  # no frame begins in there: the one on show stands for all
+    assert seen_index(clip.frame_at(1.4)) == 4 and seen_index(clip.frame_at(2.8)) == 7
+    pictures, times = clip.frames(3, start=0.6, end=1.4)  # no frame begins in there: the one on show stands for all
     assert [seen_index(picture) for picture in pictures] == [4, 4, 4] and set(times) == {times[0]}
 
 
@@ -205,7 +205,7 @@ def test_a_variable_frame_rate_gives_the_times_of_the_file(tmp_path, name, codec
 def test_odd_sizes(tmp_path, size):
     clip = open_clip(write(tmp_path / "a.mkv", video="ffv1", pix_fmt="yuv444p", size=size, pictures=3))
     assert (clip.width, clip.height) == size
-    assert frames(clip, 4)[0].shape == (4, size[1], size[0], 3)
+    assert clip.frames(4)[0].shape == (4, size[1], size[0], 3)
 
 
 CORNERS = np.zeros((48, 64, 3), np.uint8)  # red, green / blue, white, so that turns and mirrors show
@@ -228,7 +228,7 @@ def test_a_turned_video_stands_upright(tmp_path, degrees, hflip, vflip):
     expected = expected[:: -1 if vflip else 1, :: -1 if hflip else 1]
     clip = open_clip(path)
     assert (clip.height, clip.width) == expected.shape[:2]
-    assert np.array_equal(frames(clip, 2)[0], np.stack([expected, expected]))
+    assert np.array_equal(clip.frames(2)[0], np.stack([expected, expected]))
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -240,7 +240,7 @@ def test_a_turned_photograph_stands_upright(tmp_path, orientation):
     expected = np.rot90(CORNERS[:, ::-1] if flip else CORNERS, turns)
     clip = open_clip(tmp_path / "a.png")
     assert (clip.height, clip.width) == expected.shape[:2]
-    assert np.array_equal(frame_at(clip, 0.0), expected)
+    assert np.array_equal(clip.frame_at(0.0), expected)
 
 
 VEILED = np.dstack([CORNERS, np.full((48, 64), 255, np.uint8)])
@@ -259,7 +259,7 @@ VEILED[:24, :, 3], VEILED[24:, :32, 3] = 0, 128  # top half gone, bottom left ha
 def test_transparent_video_lies_on_white(tmp_path, name, codec, pix_fmt):
     options = {"auto-alt-ref": "0", "b": "1M"} if "vpx" in codec else {}
     path = write(tmp_path / name, video=codec, pix_fmt=pix_fmt, pictures=[VEILED] * 3, options=options)
-    top_right, bottom_left, bottom_right = frames(open_clip(path), 1)[0][0][[8, 40, 40], [50, 10, 50]].astype(int)
+    top_right, bottom_left, bottom_right = open_clip(path).frames(1)[0][0][[8, 40, 40], [50, 10, 50]].astype(int)
     for colour, expected in (
         (top_right, (255, 255, 255)),
         (bottom_left, (127, 127, 255)),
@@ -274,7 +274,7 @@ def test_transparent_pictures_lie_on_white(tmp_path, mode):
     if mode == "P":
         veiled = veiled.quantize(16)
     veiled.convert(mode).save(tmp_path / "a.png")
-    picture = frame_at(open_clip(tmp_path / "a.png"), 0.0)
+    picture = open_clip(tmp_path / "a.png").frame_at(0.0)
     assert (picture[:24] == 255).all() and not (picture[24:, :32] == 255).all()
 
 
@@ -284,14 +284,14 @@ def test_pictures_of_every_kind(tmp_path):
         clip = open_clip(tmp_path / name)
         assert (clip.image, clip.video, clip.audio) == (tmp_path / name, None, None)
         assert (clip.width, clip.height, clip.duration) == (64, 48, 0.0)
-        pictures, times = frames(clip, 3, start=4.0, end=5.0)
+        pictures, times = clip.frames(3, start=4.0, end=5.0)
         assert pictures.shape == (3, 48, 64, 3) and pictures.dtype == np.uint8 and times.tolist() == [0.0] * 3
         assert pictures[0].base is not None and np.shares_memory(pictures[0], pictures[2])
         assert np.abs(pictures[0][[8, 40], [50, 10]].astype(int) - [[0, 255, 0], [0, 0, 255]]).max() < 40
-        assert sound(clip).shape == (0,)
+        assert clip.sound().shape == (0,)
     deep = np.linspace(0, 65535, 256).astype(np.uint16).reshape(16, 16)
     Image.fromarray(deep).save(tmp_path / "deep.png")
-    assert np.array_equal(frame_at(open_clip(tmp_path / "deep.png"), 0.0)[..., 0], deep >> 8)
+    assert np.array_equal(open_clip(tmp_path / "deep.png").frame_at(0.0)[..., 0], deep >> 8)
 
 
 SOUNDS = [  # file name, encoder, rate
@@ -323,7 +323,7 @@ def test_sound_of_every_kind(tmp_path, name, codec, rate):
     assert (clip.video, clip.image, clip.audio) == (None, None, path)
     assert (clip.width, clip.height, clip.fps) == (0, 0, 0.0)
     assert clip.duration == pytest.approx(3.0, abs=0.15)  # blocks of coded sound stick out at the end
-    heard = sound(clip)
+    heard = clip.sound()
     assert heard.dtype == np.float32 and heard.ndim == 1
     assert len(heard) == pytest.approx(clip.duration * SAMPLE_RATE, abs=2)
     middle = heard[SAMPLE_RATE : 2 * SAMPLE_RATE]
@@ -335,11 +335,11 @@ def test_a_window_of_sound_is_a_slice_of_the_whole(tmp_path):
     for name, codec, rate in (("a.wav", "pcm_s16le", 44100), ("a.flac", "flac", 48000), ("a.wav", "pcm_s16le", 16000)):
         noise = np.random.default_rng(0).normal(0, 0.1, (1, 8 * rate)).astype(np.float32)
         clip = open_clip(write(tmp_path / name, audio=codec, samples=noise, rate=rate))
-        whole = sound(clip)
+        whole = clip.sound()
         for start, end in ((0.0, 1.0), (0.313, 2.7), (5.0001, 7.3), (7.5, 8.0), (7.9, 12.0)):
-            piece = sound(clip, start=start, end=end)
+            piece = clip.sound(start=start, end=end)
             assert piece == pytest.approx(whole[round(start * 16000) : round(end * 16000)], abs=1e-4)
-        assert sound(clip, start=9.0, end=10.0).shape == sound(clip, start=2.0, end=2.0).shape == (0,)
+        assert clip.sound(start=9.0, end=10.0).shape == clip.sound(start=2.0, end=2.0).shape == (0,)
 
 
 @pytest.mark.parametrize("name, codec, rate", [("a.mp3", "libmp3lame", 44100), ("a.m4a", "aac", 44100)])
@@ -347,8 +347,8 @@ def test_a_window_of_coded_sound_is_in_its_place(tmp_path, name, codec, rate):
     samples = np.zeros((1, 8 * rate), np.float32)
     samples[:, 5 * rate : 6 * rate] = tone(1, rate)
     clip = open_clip(write(tmp_path / name, audio=codec, samples=samples, rate=rate))
-    assert beginning(sound(clip)) == pytest.approx(5.0, abs=0.005)
-    assert beginning(sound(clip, start=4.5, end=5.5)) == pytest.approx(0.5, abs=0.005)
+    assert beginning(clip.sound()) == pytest.approx(5.0, abs=0.005)
+    assert beginning(clip.sound(start=4.5, end=5.5)) == pytest.approx(0.5, abs=0.005)
 
 
 @pytest.mark.parametrize(
@@ -360,7 +360,7 @@ def test_channels_are_averaged(tmp_path, name, codec, layout, channels):
     loudness = np.linspace(0.1, 0.8, channels)
     samples = tone(1, 48000, loudness, hz=80)  # so low that a subwoofer's channel keeps it
     clip = open_clip(write(tmp_path / name, audio=codec, samples=samples, rate=48000, layout=layout))
-    assert np.sqrt(2 * (sound(clip)[4000:12000] ** 2).mean()) == pytest.approx(loudness.mean(), rel=0.02)
+    assert np.sqrt(2 * (clip.sound()[4000:12000] ** 2).mean()) == pytest.approx(loudness.mean(), rel=0.02)
 
 
 @pytest.mark.parametrize(
@@ -381,25 +381,25 @@ def test_picture_and_sound_keep_together(tmp_path, name, video, audio):
     path = write(tmp_path / name, video=video, audio=audio, pictures=pictures, samples=samples, rate=48000)
     clip = open_clip(path)
     assert clip.video == clip.audio == path
-    pictures, times = frames(clip, 30)
+    pictures, times = clip.frames(30)
     flash = times[np.argmax(pictures.mean(axis=(1, 2, 3)) > 125)]
     assert flash == pytest.approx(1.0, abs=0.11)  # the writer of AVI puts an empty picture in
-    assert beginning(sound(clip)) == pytest.approx(flash, abs=0.11)
+    assert beginning(clip.sound()) == pytest.approx(flash, abs=0.11)
 
 
 @pytest.mark.parametrize("name", ["a.mkv", "a.mp4"])
 def test_sound_that_begins_late_is_preceded_by_silence(tmp_path, name):
     path = write(tmp_path / name, video="libx264", audio="aac", samples=tone(1), begins=0.7)
-    heard = sound(open_clip(path))
+    heard = open_clip(path).sound()
     assert beginning(heard) == pytest.approx(0.7, abs=0.03)
     assert not heard[: int(0.6 * SAMPLE_RATE)].any()
-    assert beginning(sound(open_clip(path), start=0.5, end=1.0)) == pytest.approx(0.2, abs=0.03)
+    assert beginning(open_clip(path).sound(start=0.5, end=1.0)) == pytest.approx(0.2, abs=0.03)
 
 
 def test_a_silent_video_has_no_sound(tmp_path):
     clip = open_clip(write(tmp_path / "a.mp4", video="libx264"))
     assert clip.audio is None
-    assert sound(clip).shape == (0,) and sound(clip).dtype == np.float32
+    assert clip.sound().shape == (0,) and clip.sound().dtype == np.float32
 
 
 def test_sound_of_another_file(tmp_path):
@@ -407,26 +407,26 @@ def test_sound_of_another_file(tmp_path):
     other = write(tmp_path / "b.wav", audio="pcm_s16le", samples=tone(1, hz=1000))
     clip = open_clip(seen, audio=other)
     assert (clip.name, clip.video, clip.audio, clip.duration) == ("a.mp4", seen, other, 2.0)
-    assert loudest_hz(sound(clip)) == pytest.approx(1000, abs=2)
+    assert loudest_hz(clip.sound()) == pytest.approx(1000, abs=2)
     assert open_clip(other, audio=seen).audio == seen
 
 
 def test_a_clip_lasts_until_picture_and_sound_are_over(tmp_path):
     clip = open_clip(write(tmp_path / "a.mp4", video="libx264", pictures=10, audio="aac", samples=tone(4)))
     assert clip.duration == pytest.approx(4.0, abs=0.05) and clip.fps == 10.0
-    assert [seen_index(picture) for picture in frames(clip, 4)[0]] == [0, 3, 6, 9]  # of the whole, as the released code
-    pictures, times = frames(clip, 4, start=0.0, end=2.0)
+    assert [seen_index(picture) for picture in clip.frames(4)[0]] == [0, 3, 6, 9]  # of the whole, as the released code
+    pictures, times = clip.frames(4, start=0.0, end=2.0)
     assert [seen_index(picture) for picture in pictures] == [0, 6, 9, 9]
     assert times == pytest.approx([0.0, 0.6, 0.9, 0.9])
-    assert [seen_index(picture) for picture in frames(clip, 4, start=2.0, end=4.0)[0]] == [9] * 4
-    assert seen_index(frame_at(clip, 3.0)) == 9
+    assert [seen_index(picture) for picture in clip.frames(4, start=2.0, end=4.0)[0]] == [9] * 4
+    assert seen_index(clip.frame_at(3.0)) == 9
 
     late = write(tmp_path / "late.mkv", video="libx264", audio="flac", samples=tone(1), begins=1.7)
     assert open_clip(late).duration == pytest.approx(2.7, abs=0.01)
     heard = write(tmp_path / "a.wav", audio="pcm_s16le", samples=tone(5))
     assert open_clip(write(tmp_path / "b.mp4", video="libx264"), audio=heard, frame=4).duration == 5.0
     one = open_clip(write(tmp_path / "one.mp4", video="libx264", pictures=1), audio=heard)
-    assert one.duration == 5.0 and [seen_index(picture) for picture in frames(one, 3, start=3.0, end=5.0)[0]] == [0] * 3
+    assert one.duration == 5.0 and [seen_index(picture) for picture in one.frames(3, start=3.0, end=5.0)[0]] == [0] * 3
 
 
 def test_sound_that_sticks_out_a_little_does_not_make_a_clip_longer(tmp_path):
@@ -444,7 +444,7 @@ def test_a_picture_with_its_sound(tmp_path):
     ):
         assert (clip.image, clip.audio, clip.video) == (tmp_path / "a.jpg", heard, None)
         assert (clip.width, clip.height, clip.duration, clip.frame) == (64, 48, 5.0, 3)
-        assert len(sound(clip, start=3, end=4)) == SAMPLE_RATE
+        assert len(clip.sound(start=3, end=4)) == SAMPLE_RATE
     with pytest.raises(MediaError, match="a.jpg has no second 5: it lasts 5.0 s, give 0 to 4"):
         open_clip(image=tmp_path / "a.jpg", audio=heard, frame=5)
     published = open_clip(image=tmp_path / "a.jpg", audio=heard, piece=7)  # past the end: silence, as released
@@ -455,7 +455,7 @@ def test_a_video_of_one_frame(tmp_path):
     for name in ("a.mp4", "a.mkv", "a.avi"):
         clip = open_clip(write(tmp_path / name, video="mpeg4", pictures=1))
         assert clip.video is not None and 0 < clip.duration <= 0.2
-        pictures, times = frames(clip, 4)
+        pictures, times = clip.frames(4)
         assert [seen_index(picture) for picture in pictures] == [0] * 4 and times.tolist() == [0.0] * 4
 
 
@@ -472,7 +472,7 @@ def test_cover_art_is_not_a_video(tmp_path):
     clip = open_clip(covered)
     assert (clip.video, clip.image, clip.audio) == (None, None, covered)
     with pytest.raises(MediaError, match="nothing to see in covered.mp3"):
-        frames(clip, 4)
+        clip.frames(4)
 
 
 @pytest.mark.parametrize(
@@ -488,7 +488,7 @@ def test_cover_art_is_not_a_video(tmp_path):
 )
 def test_a_video_is_known_by_its_content(tmp_path, lie, truth):
     path = write(tmp_path / truth, video="libvpx-vp9" if truth == "a.webm" else "libx264").rename(tmp_path / lie)
-    assert [seen_index(picture) for picture in frames(open_clip(path), 4)[0]] == [0, 6, 13, 19]
+    assert [seen_index(picture) for picture in open_clip(path).frames(4)[0]] == [0, 6, 13, 19]
 
 
 def test_a_picture_and_a_sound_are_known_by_their_content(tmp_path):
@@ -514,10 +514,10 @@ def test_a_recording_that_changes_on_the_way(tmp_path):
     )
     (tmp_path / "c.ts").write_bytes(one.read_bytes() + two.read_bytes())
     clip = open_clip(tmp_path / "c.ts")
-    pictures, times = frames(clip, 40)
+    pictures, times = clip.frames(40)
     assert pictures.shape == (40, 48, 64, 3) and np.all(np.diff(times) > 0)
     assert [seen_index(picture) for picture in pictures] == [*range(20), *range(20)]
-    heard = sound(clip)
+    heard = clip.sound()
     assert len(heard) == pytest.approx(4 * SAMPLE_RATE, rel=0.05)
     assert loudest_hz(heard[8000:24000]) == pytest.approx(440, abs=2)
     assert loudest_hz(heard[40000:56000]) == pytest.approx(1000, abs=2)
@@ -536,8 +536,8 @@ def test_a_stream_that_turns_up_on_the_way_is_left_alone(tmp_path):
     content[heard[-5] + 11] = 0x2F  # from AAC to MP3
     path.write_bytes(content)
     clip = open_clip(path)
-    assert [seen_index(picture) for picture in frames(clip, 4)[0]] == [0, 6, 13, 19]
-    assert len(sound(clip)) == pytest.approx(20 * SAMPLE_RATE, rel=0.01)  # with what follows the strange packet
+    assert [seen_index(picture) for picture in clip.frames(4)[0]] == [0, 6, 13, 19]
+    assert len(clip.sound()) == pytest.approx(20 * SAMPLE_RATE, rel=0.01)  # with what follows the strange packet
 
 
 def test_an_animated_gif_is_a_video_and_a_still_one_a_picture(tmp_path):
@@ -545,7 +545,7 @@ def test_an_animated_gif_is_a_video_and_a_still_one_a_picture(tmp_path):
     stills[0].save(tmp_path / "a.gif", save_all=True, append_images=stills[1:], duration=200)
     clip = open_clip(tmp_path / "a.gif")
     assert clip.video and clip.duration == pytest.approx(1.0, abs=0.01)
-    assert [seen_index(picture) for picture in frames(clip, 5)[0]] == list(range(5))
+    assert [seen_index(picture) for picture in clip.frames(5)[0]] == list(range(5))
     stills[3].save(tmp_path / "b.gif")
     assert open_clip(tmp_path / "b.gif").image
 
@@ -559,10 +559,10 @@ def test_an_animated_webp_is_a_video_and_a_still_one_a_picture(tmp_path):
     clip = open_clip(path)
     assert (clip.video, clip.image, clip.audio, clip.width, clip.height) == (path, None, None, 64, 48)
     assert clip.duration == pytest.approx(0.75) and clip.fps == pytest.approx(5 / 0.75)
-    pictures, times = frames(clip, 5)
+    pictures, times = clip.frames(5)
     assert [seen_index(picture) for picture in pictures] == list(range(5))
     assert times == pytest.approx([0.0, 0.1, 0.3, 0.6, 0.7])
-    assert seen_index(frame_at(clip, 0.5)) == 2
+    assert seen_index(clip.frame_at(0.5)) == 2
     stills[3].save(tmp_path / "b.webp")
     assert open_clip(tmp_path / "b.webp").image
 
@@ -570,7 +570,7 @@ def test_an_animated_webp_is_a_video_and_a_still_one_a_picture(tmp_path):
 def test_a_transparent_animated_webp_lies_on_white(tmp_path):
     veiled, plain = Image.fromarray(VEILED), Image.new("RGBA", (64, 48))
     veiled.save(tmp_path / "a.webp", save_all=True, append_images=[plain], duration=100, lossless=True)
-    colours = frame_at(open_clip(tmp_path / "a.webp"), 0.0)[[8, 40, 40], [50, 10, 50]].astype(int)
+    colours = open_clip(tmp_path / "a.webp").frame_at(0.0)[[8, 40, 40], [50, 10, 50]].astype(int)
     assert np.abs(colours - [(255, 255, 255), (127, 127, 255), (255, 255, 255)]).max() <= 1
 
 
@@ -589,7 +589,7 @@ def test_a_video_recorded_by_a_browser(tmp_path):
         mux={"live": "1"},
     )
     clip = open_clip(path)
-    pictures, times = frames(clip, 12)
+    pictures, times = clip.frames(12)
     assert [seen_index(picture) for picture in pictures] == list(range(12))
     assert times == pytest.approx(np.array(ticks) / 1000, abs=0.001)
     assert clip.audio == path
@@ -618,7 +618,7 @@ def test_what_is_left_of_a_truncated_video_is_used(tmp_path, name, mux):
     path.write_bytes(content[: len(content) * 6 // 10])
     clip = open_clip(path)
     assert clip.duration < 1.8
-    pictures, times = frames(clip, 5)
+    pictures, times = clip.frames(5)
     brightest = pictures.max(axis=(1, 2, 3))
     assert np.all(np.diff(brightest.astype(int)) > 0) and times[-1] > 0.5
 
@@ -632,7 +632,7 @@ def test_what_is_left_of_a_truncated_gif_is_used(tmp_path):
         (tmp_path / "a.gif").write_bytes(content[:left])
         clip = open_clip(tmp_path / "a.gif")
         assert clip.video and clip.duration < 1.01
-        assert np.array_equal(frame_at(clip, 0.3)[..., 0], noise[1])
+        assert np.array_equal(clip.frame_at(0.3)[..., 0], noise[1])
 
 
 def refused(*arguments, **more):
@@ -744,7 +744,7 @@ def test_of_what_packets_do_not_tell_nothing_is_said(tmp_path, monkeypatch):
 def test_sound_is_never_longer_than_the_limit(tmp_path, monkeypatch):
     clip = open_clip(write(tmp_path / "a.mp4", video="libx264", audio="aac", samples=tone(5)))
     monkeypatch.setattr(Limits, "seconds", 3)
-    assert len(sound(clip)) == 3 * SAMPLE_RATE
+    assert len(clip.sound()) == 3 * SAMPLE_RATE
 
 
 # What the released Crab+ reads from these files: ten frames of each video, and as many samples as mel frames x 160.
@@ -754,22 +754,22 @@ def test_golden_media(name, total, seconds):
     truth = decoded(clip.video)
     assert len(truth) == total and clip.duration == seconds
     for n in (4, 10):
-        pictures, times = frames(clip, n)
+        pictures, times = clip.frames(n)
         assert np.array_equal(pictures, np.stack([truth[i] for i in published(total, n)]))
         assert times == pytest.approx(published(total, n) * seconds / total)
-    heard = sound(clip)
+    heard = clip.sound()
     assert len(heard) == seconds * SAMPLE_RATE
     with av.open(str(clip.audio)) as container:  # librosa gives the same within 1e-6
         whole = np.concatenate([frame.to_ndarray() for frame in container.decode(audio=0)], axis=1).mean(axis=0)
     assert np.abs(heard - whole).max() < 1e-6
-    assert np.array_equal(sound(clip, start=3.0, end=4.0), heard[48000:64000])
+    assert np.array_equal(clip.sound(start=3.0, end=4.0), heard[48000:64000])
 
 
 def test_golden_pictures():
     for name, size in (("a.jpg", (240, 180)), ("odd.jpg", (641, 359))):
         clip = open_clip(GOLDEN / name)
         assert (clip.width, clip.height) == size
-        assert np.array_equal(frame_at(clip, 7.0), np.asarray(Image.open(GOLDEN / name).convert("RGB")))
+        assert np.array_equal(clip.frame_at(7.0), np.asarray(Image.open(GOLDEN / name).convert("RGB")))
 
 
 @needs_clips
@@ -777,10 +777,10 @@ def test_real_clips():
     clip = open_clip(CLIPS / "speech.mp4")
     assert (clip.width, clip.height, clip.fps, clip.duration) == (450, 360, 25.0, 10.0)
     truth = decoded(clip.video)
-    assert np.array_equal(frames(clip, 10)[0], np.stack([truth[i] for i in published(250, 10)]))
-    own, apart = sound(clip)[:160000], sound(open_clip(CLIPS / "speech.mp3"))[:160000]
+    assert np.array_equal(clip.frames(10)[0], np.stack([truth[i] for i in published(250, 10)]))
+    own, apart = clip.sound()[:160000], open_clip(CLIPS / "speech.mp3").sound()[:160000]
     assert np.corrcoef(own[48:], apart[:-48])[0, 1] > 0.99  # the video's sound begins 3 ms after its picture
     for folder, size in (("lawn_mower", (720, 540)), ("fire_engine", (1280, 720))):
         clip = open_clip(image=CLIPS / folder / "frame.jpg", audio=CLIPS / folder / "audio.wav", frame=2)
         assert (clip.width, clip.height) == size
-        assert np.abs(sound(clip)).max() > 0.1
+        assert np.abs(clip.sound()).max() > 0.1

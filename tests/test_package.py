@@ -26,7 +26,7 @@ def test_every_other_room_imports_without_page_or_decoders(request):
         ".".join(path.relative_to(crab.parent).with_suffix("").parts).removesuffix(".__init__")
         for path in sorted(crab.rglob("*.py")) if path.relative_to(crab).with_suffix("").parts[0] not in DECODERS
     ]  # fmt: skip
-    assert {"crab", "crab.prompt", "crab.learn.train", "crab.routing.survey", "crab.scenes.render"} <= set(names)
+    assert {"crab", "crab.prompt", "crab.learn.train", "crab.routing.survey", "crab.scenes.world.render"} <= set(names)
     code = (
         "import importlib, sys\n"
         "for name in ('gradio', 'av', 'cv2'): sys.modules[name] = None\n"
@@ -63,6 +63,17 @@ def test_every_room_stands_in_the_list_of_rooms_and_uses_only_what_is_below_it(r
                         (i for i, other in enumerate(modules) if name == other or name.startswith(f"{other}.")), place
                     )
                     assert at >= place, f"{path.relative_to(root)} reaches up for {name}"
+
+
+def test_the_drawn_world_knows_nothing_of_the_house(request):
+    world = request.config.rootpath / "crab" / "scenes" / "world"
+    known = {"PIL", "numpy", "scipy", *sys.stdlib_module_names}
+    for path in world.rglob("*.py"):
+        deep = len(path.relative_to(world).parts)  # as many dots lead to the world's own folder
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        assert all(node.level <= deep for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)), path
+        assert {name.partition(".")[0] for node in tree.body for name in imported(node)} <= known, path
+        assert not [name for node in ast.walk(tree) for name in imported(node) if name.startswith("crab")], path
 
 
 def imported(node: ast.AST) -> list[str]:

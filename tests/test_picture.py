@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms, PngImagePlugin
 
-from crab.media import Limits, MediaError, frame_at, frames, open_clip
+from crab.media import Limits, MediaError, open_clip
 
 GREYS = np.kron(np.array([[66, 138], [59, 209]], np.uint8), np.ones((24, 32), np.uint8))  # (48, 64)
 
@@ -19,7 +19,7 @@ def films(n=5):
 
 
 def seen(clip, n):
-    return [round((float(np.median(picture)) - 24) / 10) for picture in frames(clip, n)[0]]
+    return [round((float(np.median(picture)) - 24) / 10) for picture in clip.frames(n)[0]]
 
 
 def refused(path):
@@ -36,7 +36,7 @@ def test_a_moving_picture_lasts_as_long_as_browsers_show_it(tmp_path, name, dura
     clip = open_clip(tmp_path / name)
     assert clip.video and not clip.image
     assert clip.duration == pytest.approx(5 * shown / 1000)
-    assert frames(clip, 5)[1] == pytest.approx(np.arange(5) * shown / 1000)
+    assert clip.frames(5)[1] == pytest.approx(np.arange(5) * shown / 1000)
     assert seen(clip, 5) == list(range(5))
 
 
@@ -46,7 +46,7 @@ def test_transparency_of_every_kind_lies_on_white(tmp_path, name):
     veiled[:, 32:] = (0, 0, 255, 255)
     Image.fromarray(veiled).save(tmp_path / name, lossless=True, quality=100)
     clip = open_clip(image=tmp_path / name)
-    assert np.abs(frame_at(clip, 0.0)[24, [8, 56]].astype(int) - [(255, 255, 255), (0, 0, 255)]).max() <= 3
+    assert np.abs(clip.frame_at(0.0)[24, [8, 56]].astype(int) - [(255, 255, 255), (0, 0, 255)]).max() <= 3
 
 
 @pytest.mark.parametrize(
@@ -66,19 +66,19 @@ def test_greys_of_every_depth_look_alike(tmp_path, grey):
         signed, unsigned = struct.pack("<HHIHH", 339, 3, 1, 2, 0), struct.pack("<HHIHH", 339, 3, 1, 1, 0)
         assert content.count(signed) == 1
         (tmp_path / "a.tif").write_bytes(content.replace(signed, unsigned))
-    assert np.array_equal(frame_at(open_clip(tmp_path / "a.tif"), 0.0)[..., 0], GREYS)
+    assert np.array_equal(open_clip(tmp_path / "a.tif").frame_at(0.0)[..., 0], GREYS)
 
 
 def test_signed_greys_have_black_at_the_bottom(tmp_path):
     Image.fromarray(((GREYS.astype(np.int64) << 24) - (1 << 31)).astype(np.int32)).save(tmp_path / "a.tif")
-    assert np.array_equal(frame_at(open_clip(tmp_path / "a.tif"), 0.0)[..., 0], GREYS)
+    assert np.array_equal(open_clip(tmp_path / "a.tif").frame_at(0.0)[..., 0], GREYS)
 
 
 def test_floats_beyond_one_are_fitted_in(tmp_path):
     kelvin = np.where(GREYS > 100, 310.0, 280.0).astype(np.float32)
     kelvin[0, 0] = np.nan
     Image.fromarray(kelvin).save(tmp_path / "a.tif")
-    picture = frame_at(open_clip(tmp_path / "a.tif"), 0.0)[..., 0]
+    picture = open_clip(tmp_path / "a.tif").frame_at(0.0)[..., 0]
     assert picture[0, 63] == 255 and picture[24, 0] == round(280 / 310 * 255) and picture[0, 0] == 0
 
 
@@ -89,7 +89,7 @@ def test_broken_notes_beside_whole_pixels(tmp_path, name, exif):
         films()[2].save(tmp_path / name, exif=exif, lossless=True)
     except SyntaxError:  # AVIF's does not
         pytest.skip("Pillow does not write such a chunk into this kind of file")
-    assert frame_at(open_clip(tmp_path / name), 0.0)[20, 20] == pytest.approx([44] * 3, abs=2)
+    assert open_clip(tmp_path / name).frame_at(0.0)[20, 20] == pytest.approx([44] * 3, abs=2)
 
 
 def test_a_colour_profile_in_a_moving_picture(tmp_path):

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from crab.answer import parse
-from crab.scenes import pointing, render, script
-from crab.scenes.actors import ACTORS, OBJECTS
-from crab.scenes.script import DURATION, during
+from crab.scenes.asking import pointing
+from crab.scenes.world import render, script
+from crab.scenes.world.cast import ACTORS, OBJECTS
+from crab.scenes.world.script import DURATION, during
 from crab.tasks import TASKS
 
 SEEDS = range(120)

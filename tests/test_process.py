@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from crab.media import Limits, MediaError, frame_at, open_clip, process
+from crab.media import Limits, MediaError, open_clip, process
 
 POSIX = pytest.mark.skipif(os.name != "posix", reason="signals that stop and end a process are POSIX's")
 
@@ -34,7 +34,7 @@ def decoder(picture):
 @POSIX
 def test_one_process_is_used_again_and_again(decoder, picture):
     for _ in range(3):
-        frame_at(open_clip(picture), 0.0)
+        open_clip(picture).frame_at(0.0)
     assert [resting._process.pid for resting in process._pool._resting] == [decoder]
 
 

@@ -10,10 +10,11 @@ import pytest
 
 from crab.answer import Event, parse
 from crab.avuie import TEST_FIELDS, TRAIN_FIELDS
-from crab.scenes import questions, render, script
-from crab.scenes.actors import ACTIONS, ACTORS, EMOTIONS, OBJECTS
-from crab.scenes.pointing import GRID, points_in
-from crab.scenes.words import NUMBERS
+from crab.scenes.asking import questions
+from crab.scenes.asking.pointing import GRID, points_in
+from crab.scenes.asking.words import NUMBERS
+from crab.scenes.world import render, script
+from crab.scenes.world.cast import ACTIONS, ACTORS, EMOTIONS, OBJECTS
 from crab.tasks import TASKS, instruction
 
 SEEDS = range(60)

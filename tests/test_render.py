@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 from scipy.ndimage import binary_erosion
 
-from crab.scenes import backdrops, render, script, sounds
-from crab.scenes.actors import sprite
-from crab.scenes.script import DURATION
+from crab.scenes.world import backdrops, render, script
+from crab.scenes.world.cast import sprite, tempo
+from crab.scenes.world.script import DURATION
+from crab.scenes.world.sounds.synth import SAMPLE_RATE
 
 SIZE = (112, 112)
 SEEDS = range(24)
-RATE = sounds.SAMPLE_RATE
+RATE = SAMPLE_RATE
 TAIL = 0.35  # seconds after which a room is quiet again
 WHOLE = ((0, DURATION),)
 
@@ -102,7 +103,7 @@ def test_who_sounds_moves_and_who_is_silent_stands_still():
 def test_poses_keep_the_tempo_that_is_heard():
     scene = still(heard=WHOLE)
     part = scene.parts[0]
-    beats = sounds.tempo(part.actor, np.random.default_rng([part.variation, 1]))
+    beats = tempo(part.actor, np.random.default_rng([part.variation, 1]))
     for time in (0.05, 0.4, 0.77):
         assert np.array_equal(frame(scene, time), frame(scene, time + 2 / beats + 1e-9))
 

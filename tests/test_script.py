@@ -6,9 +6,9 @@ from functools import cache
 import numpy as np
 import pytest
 
-from crab.scenes import script
-from crab.scenes.actors import ACTIONS, ACTORS, EMOTIONS, OBJECTS
-from crab.scenes.script import ASPECT, DURATION
+from crab.scenes.world import script
+from crab.scenes.world.cast import ACTIONS, ACTORS, EMOTIONS, OBJECTS
+from crab.scenes.world.script import ASPECT, DURATION
 
 WRITERS = ("write", "write_action", "write_emotion", "write_picture", "write_sound", "write_pair")
 WHOLE = ((0, DURATION),)

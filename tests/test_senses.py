@@ -8,7 +8,7 @@ import torch
 
 from crab import prompt
 from crab.learn import mini, senses
-from crab.scenes import render, script
+from crab.scenes.world import render, script
 from crab.tasks import TASKS
 
 RATE, STEP = 16000, 640  # samples a second, samples a position

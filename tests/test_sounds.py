@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from crab.scenes import sounds
-from crab.scenes.actors import ACTORS
-from crab.scenes.sounds import SAMPLE_RATE, VOICES, synth
+from crab.scenes.world import cast
+from crab.scenes.world.cast import ACTORS
+from crab.scenes.world.sounds import synth
+from crab.scenes.world.sounds.synth import SAMPLE_RATE
 
 SEEDS = range(4)
 # Seconds for which a voice may pause; all others are loud in every half second, wherever one begins.
@@ -13,7 +14,7 @@ PAUSES = {"dog": 0.7, "bird": 0.6, "man": 0.6}
 
 
 def voice(name, seconds=4, seed=7):
-    return sounds.synthesise(name, seconds, np.random.default_rng(seed))
+    return cast.synthesise(name, seconds, np.random.default_rng(seed))
 
 
 def softest(sound, seconds):
@@ -23,11 +24,7 @@ def softest(sound, seconds):
     return np.sqrt(np.maximum(power[length:] - power[:-length], 0).min() / length)
 
 
-def test_every_actor_has_a_voice():
-    assert VOICES.keys() == ACTORS.keys()
-
-
-@pytest.mark.parametrize("name", VOICES)
+@pytest.mark.parametrize("name", ACTORS)
 def test_a_voice_is_finite_loud_and_never_overdriven(name):
     for seed in SEEDS:
         for seconds in (1, 4, 10) if seed < 2 else (4,):
@@ -37,13 +34,13 @@ def test_a_voice_is_finite_loud_and_never_overdriven(name):
             assert 0.025 < np.sqrt(np.mean(sound**2)) < 0.125
 
 
-@pytest.mark.parametrize("name", VOICES)
+@pytest.mark.parametrize("name", ACTORS)
 def test_a_voice_is_loud_in_every_half_second(name):
     for seed in range(8):
         assert softest(voice(name, 4, seed)[: int(3.9 * SAMPLE_RATE)], PAUSES.get(name, 0.5)) > 0.008, seed
 
 
-@pytest.mark.parametrize("name", VOICES)
+@pytest.mark.parametrize("name", ACTORS)
 def test_one_seed_is_one_voice_and_seeds_differ(name):
     assert np.array_equal(voice(name, 2), voice(name, 2))
     assert len({voice(name, 2, seed).tobytes() for seed in range(3)}) == 3
@@ -52,28 +49,28 @@ def test_one_seed_is_one_voice_and_seeds_differ(name):
 @pytest.mark.parametrize("seed", [7, 8])
 def test_no_two_voices_are_alike(seed):
     spectra = []
-    for name in VOICES:
+    for name in ACTORS:
         power = np.abs(np.fft.rfft(voice(name, 4, seed))) ** 2
         octaves = np.add.reduceat(power, np.geomspace(200, 28000, 24).astype(int))
         spectra.append(np.log(octaves / octaves.sum() + 1e-6))
     apart = np.linalg.norm(np.array(spectra)[:, None] - np.array(spectra)[None], axis=2)
-    names = list(VOICES)
+    names = list(ACTORS)
     np.fill_diagonal(apart, np.inf)
     one, other = np.unravel_index(apart.argmin(), apart.shape)
     assert apart.min() > 3.5, (names[one], names[other])
 
 
-@pytest.mark.parametrize("name", VOICES)
+@pytest.mark.parametrize("name", ACTORS)
 def test_the_tempo_is_the_first_thing_drawn(name):
     """So that the drawing, which draws nothing else of the voice, keeps the same."""
-    low, high = VOICES[name].tempo
+    low, high = ACTORS[name].tempo
     assert 0 < low < high
     for seed in range(3):
-        beats = sounds.tempo(name, np.random.default_rng(seed))
+        beats = cast.tempo(name, np.random.default_rng(seed))
         assert low <= beats <= high
         rng = np.random.default_rng(seed)
         rng.uniform(low, high)
-        made = VOICES[name].make(2 * SAMPLE_RATE, beats, rng)
+        made = ACTORS[name].voice(2 * SAMPLE_RATE, beats, rng)
         heard = voice(name, 2, seed)
         assert np.corrcoef(made, heard)[0, 1] > 0.9999
 
@@ -81,7 +78,7 @@ def test_the_tempo_is_the_first_thing_drawn(name):
 @pytest.mark.parametrize("name", ["drum", "clapping", "hammering", "bouncing ball", "chopping", "dog"])
 def test_it_strikes_on_the_beat(name):
     for seed in range(3):
-        beats = sounds.tempo(name, np.random.default_rng(seed))
+        beats = cast.tempo(name, np.random.default_rng(seed))
         sound, piece = voice(name, 6, seed), int(0.08 * SAMPLE_RATE)
         on = [int(beat * SAMPLE_RATE / beats) for beat in range(1, int(5 * beats))]
         after = np.mean([np.mean(sound[at : at + piece] ** 2) for at in on])

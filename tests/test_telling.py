@@ -6,11 +6,13 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from crab.scenes import drill, render, script, telling
-from crab.scenes.actors import ACTIONS, ACTORS, EMOTIONS, OBJECTS
-from crab.scenes.asking import heard_parts, seen_parts
-from crab.scenes.pointing import GRID
-from crab.scenes.words import NUMBERS
+from crab.scenes.asking import drill, hearing, questions, seeing, telling
+from crab.scenes.asking.pointing import GRID
+from crab.scenes.asking.told import TOPICS
+from crab.scenes.asking.words import NUMBERS
+from crab.scenes.world import render, script
+from crab.scenes.world.cast import ACTIONS, ACTORS, EMOTIONS, OBJECTS
+from crab.scenes.world.script import heard_parts, seen_parts
 
 SEEDS = range(40)
 NAME = r"\b(?:" + "|".join(sorted(OBJECTS, key=len, reverse=True)) + r")\b"
@@ -30,9 +32,9 @@ def every():
     for seed in SEEDS:
         yield from (told for _, found in films(seed) for told in found)
         for write in (script.write_action, script.write_emotion):
-            yield from telling.film(write(seed), rng(seed)) + telling.sound(write(seed), rng(seed))
-        yield from telling.picture(script.write_picture(seed), 3.5, rng(seed))
-        yield from telling.still(script.write(seed), 3.5, telling.heard_at(script.write(seed), 3.5), rng(seed))
+            yield from telling.film(write(seed), rng(seed)) + hearing.sound(write(seed), rng(seed))
+        yield from seeing.picture(script.write_picture(seed), 3.5, rng(seed))
+        yield from telling.still(script.write(seed), 3.5, script.heard_at(script.write(seed), 3.5), rng(seed))
         for films_of in (True, False):
             yield from telling.pair(script.write_pair(seed), seed % 2, rng(seed), films=films_of)
 
@@ -44,7 +46,7 @@ def test_everything_told_has_a_topic_and_begins_with_what_is_given():
         assert told.question and told.answer.startswith(told.given) and len(told.answer) > len(told.given) + 3
         assert told.answer.endswith(".") and "  " not in told.answer and told.question[-1] in "?."
         assert not re.search(rf"\b(?:an?|the) (?:{'|'.join((*ACTIONS, *EMOTIONS))})\b", told.question + told.answer)
-    assert set(topics) == set(telling.TOPICS) - {"drill"}
+    assert set(topics) == set(TOPICS) - {"drill"}
 
 
 def test_one_seed_is_one_set_of_questions():
@@ -114,7 +116,7 @@ def test_places_are_shares_of_the_picture_or_units_of_a_named_one():
     for seed in SEEDS:
         scene = script.write_picture(seed)
         shown = {part.actor: mask for part, mask in render.masks(scene, 3.5, GRID)}
-        for told in telling.picture(scene, 3.5, rng(seed)):
+        for told in seeing.picture(scene, 3.5, rng(seed)):
             sized = re.match(r"The picture is (\d+) wide and \1 high\. ", told.question)
             side = int(sized[1]) if sized else 100
             met[side] += told.topic == "places"
@@ -138,7 +140,7 @@ def test_places_are_shares_of_the_picture_or_units_of_a_named_one():
 def test_a_third_is_the_one_the_middle_is_in():
     thirds = set()
     for seed in range(80):
-        for told in telling.picture(script.write_picture(seed), 3.5, rng(seed)):
+        for told in seeing.picture(script.write_picture(seed), 3.5, rng(seed)):
             if "third" in told.question:
                 x = int(re.search(r"(\d+) percent", told.given)[1])
                 third = ("left", "middle", "right")[x * 3 // 100]
@@ -151,7 +153,7 @@ def test_what_is_found_in_a_still_fits_the_words_and_what_is_missing_is_not_ther
     met = Counter()
     for seed in range(80):
         scene = script.write_crowd(seed)
-        heard = telling.heard_at(scene, 3.5)
+        heard = script.heard_at(scene, 3.5)
         shown = {part.actor: (part, mask) for part, mask in render.masks(scene, 3.5, GRID)}
         for told in telling.still(scene, 3.5, heard, rng(seed)):
             said = told.answer.removeprefix(told.given)
@@ -192,7 +194,7 @@ def test_feelings_are_those_of_face_and_voice():
         [told] = telling.film(scene, rng(seed))
         feeling = scene.parts[0].actor
         assert told.answer.endswith(f"It feels {feeling}.")
-        assert all(look in told.given for look in telling.LOOKS[feeling])
+        assert all(look in told.given for look in questions.LOOKS[feeling])
     assert feeling in EMOTIONS
 
 

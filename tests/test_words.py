@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from crab.answer import Event, parse
-from crab.scenes import script, words
-from crab.scenes.actors import ACTORS
+from crab.scenes.asking import words
+from crab.scenes.world import script
+from crab.scenes.world.cast import ACTORS
 from crab.tasks import TASKS
 
 

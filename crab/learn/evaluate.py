@@ -355,7 +355,7 @@ def _true_mask(path: Path) -> np.ndarray | None:
 def _mask_on_grid(said: Answer, path: Path, segmenter: Segmenter) -> np.ndarray:
     """(224, 224) bool from the box and points of `said`, empty where nothing was found; raises CrabError."""
     try:
-        picture = Image.fromarray(media.frame_at(media.open_clip(image=path), 0.0))
+        picture = Image.fromarray(media.open_clip(image=path).frame_at(0.0))
     except (OSError, ValueError) as error:
         raise CrabError(f"The picture cannot be used: {short(error)}.") from error
     squashed = np.asarray(picture.resize(GRID, Image.Resampling.LANCZOS))

@@ -25,7 +25,8 @@ from transformers import (
 from transformers.models.qwen2.tokenization_qwen2 import PRETOKENIZE_REGEX
 
 from crab import tasks
-from crab.scenes import questions, script, telling
+from crab.scenes.asking import hearing, questions, seeing, telling
+from crab.scenes.world import script
 
 FRAME_SIZE = 112
 VOCABULARY = 1536  # byte-level pieces at most, before numbers and special tokens
@@ -101,10 +102,10 @@ def _texts(scenes: int):
             yield question.question
             yield question.target
         time = float(rng.integers(script.DURATION)) + 0.5
-        plain = telling.picture(script.write_picture(seed), time, rng)
-        plain += telling.still(scene, time, telling.heard_at(scene, time), rng)
+        plain = seeing.picture(script.write_picture(seed), time, rng)
+        plain += telling.still(scene, time, script.heard_at(scene, time), rng)
         for told in (scene, action, emotion):
-            plain += telling.film(told, rng) + telling.sound(told, rng)
+            plain += telling.film(told, rng) + hearing.sound(told, rng)
         for films in (True, False):
             plain += telling.pair(pair, 0, rng, films=films)
         for one in plain:

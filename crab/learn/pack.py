@@ -10,7 +10,7 @@ from torch import Tensor
 
 from crab import prompt
 from crab.prompt import Media
-from crab.scenes.telling import TOPICS, Told
+from crab.scenes.asking.told import TOPICS, Told
 from crab.tasks import FAMILIES, TASKS, SoundPlan, Task
 
 NAMES = (*FAMILIES, *TOPICS)  # what a question can be of: of the tasks' families, or of the base's own topics

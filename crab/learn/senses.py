@@ -16,14 +16,15 @@ from torch import Tensor, nn
 
 from crab import prompt
 from crab.learn import mini
-from crab.learn.items import FRAME_TIMES
 from crab.media import SAMPLE_RATE
 from crab.prompt import TOKEN_SECONDS, TRAILING_SILENCE
-from crab.scenes import render, script
-from crab.scenes.actors import ACTORS
+from crab.scenes.clip import moments
+from crab.scenes.world import render, script
+from crab.scenes.world.cast import ACTORS
 from crab.tasks import TASKS
 
 NAMES = tuple(ACTORS)
+FRAME_TIMES = tuple(moments(10).tolist())  # of the frames of a clip that is asked about
 CELLS = 4  # a side: 112 pixels in cells of 28
 BINS = 57  # of four units each: the places 0, 4, … 224 where a side of a box can be
 PLACES = 0.5  # what the places of a box count in the loss, next to who is there

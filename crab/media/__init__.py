@@ -1,7 +1,7 @@
 """Open, check and decode what people upload: any video, picture or sound file, by its content and not by its name.
 
-`open_clip` looks a file over and hands on a `Clip`, with hardly anything decoded. `frames`, `frame_at` and `sound`
-decode what is asked for and no more. FFmpeg (through PyAV) reads video and sound, Pillow reads pictures, still and
+`open_clip` looks a file over and hands on a `Clip`, with hardly anything decoded; the clip's `frames`, `frame_at` and
+`sound` decode what is asked for and no more. FFmpeg (through PyAV) reads video and sound, Pillow reads pictures, still and
 moving.
 
 All times are seconds on the clip's own clock, the one that a player shows beside it (`clock`). In MP4, Matroska, WebM
@@ -10,7 +10,7 @@ due, be it decodable or not: a broadcast that is cut between key frames is heard
 the default one counts. Sound of another file keeps its own clock, and both begin at zero.
 
 Nothing is decoded in this process. Files come from anybody, and decoders are large programs in C: one of them that
-crashes, hangs or asks for all the memory there is must cost a sentence and not the page. So these functions ask a
+crashes, hangs or asks for all the memory there is must cost a sentence and not the page. So all of these ask a
 process of their own (`process`), which keeps running, does the work in `opening`, `video` and `audio`, and is held to
 `Limits`. That is also why this package imports without PyAV and Pillow.
 """
@@ -19,12 +19,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-
 from crab.media import process
 from crab.media.clip import SAMPLE_RATE, Clip, Limits, MediaError
 
-__all__ = ["SAMPLE_RATE", "Clip", "Limits", "MediaError", "check_length", "frame_at", "frames", "open_clip", "sound"]
+__all__ = ["SAMPLE_RATE", "Clip", "Limits", "MediaError", "check_length", "open_clip"]
 
 
 def open_clip(
@@ -66,47 +64,3 @@ def check_length(media: str | Path) -> None:
     file that is missing, empty or too large, too.
     """
     process.call("check_length", Path(media), media=Path(media))
-
-
-def frames(clip: Clip, n: int, *, start: float = 0.0, end: float | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """`n` frames spread evenly over [start, end), the first and the last one included.
-
-    Which ones: round-half-even(linspace(0, total - 1, n)) over the frames that begin from `start` on and before `end`
-    (the whole clip by default), as the released Crab+ picks them. Where there are fewer than `n`, frames repeat; where
-    there is none, the one on show at `start` stands for all. In a part of the clip, a video that is over before the
-    sound goes on showing its last frame. A picture gives `n` copies (one in memory) at time 0.
-
-    Returns:
-        Frames (n, height, width, 3) uint8, RGB, at the clip's own size; their times (n,) float64, seconds.
-
-    Raises:
-        MediaError: there is nothing to see in the clip.
-    """
-    if clip.image is not None:
-        picture = frame_at(clip, 0.0)
-        return np.broadcast_to(picture, (n, *picture.shape)), np.zeros(n)
-    pictures, times = process.call("frames", clip.video, clip=clip, n=n, start=start, end=end)
-    return pictures, times
-
-
-def frame_at(clip: Clip, time: float) -> np.ndarray:
-    """The frame on show at `time` (seconds): (height, width, 3) uint8, RGB. A picture is always on show.
-
-    Before the first frame that is the first, after the last the last. Raises MediaError if there is nothing to see.
-    """
-    return process.call("frame_at", clip.image or clip.video, clip=clip, time=time)
-
-
-def sound(clip: Clip, *, start: float = 0.0, end: float | None = None) -> np.ndarray:
-    """The sound from `start` to `end` (to its own end by default), on the clip's clock.
-
-    Channels are averaged, then brought to 16 kHz by FFmpeg's resampler with a filter set to be close to librosa's soxr
-    (which PyAV's FFmpeg lacks). Where the sound begins later than the clip, silence fills the time before;
-    nothing is padded at the end, so less comes back where the sound is over before `end`.
-
-    Returns:
-        (samples,) float32 at `SAMPLE_RATE`, at most `Limits.seconds` of it; empty if the clip is silent.
-    """
-    if clip.audio is None:
-        return np.zeros(0, dtype=np.float32)
-    return process.call("sound", clip.audio, clip=clip, start=start, end=end)

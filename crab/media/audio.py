@@ -24,7 +24,7 @@ _LIKE_SOXR = "filter_size=128:filter_type=kaiser:kaiser_beta=9:cutoff=0.96"  # o
 
 
 def sound(clip: Clip, *, start: float = 0.0, end: float | None = None) -> np.ndarray:
-    """See `crab.media.sound`, for a clip that has some."""
+    """See `Clip.sound`, for a clip that has some."""
     assert clip.audio is not None
     end = start + Limits.seconds if end is None else min(end, start + Limits.seconds)
     lag = sound_lag(clip.audio)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from crab import CrabError
 from crab.seen import SAMPLE_RATE as SAMPLE_RATE  # what the model's sound encoder listens to
@@ -41,6 +44,69 @@ class Clip:
     fps: float = 0.0  # frames over the video's own length; 0.0 without a video
     frame: float | None = None  # the second that a picture belongs to
     piece: int | None = None  # the piece of its sound that a published picture belongs to, whatever a piece lasts
+
+    @property
+    def visible(self) -> bool:
+        return self.video is not None or self.image is not None
+
+    @property
+    def audible(self) -> bool:
+        return self.audio is not None
+
+    @property
+    def still(self) -> float:
+        """The second of the one picture that stands for the clip: the one that was named, or else the middle."""
+        second = self.frame if self.piece is None else self.piece  # published pieces are meant as seconds
+        if second is not None:
+            return float(second)
+        return self.duration / 2 if self.video is not None else 0.0
+
+    def frames(self, n: int, *, start: float = 0.0, end: float | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """`n` frames spread evenly over [start, end), the first and the last one included.
+
+        Which ones: round-half-even(linspace(0, total - 1, n)) over the frames that begin from `start` on and before
+        `end` (the whole clip by default), as the released Crab+ picks them. Where there are fewer than `n`, frames
+        repeat; where there is none, the one on show at `start` stands for all. In a part of the clip, a video that is
+        over before the sound goes on showing its last frame. A picture gives `n` copies (one in memory) at time 0.
+
+        Returns:
+            Frames (n, height, width, 3) uint8, RGB, at the clip's own size; their times (n,) float64, seconds.
+
+        Raises:
+            MediaError: there is nothing to see in the clip.
+        """
+        if self.image is not None:
+            picture = self.frame_at(0.0)
+            return np.broadcast_to(picture, (n, *picture.shape)), np.zeros(n)
+        pictures, times = _decoded("frames", self.video, clip=self, n=n, start=start, end=end)
+        return pictures, times
+
+    def frame_at(self, time: float) -> np.ndarray:
+        """The frame on show at `time` (seconds): (height, width, 3) uint8, RGB. A picture is always on show.
+
+        Before the first frame that is the first, after the last the last. Raises MediaError if there is nothing to see.
+        """
+        return _decoded("frame_at", self.image or self.video, clip=self, time=time)
+
+    def sound(self, *, start: float = 0.0, end: float | None = None) -> np.ndarray:
+        """The sound from `start` to `end` (to its own end by default), on the clip's clock.
+
+        Channels are averaged, then brought to 16 kHz by FFmpeg's resampler with a filter set to be close to librosa's
+        soxr (which PyAV's FFmpeg lacks). Where the sound begins later than the clip, silence fills the time before;
+        nothing is padded at the end, so less comes back where the sound is over before `end`.
+
+        Returns:
+            (samples,) float32 at `SAMPLE_RATE`, at most `Limits.seconds` of it; empty if the clip is silent.
+        """
+        if self.audio is None:
+            return np.zeros(0, dtype=np.float32)
+        return _decoded("sound", self.audio, clip=self, start=start, end=end)
+
+
+def _decoded(function: str, file: Path | None, **arguments: Any) -> Any:
+    from crab.media import process  # which sends and gets clips, and so needs this module first
+
+    return process.call(function, file, **arguments)
 
 
 def check_pixels(path: Path, width: int, height: int) -> None:

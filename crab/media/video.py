@@ -30,7 +30,7 @@ _INSTANT = 1e-6  # seconds; times closer than this are the same
 
 
 def frames(clip: Clip, n: int, *, start: float = 0.0, end: float | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """See `crab.media.frames`."""
+    """See `Clip.frames`."""
 
     def spread(times: np.ndarray) -> np.ndarray:
         last = len(times) - 1
@@ -56,7 +56,7 @@ def _begun(clip: Clip, times: np.ndarray, time: float, *, until_the_end: bool) -
 
 
 def frame_at(clip: Clip, time: float) -> np.ndarray:
-    """See `crab.media.frame_at`."""
+    """See `Clip.frame_at`."""
     if clip.image is not None:
         return read_picture(clip.image)
     return _chosen(clip, lambda times: np.array([_on_show(times, time)]))[0][0]

@@ -30,9 +30,9 @@ from crab.page.parts import (
     sentences,
 )
 from crab.prompt import check_question
-from crab.scenes import render
-from crab.scenes.questions import Question
-from crab.scenes.script import Scene
+from crab.scenes.asking.questions import Question
+from crab.scenes.world import render
+from crab.scenes.world.script import Scene
 from crab.tasks import TASKS
 from visualize import compare
 

@@ -12,8 +12,8 @@ import gradio as gr
 from crab import trace
 from crab.ask import Result, to_json
 from crab.page.parts import ASSETS
-from crab.scenes import render
-from crab.scenes.script import Scene
+from crab.scenes.world import render
+from crab.scenes.world.script import Scene
 from crab.tasks import Task, task_named
 from visualize import standalone
 

@@ -13,7 +13,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -25,31 +24,15 @@ from crab import CrabError, avuie
 from crab.avuie import FIELDS
 from crab.tasks import TASKS
 
-from . import questions, render, script
-from .questions import DATASETS, Question
-from .script import DURATION, Scene
-from .sounds import SAMPLE_RATE
+from .asking.questions import DATASETS, KINDS, Question
+from .world import render
+from .world.script import DURATION, Scene
+from .world.sounds.synth import SAMPLE_RATE
 
 FPS = 10
 SMALLEST = 56  # pixels a side
 RECORDS = {"avqa": 2, "avqa_thu": 2}  # of a scene; of the other data sets one
 
-
-@dataclass(frozen=True)
-class Kind:
-    """`write` makes of a seed what `ask` asks about: a scene, or a pair of them."""
-
-    datasets: tuple[str, ...]
-    write: Callable[[int], Scene | tuple[Scene, Scene]]
-    ask: Callable[..., list[Question]]
-
-
-KINDS = {
-    "objects": Kind(questions.OBJECT_SETS, script.write, questions.ask),
-    "action": Kind(questions.ACTION_SETS, script.write_action, questions.ask_action),
-    "emotion": Kind(questions.EMOTION_SETS, script.write_emotion, questions.ask_emotion),
-    "pair": Kind(questions.PAIR_SETS, script.write_pair, questions.ask_pair),
-}
 
 # Where a picture and its true mask lie: what the released scripts replace in the one path to have the other.
 _PICTURES = {
