@@ -45,7 +45,7 @@ def shrink(stages, *, bf16=loop.BF16, log=1):
 
 @pytest.fixture(autouse=True)
 def undone(monkeypatch):
-    for module, names in ((mini, ("tokenizer", "config")), (train, ("STAGES", "BF16", "LOG_EVERY"))):
+    for module, names in ((mini, ("tokenizer", "config")), (train, ("STAGES",)), (loop, ("BF16", "LOG_EVERY"))):
         for name in names:
             monkeypatch.setattr(module, name, getattr(module, name))
 
@@ -204,7 +204,7 @@ def test_two_processes_end_where_one_does(tmp_path):
 
 
 def test_micro_batches_that_cannot_be_dealt_out_evenly_are_told(monkeypatch, tmp_path):
-    monkeypatch.setattr(train, "_process", lambda: SimpleNamespace(num_processes=2))
+    monkeypatch.setattr(loop, "process", lambda: SimpleNamespace(num_processes=2))
     with pytest.raises(CrabError, match="3 micro-batches, which 2 processes cannot share"):
         loop.run(None, None, loop.Stage(1, {"a": 1, "b": 1, "c": 1}, rate=1.0), tmp_path, seed=0)
 
@@ -284,7 +284,7 @@ def test_an_adapter_is_trained_on_published_records(published, tmp_path, monkeyp
     shutil.copytree(GOLDEN / "tiny-omni", tmp_path / "base")
     command = ["train", "--data", str(published), "--model", str(tmp_path / "base"), "--out", str(tmp_path / "out"),
                "--cache", str(tmp_path / "cache"), "--steps", "2"]  # fmt: skip
-    monkeypatch.setattr(train, "LOG_EVERY", 1)
+    monkeypatch.setattr(loop, "LOG_EVERY", 1)
     monkeypatch.setattr(train, "PER_STEP", 4)
     assert main(command) == 0
     assert "record 2 is left out" in capfd.readouterr().err
