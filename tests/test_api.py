@@ -14,7 +14,7 @@ from gradio_client.exceptions import AppError
 from PIL import Image
 
 import app  # noqa: F401  imports spaces before torch
-from crab.media import frame_at, open_clip
+from crab.media import open_clip
 from crab.page import page as pages
 from crab.page.parts import OPEN, ROOT
 from crab.scenes.world import render, script
@@ -153,7 +153,7 @@ def test_heads_are_muted_for_programs_in_that_answer_only(client, clip):
 def test_a_picture_is_drawn_for_programs_with_what_the_answer_names_on_it(client, clip, scene_clip):
     [box] = client.predict(clip, "arig", "", 2, api_name="/ask")[1]["boxes"]
     drawn = np.asarray(Image.open(client.predict(clip, "arig", "", 2, api_name="/draw")).convert("RGB")).astype(int)
-    plain = np.asarray(Image.fromarray(frame_at(open_clip(scene_clip), 2)).resize(drawn.shape[1::-1])).astype(int)
+    plain = np.asarray(Image.fromarray(open_clip(scene_clip).frame_at(2)).resize(drawn.shape[1::-1])).astype(int)
     changed = np.abs(drawn - plain).max(axis=2) > 100
     scale = drawn.shape[1] / 160
     x1, y1, x2, y2 = (scale * side for side in box["box"])
