@@ -208,3 +208,18 @@ def page(browser, address):
     page.locator("#ask").wait_for()
     yield page
     page.close()
+
+
+@pytest.fixture(scope="session")
+def too_long(tmp_path_factory) -> Path:
+    """Six minutes of black."""
+    import av
+
+    path = tmp_path_factory.mktemp("too_long") / "long.mp4"
+    with av.open(str(path), "w") as out:
+        video = out.add_stream("libx264", rate=1)
+        video.width, video.height, video.pix_fmt = 32, 32, "yuv420p"
+        for _ in range(360):
+            out.mux(video.encode(av.VideoFrame.from_ndarray(np.zeros((32, 32, 3), np.uint8), format="rgb24")))
+        out.mux(video.encode())
+    return path

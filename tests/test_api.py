@@ -176,8 +176,8 @@ def test_a_picture_is_drawn_for_programs_with_what_the_answer_names_on_it(client
     ("ask", {"media": "long"}, "media: long.mp4 is longer than 300 s"),
     ("ask_pair", {"first": "clip", "other": "long"}, "other: long.mp4 is longer than 300 s"),
 ])  # fmt: skip
-def test_what_a_program_lacks_is_named_before_anything_is_queued(page, client, clip, long, name, given, told):
-    files = {"clip": clip, "long": handle_file(str(long))}
+def test_what_a_program_lacks_is_named_before_anything_is_queued(page, client, clip, too_long, name, given, told):
+    files = {"clip": clip, "long": handle_file(str(too_long))}
     queued = page._queue.events_recorded
     with pytest.raises(ValueError, match=f"1 parameter.s. failed validation:\n- {told}"):
         client.predict(**{key: files.get(value, value) for key, value in given.items()}, api_name=f"/{name}")

@@ -5,9 +5,7 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-import av
 import gradio as gr
-import numpy as np
 import pytest
 
 import app  # noqa: F401  imports spaces before torch
@@ -20,19 +18,6 @@ from crab.page.files import listed_examples
 from crab.page.form import MEDIA, Asked, answered_before, lacking, linked, told_of_length, whole_second
 from crab.scenes.world import render, script
 from crab.tasks import FAMILIES, TASKS
-
-
-@pytest.fixture(scope="module")
-def long(tmp_path_factory):
-    """Six minutes of black."""
-    path = tmp_path_factory.mktemp("long") / "long.mp4"
-    with av.open(str(path), "w") as out:
-        video = out.add_stream("libx264", rate=1)
-        video.width, video.height, video.pix_fmt = 32, 32, "yuv420p"
-        for _ in range(360):
-            out.mux(video.encode(av.VideoFrame.from_ndarray(np.zeros((32, 32, 3), np.uint8), format="rgb24")))
-        out.mux(video.encode())
-    return path
 
 
 def on_form(*, source="video", task="avqa", question="", second="", **media) -> Asked:
@@ -63,10 +48,10 @@ def test_the_form_says_what_it_lacks_where_it_lacks_it(tmp_path, asked, lacks):
     assert told.keys() == lacks and all(told.values())
 
 
-def test_only_files_in_gradios_folder_are_looked_at_before_the_queue(tmp_path, long):
-    for path in (long, Path("/etc/hostname"), "\0", "a" * 5000, "http://127.0.0.1:1/a.mp4", 5):
+def test_only_files_in_gradios_folder_are_looked_at_before_the_queue(tmp_path, too_long):
+    for path in (too_long, Path("/etc/hostname"), "\0", "a" * 5000, "http://127.0.0.1:1/a.mp4", 5):
         assert told_of_length({"path": path if isinstance(path, int) else str(path)}, str(tmp_path)) is None
-    assert "longer than 300 s" in told_of_length({"path": str(long)}, str(long.parent))
+    assert "longer than 300 s" in told_of_length({"path": str(too_long)}, str(too_long.parent))
 
 
 @pytest.fixture
