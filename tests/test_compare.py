@@ -5,7 +5,7 @@ import pytest
 
 from crab.answer import parse
 from crab.compose import Verdict
-from crab.routing.effects import edits
+from crab.metrics.wording import edits
 from crab.tasks import TASKS
 from visualize import compare, theme
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from test_trace import towers
 
-from crab.routing.effects import edits
+from crab.metrics.wording import edits
 from crab.trace import RoutingTrace
 from visualize import difference, theme
 

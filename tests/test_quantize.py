@@ -104,16 +104,18 @@ def test_a_quantised_model_says_what_the_whole_one_says(quantize, packed, mini, 
 
 @pytest.mark.parametrize("quantize", BITS)
 def test_an_adapter_keeps_its_numbers_on_a_quantised_base_and_is_saved_and_read_again(
-    quantize, packed, mini, question, tmp_path
+    quantize, mini, question, tmp_path
 ):
-    crab = packed[quantize]
+    # One of its own, and asked first: on some processors bitsandbytes lays weights out anew when it computes, and does not
+    # get them back as they were when they are listed.
+    crab = Crab.load("crab-mini", device="cpu", quantize=quantize)
+    before = crab.logits(question)
     published = [checkpoint.published(c.model, renames=RENAMES) for c in (crab, mini)]
     assert published[0].keys() == published[1].keys()
     assert all(torch.equal(tensor, published[1][name]) for name, tensor in published[0].items())
 
     checkpoint.save_published(crab.model, tmp_path / "adapter.bin", renames=RENAMES)
     crab.model.save_pretrained(tmp_path / "adapter")
-    before = crab.logits(question)
     for adapter in (tmp_path / "adapter.bin", tmp_path / "adapter"):
         again = Crab.load("crab-mini", adapter, device="cpu", quantize=quantize)
         assert again.adapter == crab.adapter

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from crab import CrabError
+from crab.metrics.wording import edits
 from crab.trace import RoutingTrace
 from visualize import difference, paper, standalone
 
@@ -117,5 +118,5 @@ def _comparison(one: RoutingTrace, other: RoutingTrace, title: str) -> str:
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title></head>'
         '<body style="max-width:1000px;margin:20px auto;font:14px/1.5 system-ui,sans-serif;color:#1C2330">'
         f"<h1>{escape(title)}</h1><h2>Layers and modules</h2>{parts[0]}<h2>By kind of token</h2>{parts[1]}"
-        f"<h2>The answers</h2>{difference.words(*said)}</body></html>"
+        f"<h2>The answers</h2>{difference.words(edits(*said))}</body></html>"
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 from collections import Counter
@@ -22,18 +21,11 @@ from crab.ilora import adapted_layers
 from crab.ilora.trace import Intervention
 from crab.metrics import accuracy, box_iou, jaccard, temporal_iou
 from crab.metrics.intervals import bootstrap
+from crab.metrics.wording import Edit, edits
 from crab.model import Crab, Scores
 from crab.routing.atlas import LONGEST, Asked
 
 # --- two runs -------------------------------------------------------------------------------------------------------
-
-
-class Edit(NamedTuple):
-    """A stretch of text: "equal", "replace", "delete" or "insert", as difflib has them."""
-
-    kind: str
-    before: str
-    after: str
 
 
 class Shift(NamedTuple):
@@ -123,13 +115,6 @@ def events_iou(a: Sequence[Event], b: Sequence[Event]) -> float | None:
     kinds = {(event.label, event.modality) for event in (*a, *b)}
     spans = [[[(e.start, e.end) for e in of if (e.label, e.modality) == kind] for of in (a, b)] for kind in kinds]
     return float(np.mean([temporal_iou(*pair) for pair in spans])) if kinds else None
-
-
-def edits(before: str, after: str) -> tuple[Edit, ...]:
-    """What turns one text into the other, by words, spaces and signs; the pieces joined are the two texts."""
-    a, b = (re.findall(r"\s+|[^\W_]+|[\W_]", text) for text in (before, after))
-    codes = difflib.SequenceMatcher(None, a, b, autojunk=False).get_opcodes()
-    return tuple(Edit(kind, "".join(a[i:j]), "".join(b[k:m])) for kind, i, j, k, m in codes)
 
 
 def _iou(measure: Callable, a, b) -> float | None:
