@@ -7,7 +7,7 @@ from math import cos, pi, sin
 import numpy as np
 
 from ..brush import CIRCLE, INK, WHITE, Brush, shade
-from .common import eye, note, pick
+from .common import edged, eye, note, pick
 
 
 def dog(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
@@ -19,8 +19,7 @@ def dog(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
     wag = 0 if beat is None else 14 * sin(2 * pi * beat)
     opening = 0 if beat is None else max(0.3, 1 - 1.5 * (beat % 1))
     with brush.turned(wag, 0.2, 0.86):
-        brush.line([(0.22, 0.88), (0.08, 0.78), (0.07, 0.62)], shade(fur, 0.55), 0.085, smooth=True)
-        brush.line([(0.22, 0.88), (0.08, 0.78), (0.07, 0.62)], fur, 0.065, smooth=True)
+        edged(brush, [(0.22, 0.88), (0.08, 0.78), (0.07, 0.62)], fur, 0.085, 0.065)
     brush.blob([(0.36, 0.45), (0.55, 0.48), (0.64, 0.66), (0.62, 0.95), (0.3, 0.97), (0.15, 0.9), (0.2, 0.68)], fur)
     brush.oval(0.29, 0.83, 0.15, 0.14, fur)
     brush.blob([(0.53, 0.56), (0.62, 0.64), (0.6, 0.86), (0.5, 0.8)], belly, False)
@@ -32,28 +31,12 @@ def dog(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
         brush.box(0.34, 0.46, 0.64, 0.52, collar, round=0.025)
         brush.oval(0.56, 0.535, 0.032, 0.035, (246, 206, 80))
         if opening:
-            brush.blob(
-                [
-                    (0.56, 0.36),
-                    (0.9, 0.37 + 0.02 * opening),
-                    (0.84, 0.42 + 0.1 * opening),
-                    (0.6, 0.47 + 0.04 * opening),
-                ],
-                (150, 36, 46),
-            )
-            brush.blob(
-                [(0.62, 0.41), (0.8, 0.41 + 0.06 * opening), (0.72, 0.45 + 0.06 * opening)], (240, 120, 130), False
-            )
-            brush.blob(
-                [
-                    (0.55, 0.44),
-                    (0.7, 0.45 + 0.06 * opening),
-                    (0.85, 0.4 + 0.1 * opening),
-                    (0.82, 0.45 + 0.11 * opening),
-                    (0.62, 0.52 + 0.03 * opening),
-                ],
-                fur,
-            )
+            front = [(0.9, 0.37 + 0.02 * opening), (0.84, 0.42 + 0.1 * opening)]
+            brush.blob([(0.56, 0.36), *front, (0.6, 0.47 + 0.04 * opening)], (150, 36, 46))
+            tongue = [(0.62, 0.41), (0.8, 0.41 + 0.06 * opening), (0.72, 0.45 + 0.06 * opening)]
+            brush.blob(tongue, (240, 120, 130), False)
+            front = [(0.85, 0.4 + 0.1 * opening), (0.82, 0.45 + 0.11 * opening)]
+            brush.blob([(0.55, 0.44), (0.7, 0.45 + 0.06 * opening), *front, (0.62, 0.52 + 0.03 * opening)], fur)
         brush.oval(0.48, 0.28, 0.2, 0.2, fur)
         if patch:
             brush.oval(0.56, 0.22, 0.085, 0.085, ear, False)
@@ -74,8 +57,7 @@ def cat(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
     light = shade(fur, 1.55)
     sway = 0 if beat is None else 0.04 * sin(pi * beat)
     tail = [(0.66, 0.9), (0.88, 0.9), (0.93, 0.72), (0.84 + sway, 0.6), (0.88 + sway, 0.5)]
-    brush.line(tail, shade(fur, 0.55), 0.1, smooth=True)
-    brush.line(tail, fur, 0.078, smooth=True)
+    edged(brush, tail, fur, 0.1, 0.078)
     brush.blob([(0.36, 0.5), (0.64, 0.5), (0.76, 0.8), (0.72, 0.96), (0.28, 0.96), (0.24, 0.8)], fur)
     brush.blob([(0.42, 0.58), (0.58, 0.58), (0.6, 0.8), (0.5, 0.88), (0.4, 0.8)], light, False)
     for x in (0.41, 0.59):
@@ -165,8 +147,7 @@ def cow(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
     moo = 0 if beat is None else 0.4 + 0.6 * sin(pi * (beat % 1) ** 0.7)
     swing = 0 if beat is None else 8 * sin(2 * pi * beat)
     with brush.turned(swing, 0.1, 0.37):
-        brush.line([(0.1, 0.37), (0.055, 0.48), (0.07, 0.7)], shade(hide, 0.55), 0.045, smooth=True)
-        brush.line([(0.1, 0.37), (0.055, 0.48), (0.07, 0.7)], hide, 0.028, smooth=True)
+        edged(brush, [(0.1, 0.37), (0.055, 0.48), (0.07, 0.7)], hide, 0.045, 0.028)
         brush.blob([(0.055, 0.66), (0.09, 0.66), (0.11, 0.78), (0.075, 0.84), (0.04, 0.78)], patch)
     for x in (0.25, 0.58):
         brush.box(x - 0.045, 0.6, x + 0.045, 0.93, shade(hide, 0.8), round=0.02)
@@ -174,21 +155,8 @@ def cow(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
     brush.blob([(0.3, 0.68), (0.44, 0.69), (0.45, 0.79), (0.37, 0.83), (0.29, 0.79)], muzzle)
     for x in (0.33, 0.41):
         brush.line([(x, 0.81), (x, 0.855)], shade(muzzle, 0.85), 0.024)
-    brush.blob(
-        [
-            (0.07, 0.38),
-            (0.14, 0.31),
-            (0.4, 0.34),
-            (0.66, 0.28),
-            (0.76, 0.4),
-            (0.73, 0.64),
-            (0.6, 0.75),
-            (0.36, 0.73),
-            (0.14, 0.73),
-            (0.06, 0.56),
-        ],
-        hide,
-    )
+    back = [(0.07, 0.38), (0.14, 0.31), (0.4, 0.34), (0.66, 0.28), (0.76, 0.4)]
+    brush.blob([*back, (0.73, 0.64), (0.6, 0.75), (0.36, 0.73), (0.14, 0.73), (0.06, 0.56)], hide)
     for (dx, dy), s, (x, y, rx, ry) in zip(
         marks, size, ((0.16, 0.56, 0.06, 0.09), (0.36, 0.46, 0.13, 0.105), (0.57, 0.6, 0.085, 0.075))
     ):
@@ -202,27 +170,11 @@ def cow(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
         brush.line([(0.66, 0.5), (0.72, 0.56), (0.78, 0.52)], strap, 0.035, smooth=True)
         brush.shape([(0.69, 0.57), (0.75, 0.57), (0.78, 0.66), (0.66, 0.66)], bell)
         for x, lean in ((0.72, -0.03), (0.82, 0.05)):
-            brush.blob(
-                [
-                    (x - 0.025, 0.17),
-                    (x + lean - 0.012, 0.17 - horn),
-                    (x + 1.6 * lean, 0.12 - horn),
-                    (x + lean + 0.02, 0.17 - horn),
-                    (x + 0.03, 0.17),
-                ],
-                (236, 222, 182),
-            )
+            tip = [(x + lean - 0.012, 0.17 - horn), (x + 1.6 * lean, 0.12 - horn), (x + lean + 0.02, 0.17 - horn)]
+            brush.blob([(x - 0.025, 0.17), *tip, (x + 0.03, 0.17)], (236, 222, 182))
         if moo:
-            brush.blob(
-                [
-                    (0.78, 0.4),
-                    (0.93, 0.43),
-                    (0.96, 0.46 + 0.06 * moo),
-                    (0.88, 0.5 + 0.08 * moo),
-                    (0.76, 0.48 + 0.04 * moo),
-                ],
-                muzzle,
-            )
+            jaw = [(0.96, 0.46 + 0.06 * moo), (0.88, 0.5 + 0.08 * moo), (0.76, 0.48 + 0.04 * moo)]
+            brush.blob([(0.78, 0.4), (0.93, 0.43), *jaw], muzzle)
             brush.blob([(0.8, 0.4), (0.95, 0.42), (0.94, 0.44 + 0.06 * moo), (0.84, 0.45 + 0.06 * moo)], (140, 34, 44))
         brush.blob(
             [(0.66, 0.19), (0.78, 0.14), (0.88, 0.22), (0.92, 0.36), (0.84, 0.46), (0.73, 0.46), (0.65, 0.34)], hide
@@ -243,70 +195,30 @@ def duck(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
     quack = 0 if beat is None else max(0.25, 1 - 1.6 * (beat % 1))
     wet = (84, 170, 226)
     y = 0 if beat is None else -0.018 * sin(pi * (beat % 1))
+    bob = np.array([0, y])
     brush.oval(0.5, 0.86, 0.49, 0.12, wet)
     for k in range(2):
         spread = 0.78 + 0.1 * k if beat is None else 0.7 + 0.14 * ((beat + k) % 2)
         brush.line(CIRCLE[1:19] * (0.49 * spread, 0.11 * spread) + (0.5, 0.865), (190, 228, 248), 0.014)
-    brush.blob(
-        [
-            (0.02, tail + y),
-            (0.14, 0.5 + y),
-            (0.3, 0.5 + y),
-            (0.5, 0.55 + y),
-            (0.74, 0.5 + y),
-            (0.84, 0.64 + y),
-            (0.78, 0.8 + y),
-            (0.6, 0.89 + y),
-            (0.34, 0.89 + y),
-            (0.14, 0.78 + y),
-            (0.05, 0.6 + y),
-        ],
-        coat,
-    )
+    back = [(0.02, tail), (0.14, 0.5), (0.3, 0.5), (0.5, 0.55), (0.74, 0.5), (0.84, 0.64)]
+    brush.blob(bob + [*back, (0.78, 0.8), (0.6, 0.89), (0.34, 0.89), (0.14, 0.78), (0.05, 0.6)], coat)
     with brush.turned(-10 * quack, 0.34, 0.6 + y):
-        brush.blob(
-            [
-                (0.2, 0.58 + y),
-                (0.44, 0.55 + y),
-                (0.6, 0.64 + y),
-                (0.54, 0.76 + y),
-                (0.36, 0.79 + y),
-                (0.18, 0.7 + y),
-                (0.1, 0.62 + y),
-            ],
-            wing,
-        )
+        upper = [(0.2, 0.58), (0.44, 0.55), (0.6, 0.64)]
+        brush.blob(bob + [*upper, (0.54, 0.76), (0.36, 0.79), (0.18, 0.7), (0.1, 0.62)], wing)
         for k in range(2):
-            brush.line(
-                [(0.2 + 0.06 * k, 0.66 + 0.05 * k + y), (0.4 + 0.03 * k, 0.68 + 0.04 * k + y)], shade(wing, 0.7), 0.013
-            )
+            feather = bob + [(0.2 + 0.06 * k, 0.66 + 0.05 * k), (0.4 + 0.03 * k, 0.68 + 0.04 * k)]
+            brush.line(feather, shade(wing, 0.7), 0.013)
     with brush.turned(-9 * quack, 0.66, 0.55 + y):
-        brush.blob([(0.53, 0.56 + y), (0.56, 0.34 + y), (0.76, 0.34 + y), (0.79, 0.56 + y), (0.7, 0.64 + y)], top)
+        brush.blob(bob + [(0.53, 0.56), (0.56, 0.34), (0.76, 0.34), (0.79, 0.56), (0.7, 0.64)], top)
         if top != coat:
-            brush.line([(0.54, 0.5 + y), (0.66, 0.54 + y), (0.78, 0.5 + y)], WHITE, 0.04, smooth=True)
-        brush.blob(
-            [
-                (0.76, 0.26 + y),
-                (0.9, 0.25 - 0.05 * quack + y),
-                (0.985, 0.29 - 0.09 * quack + y),
-                (0.9, 0.33 - 0.05 * quack + y),
-                (0.76, 0.33 + y),
-            ],
-            bill,
-        )
-        brush.blob(
-            [
-                (0.75, 0.32 + y),
-                (0.86, 0.32 + 0.05 * quack + y),
-                (0.95, 0.33 + 0.13 * quack + y),
-                (0.84, 0.37 + 0.09 * quack + y),
-                (0.73, 0.38 + y),
-            ],
-            shade(bill, 0.8),
-        )
+            brush.line(bob + [(0.54, 0.5), (0.66, 0.54), (0.78, 0.5)], WHITE, 0.04, smooth=True)
+        tip = [(0.9, 0.25 - 0.05 * quack), (0.985, 0.29 - 0.09 * quack), (0.9, 0.33 - 0.05 * quack)]
+        brush.blob(bob + [(0.76, 0.26), *tip, (0.76, 0.33)], bill)
+        tip = [(0.86, 0.32 + 0.05 * quack), (0.95, 0.33 + 0.13 * quack), (0.84, 0.37 + 0.09 * quack)]
+        brush.blob(bob + [(0.75, 0.32), *tip, (0.73, 0.38)], shade(bill, 0.8))
         brush.oval(0.65, 0.23 + y, 0.175, 0.17, top)
         if top == coat:
-            brush.blob([(0.58, 0.09 + y), (0.55, 0.02 + y), (0.62, 0.05 + y), (0.66, 0.01 + y), (0.67, 0.08 + y)], top)
+            brush.blob(bob + [(0.58, 0.09), (0.55, 0.02), (0.62, 0.05), (0.66, 0.01), (0.67, 0.08)], top)
         eye(brush, 0.71, 0.2 + y, 0.042)
 
 
@@ -334,19 +246,9 @@ def frog(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
         for toe in (-0.06, 0.0, 0.06):
             brush.line([(0.5 + side * 0.19, 0.91), (0.5 + side * 0.19 + toe, 0.965)], skin, 0.034)
     y = -0.03 * croak
-    brush.blob(
-        [
-            (0.5, 0.22 + y),
-            (0.76, 0.23 + y),
-            (0.93, 0.4 + y),
-            (0.84, 0.56 + y),
-            (0.5, 0.62 + y),
-            (0.16, 0.56 + y),
-            (0.07, 0.4 + y),
-            (0.24, 0.23 + y),
-        ],
-        skin,
-    )
+    lift = np.array([0, y])
+    right, left = [(0.76, 0.23), (0.93, 0.4), (0.84, 0.56)], [(0.16, 0.56), (0.07, 0.4), (0.24, 0.23)]
+    brush.blob(lift + [(0.5, 0.22), *right, (0.5, 0.62), *left], skin)
     if spotted:
         for (dx, dy), x in zip(spots, (0.4, 0.5, 0.6, 0.52)):
             brush.oval(x + dx, 0.28 + dy + (0.05 if x == 0.52 else 0) + y, 0.028, 0.02, dark, False)
@@ -361,12 +263,8 @@ def frog(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
         brush.oval(0.44 - 0.05 * croak, 0.52 + 0.07 * croak + y, 0.06, 0.03 + 0.02 * croak, shade(sac, 1.6), False)
     else:
         brush.oval(0.5, 0.53, 0.26, 0.06, shade(belly, 1.1), False)
-    brush.line(
-        [(0.13, 0.44 + y), (0.3, 0.475 + y), (0.5, 0.485 + y), (0.7, 0.475 + y), (0.87, 0.44 + y)],
-        shade(skin, 0.35),
-        0.02,
-        smooth=True,
-    )
+    mouth = lift + [(0.13, 0.44), (0.3, 0.475), (0.5, 0.485), (0.7, 0.475), (0.87, 0.44)]
+    brush.line(mouth, shade(skin, 0.35), 0.02, smooth=True)
 
 
 def lion(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
@@ -379,79 +277,47 @@ def lion(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
     roar = 0 if beat is None else 0.35 + 0.65 * sin(pi * (beat % 1) ** 0.6)
     sway = 0 if beat is None else 16 * sin(2 * pi * beat)
     with brush.turned(sway, 0.12, 0.6):
-        tail = [(0.14, 0.62), (0.05, 0.5), (0.08, 0.34), (0.16, 0.28)]
-        brush.line(tail, shade(fur, 0.55), 0.065, smooth=True)
-        brush.line(tail, fur, 0.045, smooth=True)
+        edged(brush, [(0.14, 0.62), (0.05, 0.5), (0.08, 0.34), (0.16, 0.28)], fur, 0.065, 0.045)
         brush.blob([(0.13, 0.32), (0.1, 0.22), (0.2, 0.14), (0.25, 0.22), (0.2, 0.31)], mane)
     for x in (0.3, 0.56):
         brush.box(x - 0.055, 0.7, x + 0.055, 0.95, shade(fur, 0.8), round=0.03)
-    brush.blob(
-        [
-            (0.08, 0.66),
-            (0.16, 0.54),
-            (0.4, 0.54),
-            (0.74, 0.5),
-            (0.8, 0.7),
-            (0.66, 0.83),
-            (0.38, 0.8),
-            (0.2, 0.86),
-            (0.08, 0.8),
-        ],
-        fur,
-    )
+    back = [(0.08, 0.66), (0.16, 0.54), (0.4, 0.54), (0.74, 0.5), (0.8, 0.7)]
+    brush.blob([*back, (0.66, 0.83), (0.38, 0.8), (0.2, 0.86), (0.08, 0.8)], fur)
     for x in (0.16, 0.7):
         brush.box(x - 0.065, 0.68, x + 0.065, 0.97, fur, round=0.04)
         brush.oval(x + 0.02, 0.95, 0.085, 0.035, light)
     turns = np.linspace(0, 2 * pi, 2 * tufts + 1)[:-1]
     reach = np.where(np.arange(2 * tufts) % 2, 0.29, 0.365 + 0.02 * roar) * ragged[: 2 * tufts]
     x, y = 0.62, 0.39 - 0.02 * roar
-    brush.blob(np.stack([reach * np.cos(turns), reach * np.sin(turns)], axis=1) + (x, y), mane)
-    brush.blob(
-        np.stack([reach * np.cos(turns + 0.1), reach * np.sin(turns + 0.1)], axis=1) * 0.78 + (x, y),
-        shade(mane, 1.2),
-        False,
-    )
+    outline = np.stack([reach * np.cos(turns), reach * np.sin(turns)], axis=1)
+    brush.blob(outline + (x, y), mane)
+    outline = np.stack([reach * np.cos(turns + 0.1), reach * np.sin(turns + 0.1)], axis=1)
+    brush.blob(outline * 0.78 + (x, y), shade(mane, 1.2), False)
     for side in (-1, 1):
         brush.oval(x + side * 0.17, y - 0.2, 0.065, 0.065, fur)
         brush.oval(x + side * 0.17, y - 0.195, 0.035, 0.035, shade(fur, 0.6), False)
-    brush.blob(
-        [
-            (x - 0.12, y - 0.2),
-            (x + 0.12, y - 0.2),
-            (x + 0.2, y - 0.02),
-            (x + 0.14, y + 0.16 + 0.07 * roar),
-            (x, y + 0.21 + 0.08 * roar),
-            (x - 0.14, y + 0.16 + 0.07 * roar),
-            (x - 0.2, y - 0.02),
-        ],
-        fur,
-    )
+    jaw, chin = y + 0.16 + 0.07 * roar, y + 0.21 + 0.08 * roar
+    right, left = [(x + 0.2, y - 0.02), (x + 0.14, jaw)], [(x - 0.14, jaw), (x - 0.2, y - 0.02)]
+    brush.blob([(x - 0.12, y - 0.2), (x + 0.12, y - 0.2), *right, (x, chin), *left], fur)
     for side in (-1, 1):
         eye(brush, x + side * 0.095, y - 0.08, 0.036, iris)
-        brush.line(
-            [(x + side * 0.05, y - 0.12 + 0.015 * roar), (x + side * 0.14, y - 0.135 - 0.01 * roar)],
-            shade(mane, 0.7),
-            0.02,
-        )
+        brow = [(x + side * 0.05, y - 0.12 + 0.015 * roar), (x + side * 0.14, y - 0.135 - 0.01 * roar)]
+        brush.line(brow, shade(mane, 0.7), 0.02)
     if roar:
-        deep = 0.09 + 0.08 * roar
-        brush.oval(x, y + 0.1 + 0.5 * deep, 0.125 + 0.015 * roar, 0.03 + 0.62 * deep, (128, 26, 36))
-        brush.oval(x, y + 0.12 + 0.8 * deep, 0.08, 0.3 * deep, (240, 120, 130), False)
-        for side in (-1, 1):
-            brush.shape(
-                [(x + side * 0.045, y + 0.1), (x + side * 0.095, y + 0.1), (x + side * 0.072, y + 0.175)], WHITE, False
-            )
-            brush.shape(
-                [
-                    (x + side * 0.05, y + 0.13 + deep),
-                    (x + side * 0.08, y + 0.12 + deep),
-                    (x + side * 0.062, y + 0.08 + deep),
-                ],
-                WHITE,
-                False,
-            )
+        _lion_mouth(brush, x, y, roar)
     for side in (-1, 1):
         brush.oval(x + side * 0.065, y + 0.075 + 0.01 * (not roar), 0.08, 0.055, light)
     brush.blob([(x - 0.055, y + 0.0), (x + 0.055, y + 0.0), (x, y + 0.065)], (112, 56, 48))
     if not roar:
         brush.line([(x - 0.08, y + 0.135), (x, y + 0.15), (x + 0.08, y + 0.135)], INK, 0.014, smooth=True)
+
+
+def _lion_mouth(brush: Brush, x: float, y: float, roar: float) -> None:
+    deep = 0.09 + 0.08 * roar
+    brush.oval(x, y + 0.1 + 0.5 * deep, 0.125 + 0.015 * roar, 0.03 + 0.62 * deep, (128, 26, 36))
+    brush.oval(x, y + 0.12 + 0.8 * deep, 0.08, 0.3 * deep, (240, 120, 130), False)
+    for side in (-1, 1):
+        inner, outer = x + side * 0.045, x + side * 0.095
+        brush.shape([(inner, y + 0.1), (outer, y + 0.1), (x + side * 0.072, y + 0.175)], WHITE, False)
+        inner, outer = (x + side * 0.05, y + 0.13 + deep), (x + side * 0.08, y + 0.12 + deep)
+        brush.shape([inner, outer, (x + side * 0.062, y + 0.08 + deep)], WHITE, False)

@@ -32,6 +32,12 @@ def pick(rng: np.random.Generator, *colours: Colour) -> Colour:
     return tuple(int(c) for c in np.clip(chosen, 0, 255))
 
 
+def edged(brush: Brush, points: object, colour: Colour, outer: float, inner: float, *, smooth: bool = True) -> None:
+    """A stroke with a darker edge of its own colour, as shapes have; the edge is what `outer` is wider than `inner`."""
+    brush.line(points, shade(colour, 0.55), outer, smooth=smooth)
+    brush.line(points, colour, inner, smooth=smooth)
+
+
 def eye(brush: Brush, x: float, y: float, r: float, iris: Colour = INK) -> None:
     brush.oval(x, y, r, r * 1.1, WHITE)
     brush.oval(x + r * 0.15, y + r * 0.1, r * 0.62, r * 0.7, iris, False)

@@ -18,6 +18,9 @@ MOUTH, LIPS, TONGUE = (112, 22, 38), (124, 32, 42), (238, 106, 122)
 TEAR = (120, 200, 255)
 SIDES = np.array([(-1, 1), (1, 1)])
 DROP = np.array([(0, -0.07), (0.036, 0.01), (0, 0.045), (-0.036, 0.01)])
+CURLS = np.array(
+    [(-0.29, -0.16), (-0.23, -0.27), (-0.12, -0.34), (0, -0.36), (0.12, -0.34), (0.23, -0.27), (0.29, -0.16)]
+)
 
 Tell = Callable[[Brush, np.ndarray, Colour, float], None]
 
@@ -217,175 +220,128 @@ def _mouth(brush: Brush, at: np.ndarray, look: Look, opening: float) -> None:
         brush.shape(np.concatenate([teeth[0], teeth[1][::-1]]) + at, WHITE, False)
 
 
-def bust(brush: Brush, rng: np.random.Generator, beat: float | None, *, look: Look) -> None:
-    plain, shirt = pick(rng, *SKINS), pick(rng, *CLOTHES)
-    hair = pick(rng, (46, 34, 30), (112, 68, 40), (222, 174, 92), (170, 76, 40), (130, 130, 136), (24, 22, 28))
-    iris = pick(rng, (84, 56, 36), (60, 110, 170), (70, 130, 80))
-    woman, glasses, beard = rng.random() < 0.5, rng.random() < 0.2, rng.random() < 0.35
-    style, collar = int(rng.integers(3)), int(rng.integers(3))
-    round_, scarf = rng.uniform(-0.015, 0.015), pick(rng, *CLOTHES)
-    tint, strength = look.tint
-    skin = tuple(int(a + (b - a) * strength) for a, b in zip(plain, tint))
-    moment = beat or 0
-    times = look.swing[2]
-    turn = 0 if beat is None else cos(2 * pi * times * beat)
-    face = np.array([0.5 + look.swing[0] * turn, 0.45 + look.swing[1] * (0 if beat is None else (1 - turn) / 2)])
-    least, most = look.opening[1:]
-    opening = look.opening[0] if beat is None else least + (most - least) * sin(pi * (beat % 1) ** 0.8)
-    top = 0.83 - look.shoulders - (0 if beat is None else 0.3 * look.swing[1] * turn)
+@dataclass(frozen=True)
+class _Person:
+    skin: Colour
+    shirt: Colour
+    hair: Colour
+    iris: Colour
+    woman: bool
+    glasses: bool
+    beard: bool
+    style: int  # of the hair, one of three
+    collar: int  # 0 white, 1 a scarf, 2 none
+    rounder: float
+    scarf: Colour
 
-    with brush.turned(0 if beat is None else look.lean * sin(pi * beat), 0.5, 0.8):
-        if woman and style < 2:
-            brush.blob(
-                face
-                + [
-                    (0, -0.43),
-                    (0.27, -0.36),
-                    (0.37, -0.1),
-                    (0.39, 0.2),
-                    (0.36, 0.42 - 0.16 * style),
-                    (0, 0.34),
-                    (-0.36, 0.42 - 0.16 * style),
-                    (-0.39, 0.2),
-                    (-0.37, -0.1),
-                    (-0.27, -0.36),
-                ],
-                hair,
-            )
-        elif woman:
-            for side in SIDES:
-                brush.oval(*(face + side * (0.26, -0.33)), 0.095, 0.09, hair)
-    brush.blob(
-        [
-            (0.5, top - 0.03),
-            (0.7, top),
-            (0.87, top + 0.03),
-            (0.97, 0.965),
-            (0.5, 0.98),
-            (0.03, 0.965),
-            (0.13, top + 0.03),
-            (0.3, top),
-        ],
+
+def _person(rng: np.random.Generator, tint: Colour, strength: float) -> _Person:
+    plain, shirt = pick(rng, *SKINS), pick(rng, *CLOTHES)
+    return _Person(
+        tuple(int(a + (b - a) * strength) for a, b in zip(plain, tint)),
         shirt,
+        pick(rng, (46, 34, 30), (112, 68, 40), (222, 174, 92), (170, 76, 40), (130, 130, 136), (24, 22, 28)),
+        pick(rng, (84, 56, 36), (60, 110, 170), (70, 130, 80)),
+        rng.random() < 0.5,
+        rng.random() < 0.2,
+        rng.random() < 0.35,
+        int(rng.integers(3)),
+        int(rng.integers(3)),
+        rng.uniform(-0.015, 0.015),
+        pick(rng, *CLOTHES),
     )
-    brush.shape(
-        [(0.39, 0.66), (0.61, 0.66), (0.63, top - 0.005), (0.5, top + 0.08), (0.37, top - 0.005)], shade(skin, 0.82)
-    )
-    if collar == 0:
+
+
+def _mirrored(*half: tuple[float, float]) -> np.ndarray:
+    """An outline from its right half, which runs from the axis down to the axis."""
+    return np.array([*half, *((-x, y) for x, y in half[-2:0:-1])])
+
+
+def _hair_behind(brush: Brush, face: np.ndarray, person: _Person) -> None:
+    if not person.woman:
+        return
+    if person.style < 2:
+        end = (0.36, 0.42 - 0.16 * person.style)
+        outline = _mirrored((0, -0.43), (0.27, -0.36), (0.37, -0.1), (0.39, 0.2), end, (0, 0.34))
+        brush.blob(face + outline, person.hair)
+    else:
+        for side in SIDES:
+            brush.oval(*(face + side * (0.26, -0.33)), 0.095, 0.09, person.hair)
+
+
+def _body(brush: Brush, top: float, person: _Person) -> None:
+    left, right = [(0.03, 0.965), (0.13, top + 0.03), (0.3, top)], [(0.7, top), (0.87, top + 0.03), (0.97, 0.965)]
+    brush.blob([(0.5, top - 0.03), *right, (0.5, 0.98), *left], person.shirt)
+    neck = [(0.39, 0.66), (0.61, 0.66), (0.63, top - 0.005), (0.5, top + 0.08), (0.37, top - 0.005)]
+    brush.shape(neck, shade(person.skin, 0.82))
+    if person.collar == 0:
         for side in (-1, 1):
-            brush.shape(
-                [
-                    (0.5 + side * 0.12, top - 0.04),
-                    (0.5 + side * 0.2, top + 0.04),
-                    (0.5 + side * 0.09, top + 0.12),
-                    (0.5, top + 0.07),
-                ],
-                WHITE,
-            )
-    elif collar == 1:
-        brush.line([(0.36, top), (0.5, top + 0.07), (0.64, top)], scarf, 0.055, smooth=True)
-    with brush.turned(0 if beat is None else look.lean * sin(pi * beat), 0.5, 0.8):
+            outer = [(0.5 + side * 0.12, top - 0.04), (0.5 + side * 0.2, top + 0.04)]
+            brush.shape([*outer, (0.5 + side * 0.09, top + 0.12), (0.5, top + 0.07)], WHITE)
+    elif person.collar == 1:
+        brush.line([(0.36, top), (0.5, top + 0.07), (0.64, top)], person.scarf, 0.055, smooth=True)
+
+
+def _head(brush: Brush, face: np.ndarray, person: _Person) -> None:
+    for side in SIDES:
+        brush.oval(*(face + side * (0.315, 0.02)), 0.045, 0.065, shade(person.skin, 0.93))
+    temple, cheek = (0.31 + person.rounder, -0.04), (0.26 + person.rounder, 0.2)
+    skull = _mirrored((0, -0.36), (0.23, -0.29), temple, cheek, (0.12, 0.35), (0, 0.38))
+    brush.blob(face + skull, person.skin)
+    if person.beard and not person.woman:
+        edge = [(-0.31, 0.02), (-0.24, 0.14), (-0.2, 0.25), (0, 0.28), (0.2, 0.25), (0.24, 0.14), (0.31, 0.02)]
+        chin = [(0.28, 0.25), (0.14, 0.39), (0, 0.41), (-0.14, 0.39), (-0.28, 0.25)]
+        brush.blob(face + [*edge, *chin], person.hair)
+
+
+def _hair(brush: Brush, face: np.ndarray, person: _Person) -> None:
+    if person.woman:
+        crown = [(-0.33, 0.02), (-0.31, -0.27), (0, -0.43), (0.31, -0.27), (0.33, 0.02)]
+        parting = [(0.27, -0.16), (0.1, -0.28), (-0.16, -0.24), (-0.27, -0.14)]
+        brush.blob(face + [*crown, *parting], person.hair)
+    elif person.style == 0:
+        crown = [(-0.325, -0.02), (-0.31, -0.28), (0, -0.43), (0.31, -0.28), (0.325, -0.02)]
+        brush.blob(face + [*crown, (0.27, -0.2), (0, -0.25), (-0.27, -0.2)], person.hair)
+    elif person.style == 1:
+        for at in face + CURLS:
+            brush.oval(*at, 0.085, 0.075, person.hair)
+    else:
         for side in SIDES:
-            brush.oval(*(face + side * (0.315, 0.02)), 0.045, 0.065, shade(skin, 0.93))
-        brush.blob(
-            face
-            + [
-                (0, -0.36),
-                (0.23, -0.29),
-                (0.31 + round_, -0.04),
-                (0.26 + round_, 0.2),
-                (0.12, 0.35),
-                (0, 0.38),
-                (-0.12, 0.35),
-                (-0.26 - round_, 0.2),
-                (-0.31 - round_, -0.04),
-                (-0.23, -0.29),
-            ],
-            skin,
-        )
-        if beard and not woman:
-            brush.blob(
-                face
-                + [
-                    (-0.31, 0.02),
-                    (-0.24, 0.14),
-                    (-0.2, 0.25),
-                    (0, 0.28),
-                    (0.2, 0.25),
-                    (0.24, 0.14),
-                    (0.31, 0.02),
-                    (0.28, 0.25),
-                    (0.14, 0.39),
-                    (0, 0.41),
-                    (-0.14, 0.39),
-                    (-0.28, 0.25),
-                ],
-                hair,
-            )
-        if woman:
-            brush.blob(
-                face
-                + [
-                    (-0.33, 0.02),
-                    (-0.31, -0.27),
-                    (0, -0.43),
-                    (0.31, -0.27),
-                    (0.33, 0.02),
-                    (0.27, -0.16),
-                    (0.1, -0.28),
-                    (-0.16, -0.24),
-                    (-0.27, -0.14),
-                ],
-                hair,
-            )
-        elif style == 0:
-            brush.blob(
-                face
-                + [
-                    (-0.325, -0.02),
-                    (-0.31, -0.28),
-                    (0, -0.43),
-                    (0.31, -0.28),
-                    (0.325, -0.02),
-                    (0.27, -0.2),
-                    (0, -0.25),
-                    (-0.27, -0.2),
-                ],
-                hair,
-            )
-        elif style == 1:
-            for x, y in (
-                (-0.29, -0.16),
-                (-0.23, -0.27),
-                (-0.12, -0.34),
-                (0, -0.36),
-                (0.12, -0.34),
-                (0.23, -0.27),
-                (0.29, -0.16),
-            ):
-                brush.oval(*(face + (x, y)), 0.085, 0.075, hair)
-        else:
-            for side in SIDES:
-                brush.blob(face + side * [(0.27, -0.16), (0.33, -0.12), (0.34, 0.0), (0.3, 0.02)], hair)
-        brush.blob(face + [(-0.015, 0.02), (0.035, 0.1), (0, 0.12), (-0.045, 0.1)], shade(skin, 0.78), False)
+            brush.blob(face + side * [(0.27, -0.16), (0.33, -0.12), (0.34, 0.0), (0.3, 0.02)], person.hair)
+
+
+def _eyes(brush: Brush, face: np.ndarray, person: _Person, look: Look) -> None:
+    inner, outer = look.brow
+    for side in SIDES:
+        at = face + side * (0.135, -0.03)
+        _eye(brush, at, side[0], look, person.skin, person.iris)
+        if person.woman and look.eye:
+            brush.line([at + side * (0.07, -0.02), at + side * (0.11, -0.05)], INK, 0.018)
+        if person.glasses:
+            brush.line(CIRCLE * (0.115, 0.105) + at, (70, 70, 84), 0.016)
+        middle = at + side * (0.01, -0.012) - (0, (inner + outer) / 2)
+        brow = [at - side * (0.085, inner), middle, at + side * (0.1, 0) - (0, outer)]
+        brush.line(brow, shade(person.hair, 0.4), 0.038, smooth=True)
+
+
+def bust(brush: Brush, rng: np.random.Generator, beat: float | None, *, look: Look) -> None:
+    person = _person(rng, *look.tint)
+    aside, down, times = look.swing
+    turn = 0 if beat is None else cos(2 * pi * times * beat)
+    face = np.array([0.5 + aside * turn, 0.45 + down * (0 if beat is None else (1 - turn) / 2)])
+    silent, least, most = look.opening
+    opening = silent if beat is None else least + (most - least) * sin(pi * (beat % 1) ** 0.8)
+    top = 0.83 - look.shoulders - 0.3 * down * turn
+    lean = 0 if beat is None else look.lean * sin(pi * beat)
+
+    with brush.turned(lean, 0.5, 0.8):
+        _hair_behind(brush, face, person)
+    _body(brush, top, person)
+    with brush.turned(lean, 0.5, 0.8):
+        _head(brush, face, person)
+        _hair(brush, face, person)
+        brush.blob(face + [(-0.015, 0.02), (0.035, 0.1), (0, 0.12), (-0.045, 0.1)], shade(person.skin, 0.78), False)
         _mouth(brush, face + (0, 0.215), look, opening)
-        for side in SIDES:
-            at = face + side * (0.135, -0.03)
-            _eye(brush, at, side[0], look, skin, iris)
-            if woman and look.eye:
-                brush.line([at + side * (0.07, -0.02), at + side * (0.11, -0.05)], INK, 0.018)
-            if glasses:
-                brush.line(CIRCLE * (0.115, 0.105) + at, (70, 70, 84), 0.016)
-            inner, outer = look.brow
-            brush.line(
-                [
-                    at - side * (0.085, inner),
-                    at + side * (0.01, -0.012) - (0, (inner + outer) / 2),
-                    at + side * (0.1, 0) - (0, outer),
-                ],
-                shade(hair, 0.4),
-                0.038,
-                smooth=True,
-            )
+        _eyes(brush, face, person, look)
         for tell in look.tells:
-            tell(brush, face, skin, moment)
+            tell(brush, face, person.skin, beat or 0)
