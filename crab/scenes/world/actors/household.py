@@ -7,7 +7,7 @@ from math import cos, pi, sin
 import numpy as np
 
 from ..brush import CIRCLE, INK, WHITE, Brush, shade
-from .common import CLOTHES, SKINS, hand, pick
+from .common import CLOTHES, SKINS, edged, hand, pick
 
 
 def bell(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
@@ -118,8 +118,7 @@ def telephone(brush: Brush, rng: np.random.Generator, beat: float | None) -> Non
                 brush.box(x - 0.12, 0.21 - up, x + 0.12, 0.36 - up, case, round=0.05)
                 brush.line([(x - 0.08, 0.345 - up), (x + 0.08, 0.345 - up)], shade(case, 0.55), 0.03)
         bar = np.array([(0.1, 0.24), (0.24, 0.16), (0.5, 0.135), (0.76, 0.16), (0.9, 0.24)]) - (0, up)
-        brush.line(bar, shade(case, 0.55), 0.135, smooth=True)
-        brush.line(bar, case, 0.112, smooth=True)
+        edged(brush, bar, case, 0.135, 0.112)
         brush.line(bar[1:-1] - (0, 0.025), shade(case, 1.5), 0.024, smooth=True)
     if beat is not None:
         for side in (-1, 1):

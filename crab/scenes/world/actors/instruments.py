@@ -7,7 +7,7 @@ from math import cos, pi, sin
 import numpy as np
 
 from ..brush import CIRCLE, INK, WHITE, Brush, shade
-from .common import CLOTHES, SKINS, hand, note, pick
+from .common import CLOTHES, SKINS, edged, hand, note, pick
 
 
 def guitar(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
@@ -270,8 +270,7 @@ def harp(brush: Brush, rng: np.random.Generator, beat: float | None) -> None:
         )
     brush.shape([(0.84, 0.17), (0.98, 0.2), (0.5, 0.94), (0.26, 0.94)], box)
     brush.line([(0.9, 0.2), (0.38, 0.92)], shade(box, 1.35), 0.03)
-    brush.line(neck, shade(gold, 0.55), 0.125, smooth=True)
-    brush.line(neck, gold, 0.1, smooth=True)
+    edged(brush, neck, gold, 0.125, 0.1)
     brush.line(neck - (0, 0.025), shade(gold, 1.5), 0.02, smooth=True)
     brush.box(0.08, 0.1, 0.19, 0.93, gold)
     for x in (0.115, 0.155):
