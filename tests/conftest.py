@@ -133,20 +133,24 @@ def scene_clip(tmp_path_factory) -> Path:
     return path
 
 
-@pytest.fixture(scope="session")
-def long_clip(tmp_path_factory) -> Path:
-    """Eighty seconds of next to nothing: asked about events it takes eight windows, long enough to be stopped."""
+def _film(path: Path, *, seconds: int) -> Path:
+    """A grey that changes every second."""
     import av
 
-    path = tmp_path_factory.mktemp("long") / "long.mp4"
     with av.open(str(path), "w") as out:
         video = out.add_stream("libx264", rate=1)
         video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
-        for number in range(80):
+        for number in range(seconds):
             picture = np.full((48, 64, 3), number % 250, np.uint8)
             out.mux(video.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
         out.mux(video.encode())
     return path
+
+
+@pytest.fixture(scope="session")
+def long_clip(tmp_path_factory) -> Path:
+    """Eighty seconds of next to nothing: asked about events it takes eight windows, long enough to be stopped."""
+    return _film(tmp_path_factory.mktemp("long") / "long.mp4", seconds=80)
 
 
 # --- the page ---
@@ -212,14 +216,5 @@ def page(browser, address):
 
 @pytest.fixture(scope="session")
 def too_long(tmp_path_factory) -> Path:
-    """Six minutes of black."""
-    import av
-
-    path = tmp_path_factory.mktemp("too_long") / "long.mp4"
-    with av.open(str(path), "w") as out:
-        video = out.add_stream("libx264", rate=1)
-        video.width, video.height, video.pix_fmt = 32, 32, "yuv420p"
-        for _ in range(360):
-            out.mux(video.encode(av.VideoFrame.from_ndarray(np.zeros((32, 32, 3), np.uint8), format="rgb24")))
-        out.mux(video.encode())
-    return path
+    """Six minutes of next to nothing: a minute more than a clip may have."""
+    return _film(tmp_path_factory.mktemp("too_long") / "long.mp4", seconds=360)
