@@ -4,8 +4,8 @@ function buildBar() {
   const tower = (t, i) => make("button", {type: "button", textContent: t.title, onclick: () => open(i)});
   $("towers").append(...data.towers.map(tower));
   $("mode").onclick = () => { state.dark = !state.dark; colours(); redraw(); };
-  $("group").onchange = () => { state.group = $("group").value; later(); };
-  $("layer").onchange = () => { state.layer = $("layer").value; changed("layer", "size", "time"); later(); };
+  $("group").onchange = () => { state.group = $("group").value; changed("token"); };
+  $("layer").onchange = () => { state.layer = $("layer").value; changed("layer", "size", "time", "token"); };
 }
 function colours() { document.documentElement.classList.toggle("dark", state.dark); }
 

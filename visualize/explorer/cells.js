@@ -82,7 +82,7 @@ function paintCells() {
   }
 }
 
-$("three").onclick = () => { state.three = !state.three; changed("three"); later(); };
+$("three").onclick = () => { state.three = !state.three; changed("three", "token"); };
 when("tower", drawCells);
 when("three", drawCells);
 when("token", paintCells);

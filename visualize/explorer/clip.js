@@ -10,7 +10,7 @@ function buildClip() {
 }
 function overlayButton(what) {
   const textContent = what === "heads" || what === "off" ? what : `head ${what}`;
-  const choose = () => { state.overlay = what; changed("overlay", "size", "time"); later(); };
+  const choose = () => { state.overlay = what; changed("overlay", "size", "time", "token"); };
   const button = make("button", {type: "button", textContent, onclick: choose});
   button.dataset.overlay = what;
   return button;
