@@ -14,9 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from crab import CrabError, answer
-from crab.answer import Answer
-from crab.metrics import accuracy, box_iou, temporal_iou
+from crab import CrabError
 from crab.scenes.asking import questions, quiz
 from crab.scenes.asking.questions import Question
 from crab.scenes.asking.quiz import Asked
@@ -30,7 +28,6 @@ MOST = 4  # actors in a scene
 SMALLEST, LARGEST = 20, 95  # per cent of the picture's height
 LOOKS = 1000  # looks and backdrops to choose among: 0 to 999
 MOST_LOOK = 1_000_000_000  # looks that are typed are smaller than this, which is exact on every side
-NEAR_ENOUGH = 0.5  # IoU from which a stretch of time or a box counts as the true one
 
 _DRAWS = 24  # ways to word the questions of a scene that are searched for one asked before
 _WHOLE = f"0-{DURATION}"
@@ -362,77 +359,3 @@ def _ask_silent(scene: Scene, rng: np.random.Generator) -> list[Question]:
             )
         )
     return made
-
-
-# ---- how near an answer is ----
-
-
-@dataclass(frozen=True)
-class Verdict:
-    right: bool | None  # None: partly, or not to be judged
-    sign: str  # "✓" | "✗" | "≈" | "–"
-    words: str  # a sentence
-
-
-def truth(question: Question, size: tuple[int, int]) -> Answer | None:
-    """The question's target, read as an answer is read; `size` is the (width, height) that boxes are to be in."""
-    if not question.target:
-        return None
-    return answer.parse(question.target, TASKS[question.dataset], duration=float(DURATION), size=size)
-
-
-def judge(said: Answer, meant: Answer | None, grammar: str) -> Verdict:
-    """Whether what was said is what is true, where a task of this `grammar` has a right and a wrong."""
-    if meant is None:
-        return Verdict(None, "–", "The truth of your own question is not known here: judge for yourself.")
-    if grammar == "text":
-        return Verdict(None, "–", "A description is neither right nor wrong: compare the two.")
-    if grammar == "events":
-        return _judge_events(said, meant)
-    if grammar in ("box", "box_points"):
-        return _judge_box(said, meant)
-    if grammar == "exists_box_points":
-        if said.exists is None:
-            return Verdict(False, "✗", "Wrong: it does not say whether there is such a thing.")
-        if said.exists != meant.exists:
-            return Verdict(False, "✗", f"Wrong: there is {'' if meant.exists else 'no '}such a thing.")
-        return _judge_box(said, meant) if meant.exists else Verdict(True, "✓", "Right: there is no such thing.")
-    # Untagged, a text that is the bare word is an answer too, as in crab.learn.evaluate.
-    if accuracy([said.text if said.choice is None else said.choice], [meant.choice or ""]):
-        return Verdict(True, "✓", f"Right: {meant.choice}.")
-    instead = f"not {said.choice}" if said.choice else "and no answer could be read"
-    return Verdict(False, "✗", f"Wrong: it is {meant.choice}, {instead}.")
-
-
-def _judge_events(said: Answer, meant: Answer) -> Verdict:
-    """Stretches of one label and one sense count as one thing, found where half of their seconds or more are shared."""
-    claimed, true = _by_thing(said), _by_thing(meant)
-    hits = sum(temporal_iou(claimed.get(thing, []), spans) >= NEAR_ENOUGH for thing, spans in true.items())
-    extra = sum(thing not in true for thing in claimed)
-    words = f"{hits} of {len(true)} found, at about the right time"
-    words += f", and {extra} that {'is' if extra == 1 else 'are'} not there." if extra else "."
-    if hits == len(true) and not extra:
-        return Verdict(True, "✓", f"Right: {words}")
-    return Verdict(None, "≈", f"Partly right: {words}") if hits else Verdict(False, "✗", f"Wrong: {words}")
-
-
-def _by_thing(of: Answer) -> dict[tuple[str, str], list[tuple[float, float]]]:
-    things: dict[tuple[str, str], list[tuple[float, float]]] = {}
-    for one in of.events:
-        things.setdefault((one.label.casefold(), one.modality), []).append((one.start, one.end))
-    return things
-
-
-def _judge_box(said: Answer, meant: Answer) -> Verdict:
-    if not said.boxes:
-        return Verdict(False, "✗", "Wrong: it gives no box.")
-    [box], [true] = said.boxes, meant.boxes
-    shared = box_iou((box.x1, box.y1, box.x2, box.y2), (true.x1, true.y1, true.x2, true.y2))
-    near, named = shared >= NEAR_ENOUGH, bool(accuracy([box.label], [true.label]))
-    name = f"it is the {true.label}"
-    if not named:
-        name += f", not the {box.label}" if box.label else ", which it does not say"
-    words = f"the box shares {shared:.0%} of its area with the true one, and {name}."
-    if near and named:
-        return Verdict(True, "✓", f"Right: {words}")
-    return Verdict(None, "≈", f"Partly right: {words}") if near or named else Verdict(False, "✗", f"Wrong: {words}")

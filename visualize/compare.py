@@ -45,11 +45,17 @@ def card(
     if changed:
         parts.append(f"<p class='changed'>Changed: {escape('; '.join(changed))}</p>")
     if verdict:
-        parts.append(f"<p class='verdict'><b aria-hidden='true'>{verdict.sign}</b> {escape(verdict.words)}</p>")
+        parts.append(ruled(verdict))
     parts.append(f"<div class='sides'>{_side('Answer', said, colours)}{_side('Truth', meant, colours)}</div>")
     if meant is not None:
         parts.append(lanes(said.events, meant.events, duration, colours=colours))
     return f"<div class='compared'>{''.join(parts)}{picture}{facts}</div>"
+
+
+def ruled(verdict: Any) -> str:
+    """HTML of a verdict, which has a `sign`, `words` and, where there is one, the `rule` it follows."""
+    rule = f"<small>{escape(verdict.rule)}</small>" if verdict.rule else ""
+    return f"<p class='verdict'><b aria-hidden='true'>{verdict.sign}</b> {escape(verdict.words)}{rule}</p>"
 
 
 def pair(

@@ -9,7 +9,7 @@ from typing import Any
 
 import gradio as gr
 
-from crab import CrabError, compose
+from crab import CrabError, compose, truth
 from crab.ask import Result
 from crab.media import open_clip
 from crab.page import links
@@ -52,12 +52,12 @@ class Card:
     def html(self, told: str = "") -> str:
         """The answer beside the truth, and what else is to be `told` (HTML)."""
         result, question = self.result, self.question
-        said, meant = result.answer, compose.truth(question, result.size if result.frame is not None else FILM)
+        said, meant = result.answer, truth.truth(question, result.size if result.frame is not None else FILM)
         picture = "" if result.frame is None else compare.boxes(result.frame, said, meant, result.masks, of=result.size)
         return compare.card(
             said,
             meant,
-            compose.judge(said, meant, result.task.grammar) if result.done else None,
+            truth.judge(said, meant, result.task.grammar) if result.done else None,
             asked=compose.told(question),
             duration=result.clip.duration,
             picture=picture,

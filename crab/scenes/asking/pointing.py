@@ -53,22 +53,23 @@ def points_in(mask: np.ndarray) -> list[tuple[int, int]]:
     return points
 
 
-def sounding_in_view(scene: Scene, rng: np.random.Generator, clear: Callable[[Part, float], bool]) -> Pointed | None:
-    """A second at which one actor sounds, in view, and which is `clear`: drawn from those there are."""
+def sounding_in_view(
+    scene: Scene, rng: np.random.Generator, clear: Callable[[Part, float], bool], time: float | None = None
+) -> Pointed | None:
+    """A time at which one actor sounds, in view, and which is `clear`: `time`, or drawn from those there are."""
     choices = []
-    for second in range(DURATION):
-        time = second + 0.5
-        heard = [part for part in scene.parts if during(part.heard, time)]
-        if len(heard) == 1 and during(heard[0].seen, time) and clear(heard[0], time):
-            choices.append((time, heard[0]))
+    for at in [second + 0.5 for second in range(DURATION)] if time is None else [time]:
+        heard = [part for part in scene.parts if during(part.heard, at)]
+        if len(heard) == 1 and during(heard[0].seen, at) and clear(heard[0], at):
+            choices.append((at, heard[0]))
     if not choices:
         return None
-    time, part = choices[rng.integers(len(choices))]
-    mask = next((mask for other, mask in render.masks(scene, time, GRID) if other is part), None)
-    return None if mask is None or mask.sum() < SMALLEST else Pointed(time, part, mask)
+    drawn, part = choices[rng.integers(len(choices))]
+    mask = next((mask for other, mask in render.masks(scene, drawn, GRID) if other is part), None)
+    return None if mask is None or mask.sum() < SMALLEST else Pointed(drawn, part, mask)
 
 
-def with_the_whole_sound(scene: Scene, rng: np.random.Generator) -> Pointed | None:
+def with_the_whole_sound(scene: Scene, rng: np.random.Generator, time: float | None = None) -> Pointed | None:
     """For arig: the whole sound goes with the picture, so nothing else in view may ever sound."""
     return sounding_in_view(
         scene,
@@ -76,14 +77,17 @@ def with_the_whole_sound(scene: Scene, rng: np.random.Generator) -> Pointed | No
         lambda part, time: all(
             not other.heard for other in scene.parts if other is not part and during(other.seen, time)
         ),
+        time,
     )
 
 
-def with_its_second(scene: Scene, rng: np.random.Generator, *, several: bool) -> Pointed | None:
+def with_its_second(
+    scene: Scene, rng: np.random.Generator, time: float | None = None, *, several: bool
+) -> Pointed | None:
     """For s4 and, where `several` sound in the clip, for ms3: one second of sound goes with the picture."""
     if (sum(bool(part.heard) for part in scene.parts) > 1) != several:
         return None
-    return sounding_in_view(scene, rng, lambda part, time: True)
+    return sounding_in_view(scene, rng, lambda part, time: True, time)
 
 
 def described(scene: Scene, rng: np.random.Generator, time: float | None = None) -> Pointed | None:

@@ -160,6 +160,14 @@ def ask_about(scene: Scene, time: float, rng: np.random.Generator) -> list[Quest
     return list(asked.values())
 
 
+def ask_sounding(scene: Scene, time: float, rng: np.random.Generator) -> list[Question]:
+    """What sounds in the picture of a time, as arig, s4 and ms3 ask it; none where that is not clear."""
+    asked = [_arig(pointing.with_the_whole_sound(scene, rng, time))]
+    asked += [_points("s4", pointing.with_its_second(scene, rng, time, several=False))]
+    asked += [_points("ms3", pointing.with_its_second(scene, rng, time, several=True))]
+    return [question for question in asked if question is not None]
+
+
 def ask_words(scene: Scene, rng: np.random.Generator) -> list[Question]:
     """Thinking practice, for scenes of `script.write`: what can be told from words.
 
