@@ -113,6 +113,8 @@ def ask(
     began = time.perf_counter()
     windows = windows_of(clip, task)
     notes = _notes(clip, other, task, windows)
+    if not crab.taught.covers(task, question):
+        notes = (*notes, f"{crab.name} was not taught a question of this form: what it says is a guess.")
     if intervention is not None:
         if len(windows) > 1 and (intervention.what == "replay" or isinstance(intervention.tokens, Mapping)):
             raise CrabError("A clip this long is asked in windows, each with positions of its own: choose tokens by "

@@ -30,6 +30,7 @@ from transformers.utils import logging as transformers_logging
 
 from crab import CrabError, prompt, weights
 from crab.ilora import checkpoint
+from crab.taught import Taught
 
 RENAMES = {
     "model.layers.": "model.language_model.layers.",
@@ -46,6 +47,7 @@ class About:
     name: str
     frame_size: int = 224  # pixels a side of what it sees
     knows: str = "It was trained on real audio-visual clips."  # one sentence for the page
+    taught: Taught = Taught()
 
 
 def best_device(model: str, quantize: weights.Quantize | None) -> str:
@@ -92,6 +94,8 @@ def about_of(model: str, name: str) -> About:
     with reading(model, "crab.json"):
         found = cached_file(model, "crab.json", _raise_exceptions_for_missing_entries=False)
         told = json.loads(Path(found).read_text(encoding="utf-8")) if found else {}
+        if "taught" in told:
+            told["taught"] = Taught.of(told["taught"])
         for name, value in told.items():
             if type(value) is not type(getattr(about, name, None)):
                 raise ValueError(f"{name} is {value!r}; name and knows are texts, frame_size a whole number")

@@ -2,7 +2,7 @@
 
 The base is the thinker of a checkpoint laid out like `Qwen/Qwen2.5-Omni-7B`, the adapter an I-LoRA file: the published
 one or PEFT's own. Nothing here depends on their size: what tells one checkpoint from another stands in its folder, in
-the optional `crab.json` beside `config.json` (`name`, `frame_size`, `knows`).
+the optional `crab.json` beside `config.json` (`name`, `frame_size`, `knows`, `taught`).
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from crab.ilora import adapted_layers, checkpoint, trace
 from crab.ilora.trace import Intervene, Intervention, intervening
 from crab.loading import About
 from crab.prompt import Prompt
+from crab.taught import Taught
 from crab.trace import RoutingTrace, Site, Token
 
 TOWERS = {"language_model": "language", "audio_tower": "audio", "visual": "vision"}
@@ -98,6 +99,10 @@ class Crab:
     @property
     def knows(self) -> str:
         return self.about.knows
+
+    @property
+    def taught(self) -> Taught:
+        return self.about.taught
 
     @property
     def device(self) -> torch.device:

@@ -49,7 +49,8 @@ class Drawn:
 def asked_of(drawn: Drawn) -> tuple[Question, ...]:
     """What a drawn scene has a clear answer to, each wording once; what shows one picture is asked at a drawn second."""
     kind = questions.KINDS[drawn.kind]
-    written, found = kind.write(drawn.seed), {}
+    written = kind.write(drawn.seed)
+    found: dict[tuple, Question] = {}
     for draw in range(DRAWS):
         for question in kind.ask(written, np.random.default_rng([drawn.seed, draw])):
             found.setdefault((question.dataset, question.question, question.time, question.which), question)

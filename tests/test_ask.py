@@ -144,7 +144,7 @@ class Says:
 
     def __init__(self, crab, text, end=""):
         self.crab, self.text, self.end = crab, text, end
-        self.name, self.knows, self.prompt = crab.name, crab.knows, crab.prompt
+        self.name, self.knows, self.taught, self.prompt = crab.name, crab.knows, crab.taught, crab.prompt
 
     def stream(self, prompt, **_):
         from crab.model import Step

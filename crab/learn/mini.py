@@ -6,6 +6,7 @@ The same transformers class as the 7B thinker, with a small config, a tokenizer 
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +26,7 @@ from transformers import (
 from transformers.models.qwen2.tokenization_qwen2 import PRETOKENIZE_REGEX
 
 from crab import tasks
-from crab.scenes.asking import hearing, questions, seeing, telling
+from crab.scenes.asking import forms, hearing, questions, seeing, telling
 from crab.scenes.world import script
 
 FRAME_SIZE = 112
@@ -185,7 +186,8 @@ def save(
     (folder / "config.json").write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
     GenerationConfig(eos_token_id=[stop, pad], pad_token_id=pad, do_sample=False).save_pretrained(folder)
     processor.save_pretrained(folder)
-    (folder / "crab.json").write_text(json.dumps(ABOUT, indent=1) + "\n", encoding="utf-8")
+    about = ABOUT | {"taught": asdict(forms.taught())}
+    (folder / "crab.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
 
 
 def published(name: str) -> str:
