@@ -88,6 +88,16 @@ def truth(question: Question, size: tuple[int, int]) -> Answer | None:
     return answer.parse(question.target, TASKS[question.dataset], duration=float(DURATION), size=size)
 
 
+def judged(
+    drawn: Drawn, task: Task, question: str, prediction: Answer, *, time: float, size: tuple[int, int]
+) -> tuple[Answer | None, Verdict]:
+    """What is true of a scene that was asked about, None where that is not known, and whether the prediction says it;
+    `time` and `size` (width, height) are those of the picture asked about."""
+    known = found(drawn, task, question, time)
+    reference = truth(known, size) if known else None
+    return reference, judge(prediction, reference, task.grammar)
+
+
 # ---- how near an answer is ----
 
 
@@ -102,7 +112,7 @@ class Verdict:
 def judge(prediction: Answer, reference: Answer | None, grammar: str) -> Verdict:
     """Whether a prediction is what is true, where a task of this `grammar` has a right and a wrong."""
     if reference is None:
-        return Verdict(None, "–", "The truth of your own question is not known here: judge for yourself.")
+        return Verdict(None, "–", "The truth of this question is not known here: judge for yourself.")
     if grammar == "text":
         return Verdict(None, "–", "A description is neither right nor wrong: compare the two.")
     if grammar == "events":

@@ -52,6 +52,15 @@ def card(
     return f"<div class='compared'>{''.join(parts)}{picture}{facts}</div>"
 
 
+def truth(said: Any, meant: Any | None, verdict: Any, duration: float) -> str:
+    """HTML of what is true of what was asked, for below an answer that stands by itself; arguments as for `card`."""
+    if meant is None:
+        return f"<div class='compared'>{ruled(verdict)}</div>"
+    colours = shared_colours(said, meant)
+    bars = lanes(said.events, meant.events, duration, colours=colours)
+    return f"<div class='compared'>{ruled(verdict)}{_side('Truth', meant, colours)}{bars}</div>"
+
+
 def ruled(verdict: Any) -> str:
     """HTML of a verdict, which has a `sign`, `words` and, where there is one, the `rule` it follows."""
     rule = f"<small>{escape(verdict.rule)}</small>" if verdict.rule else ""

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import cached_property, partial
 from typing import Any
 
 import gradio as gr
 
+from crab.answer import Answer
 from crab.ask import Result
+from crab.page import links
 from crab.page.answering import Answerer
-from crab.page.files import Example, taken
+from crab.page.files import Example, first_answer, taken
 from crab.page.form import Asked, Form, answered_before, lacking, linked, opened
 from crab.page.parts import AT_ONCE, IN_TURN, PRIVATE, WITH_DARK, Updates, check_room, components, error_card, sentences
 from crab.page.runs import keep, one_of, still_here
@@ -19,6 +22,7 @@ from crab.page.sheet import EMPTY, Sheet
 from crab.page.workbench import Workbench
 from crab.prompt import check_question, check_words
 from crab.tasks import FAMILIES, TASKS
+from crab.truth import Verdict, asked_of, judged
 
 NAME_LINK = {"fn": None, "outputs": None, "js": "crab.nameLink"} | PRIVATE
 
@@ -31,7 +35,7 @@ class Asking:
     form: Form
     sheet: Sheet
     bench: Workbench
-    shelf: gr.Dataset
+    shelf: Sequence[gr.Button]  # one an example
     examples: tuple[Example, ...]
     answerer: Answerer
 
@@ -86,6 +90,8 @@ class Asking:
             **AT_ONCE | {"queue": True},
         )  # after the last word
         stopped.then(self.on_explore, [sheet.result, form.dark], components(self.bench), js=WITH_DARK, **AT_ONCE)
+        arrived = self.page.load(self.on_arrival, form.dark, [*outputs, *components(form)], js=WITH_DARK, **AT_ONCE)
+        arrived.success(self.on_explore, [sheet.result, form.dark], components(self.bench), js=WITH_DARK, **AT_ONCE)
         self._wire_rest()
 
     def _after(self, answered: Any) -> None:
@@ -99,13 +105,29 @@ class Asking:
         form, sheet = self.form, self.sheet
         fields = components(form)
         gr.on([choice.input for choice in form.choices], self.on_choice, form.choices, fields, **AT_ONCE)
-        self.shelf.click(self.on_example, self.shelf, fields, **AT_ONCE)
+        for number, button in enumerate(self.shelf):
+            chosen = button.click(partial(self.on_example, number), None, fields, **AT_ONCE)
+            chosen.success(None, js="crab.askNow", **PRIVATE)
+        form.suggested.click(lambda row: row[0], form.suggested, form.question, **AT_ONCE)
         for button in sheet.formats.values():
             made = button.click(self.on_take, [sheet.result, button], sheet.file, **PRIVATE)
             made.success(None, js="crab.fetchFile", **PRIVATE)
         sheet.copy.click(None, js="crab.copyLink", **PRIVATE)
 
     # --- the events, in the order in which they come ---
+
+    @cached_property
+    def first(self) -> Result | None:
+        """The answer that the page opens with."""
+        return first_answer(self.answerer.crab, self.examples[0]) if self.examples else None
+
+    @sentences()
+    def on_arrival(self, dark: bool, request: gr.Request) -> Updates:
+        """Without a link the first example stands there, answered."""
+        if links.read(request.query_params) or not self.first:
+            return {self.sheet.words: gr.skip()}
+        shown = self.sheet.finished(self.first, dark, self.truth(self.first), kept="ships with the page")
+        return self.on_example(0) | shown | self.bench.places(self.first) | self.kept([], self.first)
 
     def not_started(self, card: str) -> Updates:
         return {self.form.pressed: "", self.sheet.words: card}
@@ -149,7 +171,20 @@ class Asking:
         yield self.finished(result, asked.dark) | self.kept(runs, result) | self.followed(asked)
 
     def finished(self, result: Result, dark: bool) -> Updates:
-        return self.sheet.finished(result, dark) | self.bench.places(result) | self.form.turn(busy=False)
+        return (
+            self.sheet.finished(result, dark, self.truth(result))
+            | self.bench.places(result)
+            | self.form.turn(busy=False)
+        )
+
+    def truth(self, result: Result) -> tuple[Answer | None, Verdict] | None:
+        """What is true, and whether the answer says it, where the clip is an example and so its scene is known."""
+        example = next((example for example in self.examples if example.has(result.clip, result.other)), None)
+        if example is None or not result.done:
+            return None
+        size = result.size if result.frame is not None else (result.clip.width, result.clip.height)
+        where: dict[str, Any] = {"time": result.frame_time, "size": size}
+        return judged(example.drawn, result.task, result.question, result.answer, **where)
 
     def kept(self, runs: list[Result], latest: Result) -> Updates:
         runs = keep(runs, latest)
@@ -165,7 +200,11 @@ class Asking:
     @error_card(not_known)
     def on_known(self, runs: list[Result], number: str, *values: Any) -> Updates:
         asked, run = Asked.of(values), one_of(runs, int(number) if number.isdecimal() else -1)
-        shown = self.sheet.cleared() | self.bench.cleared() | self.sheet.finished(run, asked.dark, again=True)
+        shown = (
+            self.sheet.cleared()
+            | self.bench.cleared()
+            | self.sheet.finished(run, asked.dark, self.truth(run), kept="answered before")
+        )
         return shown | self.bench.places(run) | self.followed(asked)
 
     def on_stop(self, result: Result | None, runs: list[Result], dark: bool) -> Updates:
@@ -182,9 +221,12 @@ class Asking:
         return taken(still_here(result), button.lower(), self.sheet.file.GRADIO_CACHE)
 
     def on_choice(self, source: str, family: str, *wordings: str) -> Updates:
-        return self.form.updates(source, TASKS[dict(zip(FAMILIES, wordings))[family]])
+        task = TASKS[dict(zip(FAMILIES, wordings))[family]]
+        taught = self.answerer.crab.taught.questions.get(task.name, ())
+        return self.form.updates(source, task) | self.form.suggestions(taught)
 
     @sentences()
     def on_example(self, number: int) -> Updates:
         example = self.examples[number]
-        return self.form.filled(example, example.task, example.question)
+        own = [one.question for one in asked_of(example.drawn) if one.dataset == example.task.name and one.question]
+        return self.form.filled(example, example.task, example.question) | self.form.suggestions(own)

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from filecmp import cmp
 from pathlib import Path
 from uuid import uuid4
 
 import gradio as gr
 
-from crab import trace
-from crab.ask import Result, to_json
+from crab import answer, trace
+from crab.ask import Result, Seconds, to_json
+from crab.loading import about_of
+from crab.media import Clip, open_clip
+from crab.model import Crab
 from crab.page.parts import ASSETS
 from crab.scenes.world import render
 from crab.scenes.world.script import Scene
+from crab.seen import Seen
 from crab.tasks import Task, task_named
+from crab.truth import Drawn
 from visualize import standalone
 
 FILM = (320, 240)  # width and height of a composed scene
@@ -22,11 +28,15 @@ FILM = (320, 240)  # width and height of a composed scene
 
 @dataclass(frozen=True)
 class Example:
-    """What to ask of clips that ship; `files` by the form's fields: a `video`, for matching what stands beside it."""
+    """What to ask of clips that ship; `files` by the form's fields: a `video`, for matching what stands beside it.
+
+    They are scenes of this project, so that what is true of them is known from `drawn`.
+    """
 
     files: dict[str, Path]
     task: Task
     question: str
+    drawn: Drawn
 
     @property
     def clip(self) -> str:
@@ -37,6 +47,20 @@ class Example:
     def label(self) -> str:
         return self.question or self.task.title
 
+    @property
+    def picture(self) -> Path:
+        """A small picture of the clip's middle."""
+        return self.files["video"].parent / "small" / f"{self.files['video'].stem}.jpg"
+
+    def has(self, clip: Clip, other: Clip | None) -> bool:
+        """Whether a visitor's clip is this one, by what is in the files; of a pair both, and the same sound."""
+        mine = (self.files["video"], self.files.get("sound"), self.files.get("other_video"))
+        theirs = (clip.video, clip.audio if clip.audio != clip.video else None, other and other.video)
+        return clip.video is not None and all(
+            one is not None and two is not None and cmp(one, two, shallow=False) if one or two else True
+            for one, two in zip(mine, theirs)
+        )
+
 
 def listed_examples() -> tuple[Example, ...]:
     """What to ask of the clips in assets/examples, as its examples.json lists it."""
@@ -46,8 +70,35 @@ def listed_examples() -> tuple[Example, ...]:
     examples = []
     for row in json.loads((folder / "examples.json").read_text(encoding="utf-8")):
         task, question = task_named(row.pop("ask")), row.pop("question", "")
-        examples.append(Example({field: folder / name for field, name in row.items()}, task, question))
+        drawn = Drawn(row.pop("kind"), row.pop("seed"), row.pop("which", 0))
+        examples.append(Example({field: folder / name for field, name in row.items()}, task, question, drawn))
     return tuple(examples)
+
+
+def first_answer(crab: Crab, example: Example) -> Result | None:
+    """The answer to an example that ships beside it, with its router weights, as `ask --json` and `route` wrote them;
+    None where there is none. `crab` opens the clip for it and is not asked."""
+    answered, weights = (example.files["video"].parent / f"first.{kind}" for kind in ("json", "npz"))
+    if not answered.exists() or not weights.exists():
+        return None
+    told, clip, task = json.loads(answered.read_text(encoding="utf-8")), open_clip(example.files["video"]), example.task
+    seen = Seen(clip.duration).with_more(crab.prompt(clip, task, example.question).media)
+    return Result(
+        clip,
+        task,
+        example.question,
+        told["model"],
+        about_of(str(ASSETS / "crab-mini"), told["model"]).knows,
+        told["text"],
+        answer.parse(told["text"], task, duration=clip.duration),
+        tuple(told["token_ids"]),
+        told["tokens"]["prompt"],
+        trace.load(weights),
+        seen=seen,
+        notes=tuple(told["notes"]),
+        seconds=Seconds(**told["seconds"]),
+        done=True,
+    )
 
 
 def new_folder(cache: str) -> Path:

@@ -32,6 +32,7 @@ SHOWN = {
     "a2v": ({"video", "other_video", "sound"}, "Sound to match"),
     "v2a": ({"video", "other_sound", "sound"}, "First sound (empty: the video's own)"),
 }
+SUGGESTED = 8  # questions to click, at most
 # What to say at an input that is empty. A sound is only missed where nothing else is given: a video has its own.
 MISSING = {
     "video": "Give a video first: drop a file here, or record one.",
@@ -165,6 +166,7 @@ class Form:
     wordings: dict[str, gr.Radio]
     media: dict[str, gr.Video | gr.Image | gr.Audio | gr.File]
     question: gr.Textbox
+    suggested: gr.Dataset  # questions to click, in the words of the model's lessons
     second: gr.Textbox
     details: gr.Accordion  # around the wordings
     ask: gr.Button
@@ -202,6 +204,10 @@ class Form:
         }
         return found | {field: gr.update(visible=name == family.name) for name, field in self.wordings.items()}
 
+    def suggestions(self, questions: Sequence[str]) -> Updates:
+        """Up to SUGGESTED questions to click; none, and there is nothing to see."""
+        return {self.suggested: gr.update(samples=[[one] for one in questions[:SUGGESTED]], visible=bool(questions))}
+
     def filled(self, example: Example, task: Task, question: str) -> Updates:
         """The updates that ask `task` of an example. Raises CrabError where its files are gone."""
         if not all(file.is_file() for file in example.files.values()):
@@ -214,7 +220,8 @@ class Form:
         return found
 
 
-def lay_out() -> Form:
+def lay_out(questions: Sequence[str]) -> Form:
+    """`questions`: to click at first."""
     source = segments(SOURCES, "What do you have?", value="video")
     media = _media()
     family = gr.Radio(
@@ -226,6 +233,14 @@ def lay_out() -> Form:
     )
     label, example = WORDS["question"]
     question = gr.Textbox(label=label, placeholder=example, lines=1, elem_id="question", max_length=LONGEST_QUESTION)
+    suggested = gr.Dataset(
+        components=[gr.Textbox(visible=False)],
+        samples=[[one] for one in questions[:SUGGESTED]],
+        label="Taught, to click",
+        samples_per_page=SUGGESTED,
+        visible=bool(questions),
+        elem_id="suggested",
+    )
     second = gr.Textbox(  # gr.Number turns empty into 0
         label="At which second?",
         placeholder="the middle of a video, the start of a picture’s sound",
@@ -239,7 +254,9 @@ def lay_out() -> Form:
         stop = gr.Button("Stop", scale=1, min_width=90, interactive=False, elem_id="stop")
         go, known = (gr.Button(visible="hidden", elem_id=name) for name in ("go", "known"))
     pressed, dark = gr.Textbox(visible=False), gr.Checkbox(visible=False)
-    return Form(source, family, wordings, media, question, second, details, ask, stop, go, known, pressed, dark)
+    return Form(
+        source, family, wordings, media, question, suggested, second, details, ask, stop, go, known, pressed, dark
+    )
 
 
 def _media() -> dict[str, Any]:

@@ -44,6 +44,13 @@ window.crab = (() => {
   const show = selector => toSight(`${selector} [role=alert]`);
   const dice = most => Math.floor(Math.random() * most);
 
+  // An example that is on the form now is asked, in place of what is being answered; the answer comes to sight.
+  const askNow = async () => {
+    await drawn();
+    if (document.querySelector("#ask").disabled) press("#stop");
+    (await appears(enabled("#ask"), 5000))?.click();
+    toSight("#words");
+  };
   // What a link brought is asked once the form shows it.
   const openLink = async () => {
     const asked = new URLSearchParams(location.search);
@@ -63,5 +70,5 @@ window.crab = (() => {
 
   const withDark = (...values) => [...values.slice(0, -1), document.querySelector(".dark") !== null];
 
-  return {busy, stopping, isOver, free, freeOne, start, go, show, dice, openLink, nameLink, copyLink, fetchFile, withDark};
+  return {busy, stopping, isOver, free, freeOne, start, go, show, dice, askNow, openLink, nameLink, copyLink, fetchFile, withDark};
 })();

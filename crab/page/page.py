@@ -18,7 +18,7 @@ import gradio as gr
 
 from crab.media import Limits
 from crab.model import Crab
-from crab.page import atlas, composer, form, sheet, workbench
+from crab.page import atlas, composer, form, sheet, title, workbench
 from crab.page.answering import Answerer
 from crab.page.api import Programs
 from crab.page.ask import Asking
@@ -27,6 +27,7 @@ from crab.page.files import Example, listed_examples
 from crab.page.following import Following
 from crab.page.parts import ASSETS, OPEN, ROOT, WAITING_MOST, Page
 from crab.segment import Segmenter
+from crab.tasks import FAMILIES
 from visualize import theme, timeline
 
 LINKED = ROOT / "visualize" / "linked.js"  # in the browser: player, bars, explorer together
@@ -46,17 +47,14 @@ def build(crab: Crab, segmenter: Segmenter) -> gr.Blocks:
     switch = SWITCH_SPACE if os.environ.get("SPACE_ID") else SWITCH
     note = f"<p>Answering here: <strong>{escape(crab.name)}</strong></p><p>{escape(crab.knows)}</p>{switch}"
     with Page(title="Crab+", delete_cache=(3600, OPEN), fill_width=True) as page:
-        gr.HTML(
-            "<h1>Crab+</h1><p>Ask a clip what it shows and what it sounds like, and watch which heads of the "
-            "model answer.</p>",
-            elem_id="title",
-        )
+        gr.HTML(title.title(), elem_id="title")
         with gr.Tabs(elem_id="pages") as tabs:
             with gr.Tab("Ask a clip", id="ask"):
+                shelf = _shelf(examples)
                 with gr.Row(elem_id="columns", elem_classes="columns"):
                     with gr.Column(scale=5, min_width=320):
-                        asked = form.lay_out()
-                        shelf = _shelf(examples)
+                        asked = form.lay_out(crab.taught.questions.get(FAMILIES["question"].default, ()))
+                        gr.HTML(_lessons(crab), visible=bool(crab.taught.things), elem_classes="model")
                     with gr.Column(scale=7, min_width=320):
                         gr.HTML(note, elem_id="model", elem_classes="model")
                         answer = sheet.lay_out()
@@ -86,17 +84,17 @@ def build(crab: Crab, segmenter: Segmenter) -> gr.Blocks:
     return page.queue(max_size=WAITING_MOST, default_concurrency_limit=1)
 
 
-def _shelf(examples: tuple[Example, ...]) -> gr.Dataset:
-    return gr.Dataset(
-        samples=[[str(example.files["video"]), example.label] for example in examples],
-        type="index",
-        components=["video", "textbox"],
-        headers=["Clip", "Asked"],
-        layout="table",
-        label="Examples",
-        visible=bool(examples),
-        elem_id="examples",
-    )
+def _shelf(examples: tuple[Example, ...]) -> list[gr.Button]:
+    with gr.Row(elem_id="examples", visible=bool(examples)):
+        return [gr.Button(example.label, icon=example.picture, min_width=120) for example in examples]
+
+
+def _lessons(crab: Crab) -> str:
+    """What the model can be asked about, as HTML to open."""
+    taught = crab.taught
+    kinds = {"Things, seen or heard": taught.things, "Actions": taught.actions, "Emotions": taught.emotions}
+    rows = "".join(f"<p><b>{name}:</b> {escape(', '.join(kind))}.</p>" for name, kind in kinds.items() if kind)
+    return f"<details><summary>What {escape(crab.name)} knows</summary>{rows}</details>"
 
 
 def launch(page: gr.Blocks) -> None:
@@ -112,7 +110,7 @@ def launch(page: gr.Blocks) -> None:
             theme=look,
             css_paths=ASSETS / "style.css",
             footer_links=["api", "settings"],
-            head=f"<script>{PAGE_JS.read_text(encoding='utf-8')}</script>",
+            head=f"{title.head(os.environ.get('SPACE_HOST'))}<script>{PAGE_JS.read_text(encoding='utf-8')}</script>",
             js=LINKED.read_text(encoding="utf-8"),
             max_file_size=Limits.bytes,
             state_session_capacity=VISITORS,

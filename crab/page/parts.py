@@ -157,13 +157,14 @@ def figure(label: str, *, shown: bool = True) -> gr.Plot:
 # --- words ----------------------------------------------------------------------------------------------------------
 
 
-def facts(result: Result, *, again: bool = False) -> str:
-    """What to know about an answer, who gave it and how long it took; `again`: it is one from before."""
-    first = "" if result.seconds.first_text is None else f"first words after {result.seconds.first_text:.1f} s · "
+def facts(result: Result, *, kept: str = "") -> str:
+    """What to know about an answer, who gave it and how long it took; `kept`: where it is from, if it is not new."""
+    took = "" if result.seconds.first_text is None else f"first words after {result.seconds.first_text:.1f} s · "
+    took += f"{result.seconds.total:.1f} s in all · "
     notes = "".join(f"<li>{escape(note)}</li>" for note in result.notes)
     how = "" if result.done else "stopped · "
-    how += "answered before · " if again else ""
+    how, took = (f"{kept} · ", "") if kept else (how, took)
     return (
-        f"<ul class='notes'>{notes}</ul><p class='quiet'>{how}{escape(result.model)} · {first}"
-        f"{result.seconds.total:.1f} s in all · {len(result.token_ids)} tokens</p>"
+        f"<ul class='notes'>{notes}</ul><p class='quiet'>{how}{escape(result.model)} · {took}"
+        f"{len(result.token_ids)} tokens</p>"
     )

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import gradio as gr
 from PIL import Image
 
+from crab.answer import Answer
 from crab.ask import Result
 from crab.page.files import saved
 from crab.page.parts import OPEN, WAITING, Updates, facts
-from visualize import masks, text, theme, timeline
+from crab.truth import Verdict
+from visualize import compare, masks, text, theme, timeline
 from visualize.live import live
 
 TAKEN = ("csv", "html", "svg", "pdf")  # as `crab.page.files.taken` writes them
@@ -23,6 +25,7 @@ that sounds marked on its picture, and the router weights behind every word.</di
 class Sheet:
     words: gr.HTML
     facts: gr.HTML
+    truth: gr.HTML  # of an example; its scene is known
     when: gr.Column
     timeline: gr.Plot
     where: gr.Column
@@ -41,7 +44,7 @@ class Sheet:
 
     def cleared(self) -> Updates:
         """Before a new answer: nothing of the last one stays."""
-        hidden = (self.facts, self.when, self.where, self.writing, self.downloads)
+        hidden = (self.facts, self.truth, self.when, self.where, self.writing, self.downloads)
         return {part: gr.update(visible=False) for part in hidden} | {self.result: None, self.words: WAITING}
 
     def growing(self, result: Result, before: Result | None, dark: bool) -> Updates:
@@ -57,18 +60,25 @@ class Sheet:
             updates |= {self.where: gr.update(visible=True), self.picture: pictured(result)}
         return updates
 
-    def finished(self, result: Result, dark: bool, *, again: bool = False) -> Updates:
+    def finished(
+        self, result: Result, dark: bool, truth: tuple[Answer | None, Verdict] | None, *, kept: str = ""
+    ) -> Updates:
         """Once no more will come: all of `growing` (a browser may have skipped some), and the rest.
 
-        `again`: it is an answer from before.
+        `truth`, where that is known, and the verdict; `kept`: where the answer is from, if it is not new.
         """
         answer, weights = saved(result, self.json.GRADIO_CACHE)
         updates = self.growing(result, None, dark) | {
-            self.facts: gr.update(value=facts(result, again=again), visible=True),
+            self.facts: gr.update(value=facts(result, kept=kept), visible=True),
             self.downloads: gr.update(visible=True),
             self.json: gr.update(value=answer),
             self.npz: gr.update(value=weights, visible=weights is not None),
         }
+        if truth:
+            told = compare.truth(result.answer, *truth, result.clip.duration)
+            updates[self.truth] = gr.update(value=told, visible=True)
+            if truth[0] and truth[0].boxes and result.frame is not None:
+                updates[self.picture] = pictured(result, truth[0])
         if result.task.grammar == "events" and not result.answer.events:  # a figure that says so
             updates |= self.bars(result, dark)
         return updates
@@ -79,11 +89,15 @@ class Sheet:
         return {self.when: gr.update(visible=True), self.timeline: figure}
 
 
-def pictured(result: Result) -> Image.Image:
-    """The picture asked about with masks, boxes and points on it, in the colours of the answer's words."""
+def pictured(result: Result, truth: Answer | None = None) -> Image.Image:
+    """The picture asked about with masks, boxes and points on it, in the colours of the answer's words; over them the
+    true boxes, white, where they are known."""
     assert result.frame is not None
     answer, colours = result.answer, theme.answer_colours(result.answer)
-    return masks.overlay(result.frame, result.masks, answer.boxes, answer.points, of=result.size, colours=colours)
+    true = [replace(box, label=f"truth: {box.label}") for box in truth.boxes] if truth else []
+    colours |= {box.label: compare.TRUTH for box in true}
+    boxes = [*answer.boxes, *true]
+    return masks.overlay(result.frame, result.masks, boxes, answer.points, of=result.size, colours=colours)
 
 
 def _marks(result: Result) -> tuple[Any, ...]:
@@ -93,6 +107,7 @@ def _marks(result: Result) -> tuple[Any, ...]:
 def lay_out() -> Sheet:
     words = gr.HTML(EMPTY, elem_id="words", label="Answer")
     told = gr.HTML(elem_id="facts", visible=False)
+    true = gr.HTML(visible=False, elem_id="truth")
     with gr.Column(visible=False, elem_classes="card", elem_id="when") as when:
         gr.HTML("<h2>When</h2>")
         bars = gr.Plot(show_label=False, container=False, label="Events over the clip’s seconds")
@@ -121,6 +136,6 @@ def lay_out() -> Sheet:
         copy = gr.Button("Copy link", size="sm", min_width=80, visible=False)
     link, result, runs = gr.Textbox(visible=False), gr.State(time_to_live=OPEN), gr.State([], time_to_live=OPEN)
     return Sheet(
-        words, told, when, bars, where, picture, writing, weights, downloads, answer, npz, formats, file, copy, link,
+        words, told, true, when, bars, where, picture, writing, weights, downloads, answer, npz, formats, file, copy, link,
         result, runs,
     )  # fmt: skip

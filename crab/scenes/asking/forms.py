@@ -10,8 +10,8 @@ from crab.scenes.asking import pointing, quiz
 from crab.scenes.asking.quiz import Asked
 from crab.scenes.world import script
 from crab.scenes.world.cast import ACTIONS, ACTORS, EMOTIONS, OBJECTS
-from crab.taught import Taught
 from crab.tasks import TASKS
+from crab.taught import Taught
 
 SCENES = 110  # that are asked until every form has been met; a test holds that more bring no others
 
