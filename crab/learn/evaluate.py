@@ -21,7 +21,7 @@ from PIL import Image
 
 from crab import CrabError, __version__, avuie, media, segment
 from crab import answer as answers
-from crab.answer import NOTHING, Answer, Box, Event
+from crab.answer import GRID, NOTHING, Answer, Box, Event
 from crab.learn.rows import NO_ANSWER, Flaw, dataset_of, matched, picture_of, row_of, short
 from crab.metrics import (
     Overlap,
@@ -44,7 +44,6 @@ from crab.tasks import TASKS, Task
 
 SCENE_SEEDS = 1_000_000  # scenes from here on are never trained on
 BATCH = 16  # records answered at once; most of the time then goes into reading them, which larger ones do not save
-GRID = (224, 224)  # width and height on which the released scripts make and compare masks
 
 
 # ---- asking ----
