@@ -51,7 +51,7 @@ def make(folder: Path) -> None:
 
     from crab.ilora import ILoRAConfig, checkpoint
     from crab.learn.train import adapted
-    from crab.loading import RENAMES
+    from crab.loading import RENAMES, published_name
 
     folder.mkdir(parents=True, exist_ok=True)
     for path in MINI.iterdir():
@@ -72,12 +72,7 @@ def make(folder: Path) -> None:
     )  # fmt: skip
     (folder / "config.json").write_text(json.dumps(config))
     model = Qwen2_5OmniThinkerForConditionalGeneration(Qwen2_5OmniThinkerConfig.from_pretrained(folder)).bfloat16()
-    published = {current: old for old, current in RENAMES.items()}
-    tensors = {}
-    for name, tensor in model.state_dict().items():
-        start = next((start for start in published if name.startswith(start)), None)
-        name = published[start] + name.removeprefix(start) if start else name.replace("model.language_model.", "model.")
-        tensors[f"thinker.{name}"] = tensor.contiguous()
+    tensors = {f"thinker.{published_name(name)}": tensor.contiguous() for name, tensor in model.state_dict().items()}
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
     with_adapter = adapted(model, ILoRAConfig())
     for name, parameter in with_adapter.named_parameters():
