@@ -1,6 +1,6 @@
 """What `crab plan` says beside what is measured: a load with one answer, and training steps, each in its own process.
 
-    python tests/bench_plan.py [FOLDER]
+    python tests/bench/plan.py [FOLDER]
 
 A random checkpoint of crab-mini's kind, but of 130 million parameters, is made in FOLDER (or in a temporary one), with
 an adapter of the released rank. Memory is the most that was resident at once. Exit status 1 where a plan is off by
@@ -19,7 +19,7 @@ from pathlib import Path
 
 import torch
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 MINI = ROOT / "assets" / "crab-mini"
 CLIP = ROOT / "assets" / "examples" / "evening-1000412.mp4"
