@@ -278,13 +278,16 @@ def shuffled(crab: Crab, *, seed: int = 0) -> dict[str, torch.Tensor]:
 
 
 def drawn(crab: Crab, *, seed: int = 0) -> dict[str, torch.Tensor]:
-    """To every site a router at random, as long as its own: a longer one would only decide harder."""
+    """To every site a router at random, as long as its own."""
     generator = torch.Generator().manual_seed(seed)
-    found = {}
-    for name, own in _routers(crab).items():
-        rows = torch.empty(own.shape).uniform_(-1, 1, generator=generator)
-        found[name] = rows * (own.float().norm().cpu() / rows.norm())
-    return found
+    return {name: random_router(own, generator) for name, own in _routers(crab).items()}
+
+
+def random_router(own: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """A router as a fresh adapter has it, (heads, in) float32 on the CPU, and as long as `own`: a longer one would only
+    decide harder."""
+    rows = torch.empty(own.shape).uniform_(-1, 1, generator=generator)
+    return rows * (own.float().norm().cpu() / rows.norm())
 
 
 def _routers(crab: Crab) -> dict[str, torch.Tensor]:
