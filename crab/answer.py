@@ -31,7 +31,7 @@ from dataclasses import dataclass, replace
 from crab.tasks import Task
 
 CLOCK = 10.0  # units in a clip
-GRID = 224.0  # units along either side of a frame
+GRID = (224, 224)  # units along the width and the height of a frame
 
 
 @dataclass(frozen=True)
@@ -161,9 +161,7 @@ _FIRST_OR_SECOND = re.compile(
 _NEITHER = re.compile(r"\s*(?:no|none|neither)\b", re.IGNORECASE)
 
 
-def parse(
-    text: str, task: Task, *, start: float = 0, duration: float = 10, size: tuple[int, int] = (224, 224)
-) -> Answer:
+def parse(text: str, task: Task, *, start: float = 0, duration: float = 10, size: tuple[int, int] = GRID) -> Answer:
     """Read what the model wrote, or the part of it that has been written so far.
 
     `start` and `duration` are the part of the clip that was asked about, in seconds, `size` the (width, height) of
@@ -495,4 +493,5 @@ def _show(box: Box) -> str:
 
 
 def _pixels(number: str, side: int) -> float:
-    return min(min(max(float(number), 0.0), GRID) * side / GRID, side)
+    units = GRID[0]  # as many along one side as along the other
+    return min(min(max(float(number), 0.0), units) * side / units, side)

@@ -33,11 +33,18 @@ from crab.ilora import checkpoint
 from crab.taught import Taught
 
 RENAMES = {
+    "model.embed_tokens.": "model.language_model.embed_tokens.",
     "model.layers.": "model.language_model.layers.",
+    "model.norm.": "model.language_model.norm.",
     "audio_tower.": "model.audio_tower.",
     "visual.": "model.visual.",
 }
 """Names of the thinker's parts in the published files -> in transformers."""
+
+
+def published_name(name: str) -> str:
+    """A tensor's name in transformers -> in the published files."""
+    return checkpoint.renamed(name, {current: published for published, current in RENAMES.items()})
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,7 @@ sys.path.insert(0, str(ROOT))
 
 from crab import media  # noqa: E402
 from crab.ilora import Intervention  # noqa: E402
-from crab.loading import RENAMES, skeleton  # noqa: E402
+from crab.loading import published_name, skeleton  # noqa: E402
 from crab.model import Crab, Step  # noqa: E402
 from crab.prompt import Prompt  # noqa: E402
 from crab.tasks import TASKS  # noqa: E402
@@ -79,12 +79,8 @@ def describe(folder: Path, layers: int | None) -> None:
 
 def published_shapes(folder: Path) -> dict[str, torch.Size]:
     """The thinker's tensors by their names in the published files."""
-    published = {current: old for old, current in RENAMES.items()} | {"model.language_model.": "model."}
-    shapes = {}
-    for name, tensor in skeleton(str(folder)).state_dict().items():
-        start = next((start for start in published if name.startswith(start)), "")
-        shapes[f"thinker.{published.get(start, '')}{name.removeprefix(start)}"] = tensor.shape
-    return shapes
+    tensors = skeleton(str(folder)).state_dict()
+    return {f"thinker.{published_name(name)}": tensor.shape for name, tensor in tensors.items()}
 
 
 def adapter_shapes(layers: int | None) -> dict[str, torch.Size]:

@@ -11,10 +11,11 @@ import pytest
 from PIL import Image
 
 from crab import CrabError, avuie, media, prompt
+from crab.answer import GRID
 from crab.learn import evaluate, items
 from crab.learn.rows import row_of
 from crab.scenes import dataset
-from crab.scenes.asking import pointing, questions
+from crab.scenes.asking import questions
 from crab.scenes.asking.questions import DATASETS
 from crab.scenes.world import render, script
 
@@ -233,7 +234,7 @@ def test_boxes_are_on_the_grid_of_224_whatever_the_size(made):
     for record in avuie.read(made["test"], "arig"):
         scene = _scene(record)
         [question] = [q for q in questions.ask(scene, np.random.default_rng([scene.seed, 1])) if q.dataset == "arig"]
-        shown = {part.actor: mask for part, mask in render.masks(scene, question.time, pointing.GRID)}
+        shown = {part.actor: mask for part, mask in render.masks(scene, question.time, GRID)}
         assert (*record.row["top_left"], *record.row["bottom_right"]) == render.box(shown[record.row["a_obj"]])
 
 

@@ -83,7 +83,7 @@ def test_events_that_only_one_has_count_as_nothing_in_common():
 # Damage
 
 
-@pytest.mark.parametrize(("dataset", "target", "said", "score"), [
+@pytest.mark.parametrize(("dataset", "target", "prediction", "score"), [
     ("avqa", "<answer>two</answer>", "So <answer> two </answer>.", 1.0),
     ("avqa", "<answer>two</answer>", "three", 0.0),
     ("a2v", "<answer>one</answer>", "<answer>one</answer>", 1.0),
@@ -94,10 +94,10 @@ def test_events_that_only_one_has_count_as_nothing_in_common():
     ("ref_avs", "<answer>false</answer> It is absent.", "", 0.0),
     ("avcap", "a dog barks twice there", "a dog sings", 0.5),  # of five words and three two are common
 ])  # fmt: skip
-def test_nearness_to_the_target(dataset, target, said, score):
+def test_nearness_to_the_target(dataset, target, prediction, score):
     clip = media.Clip("clip.mp4", duration=10.0, width=224, height=224)
     asked = Asked(TASKS[dataset], clip, target=target)
-    assert effects.nearness(result_of(said, dataset), asked) == pytest.approx(score)
+    assert effects.nearness(result_of(prediction, dataset), asked) == pytest.approx(score)
 
 
 def test_damage_asks_with_each_head_muted_and_tells_what_is_lost_by_family(tiny, clip, monkeypatch):
@@ -165,8 +165,8 @@ def test_route_prints_both_answers_and_writes_the_changed_trace(golden, model, t
     command = ["route", str(golden / "media" / "a.mp4"), "--task", "ave", "--out", str(out), *model]
     command += ["--max-new-tokens", "4"]
     assert main([*command, "--force", "1", "--towers", "language", "--layers", "0", "2"]) == 0
-    told = capsys.readouterr().out
-    assert "head 1 forced in layers 0, 2 of language" in told and ("KL" in told or "same answer" in told)
+    printed = capsys.readouterr().out
+    assert "head 1 forced in layers 0, 2 of language" in printed and ("KL" in printed or "same answer" in printed)
     trace = load_npz(out)["language"]
     forced = (trace.weights == [1, 0, 0]).all(axis=(1, 2))
     assert {site.layer for site, is_forced in zip(trace.sites, forced) if is_forced} == {0, 2}

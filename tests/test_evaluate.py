@@ -33,15 +33,17 @@ class WholeBox:
         return mask, None
 
 
-def report_on(dataset, fields, said, *, root="nowhere"):
+def report_on(dataset, fields, predictions, *, root="nowhere"):
     """The report on one dataset, from each record's fields and reference and what was said about it."""
-    rows = [{**of, "task": dataset, "record": i, "predict": text} for i, (of, text) in enumerate(zip(fields, said))]
+    rows = [
+        {**of, "task": dataset, "record": i, "predict": text} for i, (of, text) in enumerate(zip(fields, predictions))
+    ]
     return evaluate.to_json(evaluate.score(rows, root=root, segmenter=WholeBox()))
 
 
-def measures_of(dataset, references, said):
-    told = report_on(dataset, [{"output": reference} for reference in references], said)
-    return told["datasets"][dataset], [flaw["record"] for flaw in told["invalid"]]
+def measures_of(dataset, references, predictions):
+    report = report_on(dataset, [{"output": reference} for reference in references], predictions)
+    return report["datasets"][dataset], [flaw["record"] for flaw in report["invalid"]]
 
 
 @pytest.mark.parametrize(("dataset", "reference", "right", "wrong"), [
@@ -66,38 +68,40 @@ def test_questions_are_counted_by_type_as_well():
         {"output": "two", "type": '["Audio", "Counting"]'}, {"output": "two", "type": ["Audio", "Counting"]},
         {"output": "yes", "type": "Existential"}, {"output": "yes", "type": "Existential"},
     ]  # fmt: skip
-    told = report_on("avqa", fields, ["<answer>two</answer>", "<answer>one</answer>", " Yes.", "They do, yes."])
-    assert told["datasets"]["avqa"]["accuracy"] == 2 / 4
-    assert told["datasets"]["avqa"]["by_type"] == {"Audio Counting": 1 / 2, "Existential": 1 / 2}
+    report = report_on("avqa", fields, ["<answer>two</answer>", "<answer>one</answer>", " Yes.", "They do, yes."])
+    assert report["datasets"]["avqa"]["accuracy"] == 2 / 4
+    assert report["datasets"]["avqa"]["by_type"] == {"Audio Counting": 1 / 2, "Existential": 1 / 2}
     # A bare word is an answer where it is the reference; other prose without an <answer> is none.
-    assert told["invalid"] == [
+    assert report["invalid"] == [
         {"dataset": "avqa", "record": 3, "reason": "The answer 'They do, yes.' lacks an <answer>."}
     ]
 
 
 def test_the_other_questions_have_another_field_for_the_type():
-    told = report_on("avqa_thu", [{"output": "a dog", "question_type": "Which"}], ["<answer>a dog</answer>"])
-    assert told["datasets"]["avqa_thu"]["by_type"] == {"Which": 1.0}
+    report = report_on("avqa_thu", [{"output": "a dog", "question_type": "Which"}], ["<answer>a dog</answer>"])
+    assert report["datasets"]["avqa_thu"]["by_type"] == {"Which": 1.0}
 
 
 def test_ave_counts_segments_and_silence_is_not_right_about_the_background():
     reference = "event:Male speech, man speaking start_time:0 end_time:8"
-    told, invalid = measures_of("ave", [reference] * 4, [
+    measures, invalid = measures_of("ave", [reference] * 4, [
         "<event>Male speech, man speaking, (0 8)</event>",
         "<event> male speech, man speaking </event>, and the time range is <range> 0,4 </range>.",
         "<event>Dog, (0 8)</event>",
         NOTHING_THERE,
     ])  # fmt: skip
-    assert told["segment_accuracy"] == pytest.approx((1.0 + 0.6 + 0.2 + 0.0) / 4) and invalid == [3]
+    assert measures["segment_accuracy"] == pytest.approx((1.0 + 0.6 + 0.2 + 0.0) / 4) and invalid == [3]
 
 
 def test_unav_is_mean_average_precision():
     target = "It barks. The events are <event>dog barking, (0 5)</event> <event>rain, (2 8)</event>."
-    told, invalid = measures_of("unav", [target], ["<event>dog barking, (0 4)</event> <event>rain, (2 8)</event>"])
-    assert told["map_0.5"] == told["map_0.8"] == 1.0 and told["map_0.9"] == 0.5  # (0 4) of (0 5) is an IoU of 0.8
-    assert told["map"] == pytest.approx((8 + 0.5) / 9) and invalid == []
-    told, invalid = measures_of("unav", [target], [NOTHING_THERE])
-    assert told["map"] == told["map_0.5"] == 0.0 and invalid == [0]
+    measures, invalid = measures_of("unav", [target], ["<event>dog barking, (0 4)</event> <event>rain, (2 8)</event>"])
+    assert (
+        measures["map_0.5"] == measures["map_0.8"] == 1.0 and measures["map_0.9"] == 0.5
+    )  # (0 4) of (0 5) is an IoU of 0.8
+    assert measures["map"] == pytest.approx((8 + 0.5) / 9) and invalid == []
+    measures, invalid = measures_of("unav", [target], [NOTHING_THERE])
+    assert measures["map"] == measures["map_0.5"] == 0.0 and invalid == [0]
 
 
 DOG = "<audio_event>Dog, (0 5)</audio_event> <visual_event>Dog, (0 10)</visual_event>"
@@ -112,22 +116,22 @@ DOG = "<audio_event>Dog, (0 5)</audio_event> <visual_event>Dog, (0 10)</visual_e
     '{"event": "Dog", "modality": "visual", "start": 0, "end": 10}]',
 ])  # fmt: skip
 def test_avvp_reads_events_in_several_forms(event):
-    told, invalid = measures_of("avvp", [event], [DOG])
-    assert told["unscored"] == 0 and invalid == []
-    assert all(told[f"{level}_{of}"] == 1.0 for level in ("segment", "event")
+    measures, invalid = measures_of("avvp", [event], [DOG])
+    assert measures["unscored"] == 0 and invalid == []
+    assert all(measures[f"{level}_{of}"] == 1.0 for level in ("segment", "event")
                for of in ("audio", "visual", "av", "type", "event"))  # fmt: skip
 
 
 def test_avvp_by_hand_and_says_which_reference_it_cannot_read():
-    told = report_on("avvp", [{"output": DOG}, {"output": DOG}, {"output": "Dog,Speech"}], [
+    report = report_on("avvp", [{"output": DOG}, {"output": DOG}, {"output": "Dog,Speech"}], [
         "<visual_event>Dog, (0 10)</visual_event>", NOTHING_THERE, DOG,
     ])  # fmt: skip
-    measures = told["datasets"]["avvp"]
+    measures = report["datasets"]["avvp"]
     assert (measures["segment_audio"], measures["segment_visual"], measures["segment_av"]) == (0.0, 0.5, 0.0)
     assert measures["segment_event"] == pytest.approx(2 * 10 / (2 * 10 + 5) / 2)
     assert measures["segment_type"] == pytest.approx(1 / 3 / 2)
-    assert [flaw["record"] for flaw in told["invalid"]] == [1]
-    assert [(flaw["record"], flaw["reason"]) for flaw in told["unscored"]] == [
+    assert [flaw["record"] for flaw in report["invalid"]] == [1]
+    assert [(flaw["record"], flaw["reason"]) for flaw in report["unscored"]] == [
         (2, "The reference 'Dog,Speech' cannot be read.")
     ]
     assert (measures["answers"], measures["invalid"], measures["unscored"]) == (3, 1, 1)
@@ -135,24 +139,24 @@ def test_avvp_by_hand_and_says_which_reference_it_cannot_read():
 
 def test_arig_counts_a_box_without_an_area_as_no_box():
     reference = "The sounding object is dog. Its coordinates are <obj>(0,0)(100,100)</obj>."
-    told, invalid = measures_of("arig", [reference] * 4, [
+    measures, invalid = measures_of("arig", [reference] * 4, [
         reference, "<obj>(0,0)(100,50)</obj>", "<obj>(7,7)(7,50)</obj>", NOTHING_THERE,
     ])  # fmt: skip
-    assert told["ciou"] == pytest.approx(1.5 / 4) and invalid == [2, 3]
-    assert told["auc"] == pytest.approx((1.0 + 0.525 + 0.025 + 0.025) / 4)
+    assert measures["ciou"] == pytest.approx(1.5 / 4) and invalid == [2, 3]
+    assert measures["auc"] == pytest.approx((1.0 + 0.525 + 0.025 + 0.025) / 4)
 
 
 def test_boxes_stand_beside_one_box_for_every_picture():
     references = [f"The sounding object is dog. Its coordinates are <obj>(0,0)({x},100)</obj>." for x in (50, 150)]
-    told, _ = measures_of("arig", references, [references[0], NOTHING_THERE])
-    assert (told["ciou"], told["ciou_of_mean_box"]) == pytest.approx((1 / 2, (50 / 100 + 100 / 150) / 2))
+    measures, _ = measures_of("arig", references, [references[0], NOTHING_THERE])
+    assert (measures["ciou"], measures["ciou_of_mean_box"]) == pytest.approx((1 / 2, (50 / 100 + 100 / 150) / 2))
 
 
 def test_captions_are_scored_over_the_set():
-    told, invalid = measures_of(
+    measures, invalid = measures_of(
         "avcap", ["A dog is on the left.", "We hear a bell.", "It rains."], ["A dog is on the left.", "", "The sun"]
     )
-    assert told["cider"] == pytest.approx(10 / 3) and invalid == [1]
+    assert measures["cider"] == pytest.approx(10 / 3) and invalid == [1]
 
 
 def _picture(path, mask=None):
@@ -177,24 +181,24 @@ def test_masks_are_compared_with_the_true_ones(dataset, tmp_path):
             _picture(home / f"s/labels_rgb/v/{i}.png", mask=(0, 0, 100, 100))
     fields = [{"output": "The object making the sound in the video is dog.", "visual_path": place} for place in places]
     box = "The object is a dog. [0,0,100,100] [50,50] [60,60] [70,70]"
-    said = [box, "[0,0,100,50] [9,9]", "[5,5,5,99] [50,50] [60,60] [70,70]", NOTHING_THERE, box, box]
-    told = report_on(dataset, fields, said, root=tmp_path)
-    measures = told["datasets"][dataset]
+    predictions = [box, "[0,0,100,50] [9,9]", "[5,5,5,99] [50,50] [60,60] [70,70]", NOTHING_THERE, box, box]
+    report = report_on(dataset, fields, predictions, root=tmp_path)
+    measures = report["datasets"][dataset]
     # Of one clip, where something is always to be seen, the two rules agree.
     assert measures["j_avsbench"] == measures["j_released"] == pytest.approx((1.0 + 0.5) / 5)
     assert measures["f_avsbench"] == measures["f_released"] == pytest.approx((1.0 + 1.3 * 0.5 / (0.3 + 0.5)) / 5)
     assert (measures["answers"], measures["masks"]) == (6, 5)
     # The box of the true mask ends with its last row and column; without the picture there is no mask to make of it.
     assert measures["j_of_true_box"] == pytest.approx(99 * 99 / (100 * 100))
-    assert [flaw["record"] for flaw in told["invalid"]] == [2, 3, 4]
-    assert "box without an area" in told["invalid"][0]["reason"] and "4.jpg" in told["invalid"][2]["reason"]
-    assert [flaw["record"] for flaw in told["unscored"]] == [5]
-    assert told["unscored"][0]["reason"].startswith(f"The true mask {dataset}/s/labels_rgb/v/5.png is missing")
+    assert [flaw["record"] for flaw in report["invalid"]] == [2, 3, 4]
+    assert "box without an area" in report["invalid"][0]["reason"] and "4.jpg" in report["invalid"][2]["reason"]
+    assert [flaw["record"] for flaw in report["unscored"]] == [5]
+    assert report["unscored"][0]["reason"].startswith(f"The true mask {dataset}/s/labels_rgb/v/5.png is missing")
 
 
 def test_points_alone_are_an_answer_too(tmp_path):
-    told = report_on("s4", [{"output": "", "visual_path": "s/frames/v/0.jpg"}], ["[5,5] [6,6] [7,7]"], root=tmp_path)
-    assert "0.jpg" in told["invalid"][0]["reason"]  # it got as far as the picture
+    report = report_on("s4", [{"output": "", "visual_path": "s/frames/v/0.jpg"}], ["[5,5] [6,6] [7,7]"], root=tmp_path)
+    assert "0.jpg" in report["invalid"][0]["reason"]  # it got as far as the picture
 
 
 def test_ref_avs_by_split(tmp_path):
@@ -205,13 +209,13 @@ def test_ref_avs_by_split(tmp_path):
     common = {"output": "the dog", "visual_path": "media/v/frames/7.jpg"}
     splits = [("test_s", 1), ("test_s", 2), ("test_s", 1), ("test_s", 3), ("test_u", 1), ("test_n", 1), ("test_n", 1)]
     found, absent = "<answer>true</answer> [0,0,100,100] [50,50]", "<answer>false</answer> It is absent."
-    told = report_on(
+    report = report_on(
         "ref_avs",
         [{**common, "split": split, "fid": fid} for split, fid in splits],
         [found, absent, "[0,0,100,100]", found, "<answer>true</answer>", absent, found],
         root=tmp_path,
     )
-    measures = told["datasets"]["ref_avs"]
+    measures = report["datasets"]["ref_avs"]
     assert measures["accuracy"] == pytest.approx(3 / 7)
     share = 100 * 100 / (224 * 224 - 100 * 100)
     whole = 100 * 100 / 224**2  # the precision of the whole frame, which AVSBench takes where it is better
@@ -227,15 +231,15 @@ def test_ref_avs_by_split(tmp_path):
         "test_u": pytest.approx({"answers": 1, "accuracy": 0.0, "masks": 1, "j_avsbench": 0.0, "f_avsbench": 0.0,
                                  "j_released": 0.0, "f_released": 0.0}),
     }  # fmt: skip
-    assert [flaw["record"] for flaw in told["invalid"]] == [2, 4]
-    assert [flaw["record"] for flaw in told["unscored"]] == [3]
+    assert [flaw["record"] for flaw in report["invalid"]] == [2, 4]
+    assert [flaw["record"] for flaw in report["unscored"]] == [3]
 
 
 def test_an_answer_that_cannot_be_read_is_no_empty_mask():
     fields = {"output": "the dog", "visual_path": "media/v/frames/7.jpg", "split": "test_n"}
-    said = ["<answer>false</answer> It is absent.", "I cannot tell."]
-    told = report_on("ref_avs", [fields | {"fid": fid} for fid in (1, 2)], said)["datasets"]["ref_avs"]
-    assert told["by_split"]["test_n"] == {
+    predictions = ["<answer>false</answer> It is absent.", "I cannot tell."]
+    report = report_on("ref_avs", [fields | {"fid": fid} for fid in (1, 2)], predictions)["datasets"]["ref_avs"]
+    assert report["by_split"]["test_n"] == {
         "answers": 2, "accuracy": 1 / 2, "s_ref_avs": 1 / 2, "s_released": 0.0, "infinite": 1
     }  # fmt: skip
 
@@ -247,8 +251,8 @@ def test_frames_of_one_folder_are_one_clip(tmp_path):
         _picture(home / place)
         _picture(home / place.replace("frames", "labels_rgb").replace("jpg", "png"), mask=mask)
     fields = [{"output": "The object making the sound in the video is dog.", "visual_path": place} for place in places]
-    said = ["[0,0,100,100]", "[0,0,112,224]", "[0,0,100,100]", NOTHING_THERE]
-    measures = report_on("ms3", fields, said, root=tmp_path)["datasets"]["ms3"]
+    predictions = ["[0,0,100,100]", "[0,0,112,224]", "[0,0,100,100]", NOTHING_THERE]
+    measures = report_on("ms3", fields, predictions, root=tmp_path)["datasets"]["ms3"]
     assert measures["j_avsbench"] == pytest.approx((1 + 1 / 2 + 1 + 0) / 4) and measures["masks"] == 4
     assert measures["j_released"] == pytest.approx((1 + 0 + 1 + 0) / 4)
     assert measures["f_avsbench"] == pytest.approx((1 + 1 / 2) / 2)  # of the first clip's frames one has something
@@ -284,10 +288,10 @@ def test_released_rows_are_scored_from_a_file_without_a_model(tmp_path, capsys):
         {"task_name": "ave", "output": "not asked for", "predict": ""},
     ])  # fmt: skip
     assert main(["evaluate", "--data", str(tmp_path), "--tasks", "ks", "s4", "--score", file, "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert told["datasets"]["ks"] == {"answers": 2, "invalid": 1, "unscored": 0, "accuracy": 1 / 2}
-    assert told["datasets"]["s4"]["masks"] == 1 and told["datasets"]["s4"]["unscored"] == 0
-    assert told["invalid"] == [{"dataset": "ks", "record": 1, "reason": "The answer 'singing' lacks an <answer>."}]
+    report = json.loads(capsys.readouterr().out)
+    assert report["datasets"]["ks"] == {"answers": 2, "invalid": 1, "unscored": 0, "accuracy": 1 / 2}
+    assert report["datasets"]["s4"]["masks"] == 1 and report["datasets"]["s4"]["unscored"] == 0
+    assert report["invalid"] == [{"dataset": "ks", "record": 1, "reason": "The answer 'singing' lacks an <answer>."}]
 
 
 def test_a_record_that_a_file_has_no_answer_to_counts_as_wrong(tmp_path, capsys):
@@ -297,8 +301,12 @@ def test_a_record_that_a_file_has_no_answer_to_counts_as_wrong(tmp_path, capsys)
         [{"task": "ks", "record": 1, "output": "<answer>singing</answer>", "predict": "<answer>singing</answer>"}],
     )
     assert main(["evaluate", "--data", str(tmp_path), "--tasks", "ks", "--score", file]) == 0
-    told = capsys.readouterr().out
-    assert told.splitlines()[0] == "ks: 2 answers, 1 invalid, 0 unscored" and "accuracy" in told and "0.5000" in told
+    printed = capsys.readouterr().out
+    assert (
+        printed.splitlines()[0] == "ks: 2 answers, 1 invalid, 0 unscored"
+        and "accuracy" in printed
+        and "0.5000" in printed
+    )
 
 
 @pytest.mark.parametrize("line", [
@@ -318,13 +326,13 @@ def test_a_line_that_is_no_answer_is_named(line, tmp_path):
 class Told:
     """Reads its clips with the tiny model's processor and says what it is told to; `asked` are its batches."""
 
-    def __init__(self, crab, said):
-        self.processor, self.about, self.said, self.asked = crab.processor, crab.about, iter(said), []
+    def __init__(self, crab, predictions):
+        self.processor, self.about, self.predictions, self.asked = crab.processor, crab.about, iter(predictions), []
 
     def generate(self, prompts, **_):
         assert prompts
         self.asked.append(prompts)
-        return [[next(self.said)] for _ in prompts]
+        return [[next(self.predictions)] for _ in prompts]
 
     def decode(self, ids):
         return ids[0]
@@ -363,13 +371,13 @@ def test_a_medium_that_cannot_be_opened_counts_as_wrong_and_the_run_goes_on(batc
     avuie.write(tmp_path, "ks", "test", rows)
     _clip(golden, tmp_path / "AVUIE_2" / "ks")
     told = Told(tiny, ["<answer>singing</answer>", "<answer>dancing</answer>"])
-    predicted = list(evaluate.predict(told, avuie.read(tmp_path, "ks")))
-    assert [row["record"] for row in predicted] == [0, 1, 2] and predicted[1]["predict"] == ""
-    report = evaluate.score(predicted, root=tmp_path, segmenter=WholeBox())
+    rows = list(evaluate.predict(told, avuie.read(tmp_path, "ks")))
+    assert [row["record"] for row in rows] == [0, 1, 2] and rows[1]["predict"] == ""
+    report = evaluate.score(rows, root=tmp_path, segmenter=WholeBox())
     [score] = report.scores
     assert (score.answers, score.measures) == (3, {"accuracy": 1 / 3})
     [flaw] = report.invalid
-    assert (flaw.record, flaw.reason) == (1, predicted[1]["error"]) and "gone.mp4" in flaw.reason
+    assert (flaw.record, flaw.reason) == (1, rows[1]["error"]) and "gone.mp4" in flaw.reason
 
 
 def test_what_the_model_cannot_answer_counts_as_wrong_and_its_batch_goes_on(tiny, golden, monkeypatch):
@@ -391,18 +399,18 @@ def test_a_file_name_that_no_disk_has_counts_as_wrong_and_the_run_goes_on(name, 
     rows = [{**CLIP, "action": "singing"}, {**CLIP, "video_path": name, "action": "singing"}]
     avuie.write(tmp_path, "ks", "test", rows)
     _clip(golden, tmp_path / "AVUIE_2" / "ks")
-    predicted = list(evaluate.predict(Told(tiny, ["<answer>singing</answer>"]), avuie.read(tmp_path, "ks")))
-    report = evaluate.score(predicted, root=tmp_path, segmenter=WholeBox())
+    rows = list(evaluate.predict(Told(tiny, ["<answer>singing</answer>"]), avuie.read(tmp_path, "ks")))
+    report = evaluate.score(rows, root=tmp_path, segmenter=WholeBox())
     assert report.scores[0].measures == {"accuracy": 1 / 2}
-    assert [(flaw.record, flaw.reason) for flaw in report.invalid] == [(1, predicted[1]["error"])]
-    assert predicted[1]["error"].endswith(".") and len(predicted[1]["error"]) < 6000
+    assert [(flaw.record, flaw.reason) for flaw in report.invalid] == [(1, rows[1]["error"])]
+    assert rows[1]["error"].endswith(".") and len(rows[1]["error"]) < 6000
 
 
 @pytest.mark.parametrize("name", ["x" * 5000, "a\0b"])
 def test_a_picture_that_no_disk_has_counts_as_wrong_and_so_does_its_mask(name, tmp_path):
     fields = {"output": "The object making the sound in the video is dog.", "visual_path": f"s/frames/{name}.jpg"}
-    told = report_on("s4", [fields], ["[0,0,100,100] [50,50]"], root=tmp_path)
-    assert len(told["invalid"]) == len(told["unscored"]) == 1
+    report = report_on("s4", [fields], ["[0,0,100,100] [50,50]"], root=tmp_path)
+    assert len(report["invalid"]) == len(report["unscored"]) == 1
 
 
 def test_no_records_are_a_sentence(tmp_path, capsys):
@@ -449,8 +457,8 @@ def test_the_training_split_is_compared_with_its_targets(tiny, golden, tmp_path)
     targets = ["A dog barks at a man.", "It rains on the roof."]
     avuie.write(tmp_path, "avcap", "train", [{**CLIP, "video_id": 1, "label_content": target} for target in targets])
     _clip(golden, tmp_path / "AVUIE_2" / "avcap")
-    predicted = list(evaluate.predict(Told(tiny, targets), avuie.read(tmp_path, "avcap", split="train")))
-    [score] = evaluate.score(predicted, root=tmp_path, segmenter=WholeBox()).scores
+    rows = list(evaluate.predict(Told(tiny, targets), avuie.read(tmp_path, "avcap", split="train")))
+    [score] = evaluate.score(rows, root=tmp_path, segmenter=WholeBox()).scores
     assert score.measures == {"cider": pytest.approx(10.0)}
 
 
@@ -467,7 +475,7 @@ def test_evaluate_needs_no_file_and_prints_one_json_object(golden, capsys):
     model = ["--model", str(golden / "tiny-omni"), "--adapter", str(golden / "finetune_weights.bin")]
     command = ["evaluate", "--data", str(golden), "--tasks", "meld", "s4", "--max-new-tokens", "4", "--json"]
     assert main([*command, *model]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert list(told["datasets"]) == ["meld", "s4"] and told["datasets"]["meld"]["accuracy"] == 0.0
-    assert [flaw["dataset"] for flaw in told["invalid"]] == ["meld", "s4"]
-    assert [flaw["dataset"] for flaw in told["unscored"]] == ["s4"]  # the golden cases have no true masks
+    report = json.loads(capsys.readouterr().out)
+    assert list(report["datasets"]) == ["meld", "s4"] and report["datasets"]["meld"]["accuracy"] == 0.0
+    assert [flaw["dataset"] for flaw in report["invalid"]] == ["meld", "s4"]
+    assert [flaw["dataset"] for flaw in report["unscored"]] == ["s4"]  # the golden cases have no true masks

@@ -45,10 +45,10 @@ EVENTS = st.lists(
     ),
     max_size=5,
 )  # fmt: skip
-VIDEOS = st.lists(st.tuples(EVENTS, EVENTS), min_size=1, max_size=4)  # (said, true) of each
+VIDEOS = st.lists(st.tuples(EVENTS, EVENTS), min_size=1, max_size=4)  # (prediction, reference) of each
 
 
-@pytest.mark.parametrize(("said", "true", "iou"), [
+@pytest.mark.parametrize(("prediction", "reference", "iou"), [
     ([(0, 4)], [(0, 4)], 1.0),
     ([(0, 4)], [(2, 6)], 2 / 6),
     ([(0, 2), (4, 6)], [(0, 6)], 4 / 6),
@@ -56,8 +56,8 @@ VIDEOS = st.lists(st.tuples(EVENTS, EVENTS), min_size=1, max_size=4)  # (said, t
     ([], [(0, 4)], 0.0),
     ([], [], 1.0),
 ])  # fmt: skip
-def test_temporal_iou(said, true, iou):
-    assert temporal_iou(said, true) == pytest.approx(iou)
+def test_temporal_iou(prediction, reference, iou):
+    assert temporal_iou(prediction, reference) == pytest.approx(iou)
 
 
 @pytest.mark.parametrize(("a", "b", "iou"), [
@@ -72,7 +72,7 @@ def test_box_iou(a, b, iou):
 # ---- choices ----
 
 
-@pytest.mark.parametrize(("said", "true", "right"), [
+@pytest.mark.parametrize(("prediction", "reference", "right"), [
     ("violin", "violin", True),
     (" Violin. ", "violin", True),
     ("Playing-guitar", "playing_guitar", True),
@@ -81,8 +81,8 @@ def test_box_iou(a, b, iou):
     ("", "violin", False),
     (None, "violin", False),
 ])  # fmt: skip
-def test_a_choice(said, true, right):
-    assert accuracy([said], [true]) == right
+def test_a_choice(prediction, reference, right):
+    assert accuracy([prediction], [reference]) == right
 
 
 def test_no_choice_is_counted_as_a_wrong_one():
@@ -90,9 +90,9 @@ def test_no_choice_is_counted_as_a_wrong_one():
 
 
 def test_accuracy_by_type():
-    said, true = ["yes", None, "two", "left"], ["yes", "yes", "two", "right"]
+    predictions, references = ["yes", None, "two", "left"], ["yes", "yes", "two", "right"]
     types = ["existential", "existential", "counting", "location"]
-    by_type = accuracy_by_type(said, true, types=types)
+    by_type = accuracy_by_type(predictions, references, types=types)
     assert by_type == {"counting": 1.0, "existential": 0.5, "location": 0.0}
 
 
@@ -104,7 +104,7 @@ def test_an_answer_too_few_is_an_error_and_not_a_better_score():
 # ---- AVE ----
 
 
-@pytest.mark.parametrize(("said", "share"), [
+@pytest.mark.parametrize(("prediction", "share"), [
     ([event("Dog", 2, 8)], 1.0),
     ([event("dog", 2, 5), event("dog", 5, 8)], 1.0),
     ([event("dog", 0, 8)], 0.8),  # two seconds of background taken for a dog
@@ -114,8 +114,8 @@ def test_an_answer_too_few_is_an_error_and_not_a_better_score():
     ([event("dog", 2.6, 7.4)], 0.8),
     ([], 0.4),
 ])  # fmt: skip
-def test_segment_accuracy(said, share):
-    assert segment_accuracy(said, [event("dog", 2, 8)]) == pytest.approx(share)
+def test_segment_accuracy(prediction, share):
+    assert segment_accuracy(prediction, [event("dog", 2, 8)]) == pytest.approx(share)
 
 
 def test_background_alone():
@@ -123,10 +123,10 @@ def test_background_alone():
 
 
 @given(EVENTS, EVENTS)
-def test_segment_accuracy_has_no_sides_and_no_order(said, true):
-    share = segment_accuracy(said, true)
-    assert share == segment_accuracy(true, said) == segment_accuracy(said[::-1], true[::-1])
-    assert segment_accuracy(said, said) == 1.0
+def test_segment_accuracy_has_no_sides_and_no_order(prediction, reference):
+    share = segment_accuracy(prediction, reference)
+    assert share == segment_accuracy(reference, prediction) == segment_accuracy(prediction[::-1], reference[::-1])
+    assert segment_accuracy(prediction, prediction) == 1.0
 
 
 # ---- AVVP ----
@@ -145,9 +145,9 @@ def test_event_grid():
 
 
 def test_parsing_counted_by_hand():
-    said = grid("####......", "......####")
-    true = grid("##........", "......##..")
-    scores = parsing_of_one(said, true)
+    prediction = grid("####......", "......####")
+    reference = grid("##........", "......##..")
+    scores = parsing_of_one(prediction, reference)
     assert scores["segment_audio"] == scores["segment_visual"] == pytest.approx(2 * 2 / (2 * 2 + 2))
     assert scores["segment_av"] == 1.0  # heard and seen at once: never, neither in the answer nor in truth
     assert scores["segment_type"] == pytest.approx((2 / 3 + 2 / 3 + 1) / 3)
@@ -169,41 +169,42 @@ def test_one_run_may_find_two_but_two_need_not_find_one():
 
 
 def test_classes_that_occur_nowhere_do_not_count():
-    said, true = grid("####......", ".........."), grid("##........", "..........")
+    prediction, reference = grid("####......", ".........."), grid("##........", "..........")
     silent = np.zeros((2, 24, 10), bool)
-    all_25 = parsing_of_one(np.concatenate([said, silent], axis=1), np.concatenate([true, silent], axis=1))
-    assert all_25 == parsing_of_one(said, true)
+    all_25 = parsing_of_one(np.concatenate([prediction, silent], axis=1), np.concatenate([reference, silent], axis=1))
+    assert all_25 == parsing_of_one(prediction, reference)
     assert set(parsing_of_one(silent, silent).values()) == {1.0}
 
 
 def test_parsing_is_a_mean_over_videos_and_counts_labels_nobody_knows():
-    true = [[event("dog", 0, 10, "audio")], [event("dog", 0, 10, "audio")]]
-    said = [[event("Dog", 0, 10, "audio")], [event("dog", 0, 10, "audio"), event("werewolf", 0, 10, "audio")]]
-    scores = parsing(said, true)
+    references = [[event("dog", 0, 10, "audio")], [event("dog", 0, 10, "audio")]]
+    predictions = [[event("Dog", 0, 10, "audio")], [event("dog", 0, 10, "audio"), event("werewolf", 0, 10, "audio")]]
+    scores = parsing(predictions, references)
     assert scores["segment_audio"] == scores["event_audio"] == pytest.approx((1 + 1 / 2) / 2)
     assert scores["segment_visual"] == 1.0
 
 
 def test_an_answer_that_could_not_be_read_is_not_right_about_silence():
-    true = [[event("dog", 0, 10, "audio")]]
-    assert parsing([[]], true)["segment_visual"] == 1.0
-    assert set(parsing([None], true).values()) == {0.0}
+    references = [[event("dog", 0, 10, "audio")]]
+    assert parsing([[]], references)["segment_visual"] == 1.0
+    assert set(parsing([None], references).values()) == {0.0}
 
 
 @given(VIDEOS)
 def test_parsing_has_no_order_and_the_truth_is_perfect(videos):
-    said, true = zip(*videos)
-    scores = parsing(said, true)
-    assert scores == pytest.approx(parsing([e[::-1] for e in said[::-1]], true[::-1]))
+    predictions, references = zip(*videos)
+    scores = parsing(predictions, references)
+    assert scores == pytest.approx(parsing([e[::-1] for e in predictions[::-1]], references[::-1]))
     assert len(scores) == 10 and all(0 <= score <= 1 for score in scores.values())
-    assert set(parsing(true, true).values()) == {1.0}
+    assert set(parsing(references, references).values()) == {1.0}
 
 
 def test_parsing_as_the_published_code_scores_it():
     """`segment_level` and `event_level` of YapengTian/AVVP-ECCV20, and the means its `eval` takes of them."""
-    said, true = np.random.default_rng(3).random((2, 12, 2, 5, 10)) < 0.4  # (videos, streams, classes, segments)
-    said[0] = true[0] = true[1] = False
-    scores = [parsing_of_one(*pair) for pair in zip(said, true)]
+    drawn = np.random.default_rng(3).random((2, 12, 2, 5, 10))  # (sides, videos, streams, classes, segments)
+    predictions, references = drawn < 0.4
+    predictions[0] = references[0] = references[1] = False
+    scores = [parsing_of_one(*pair) for pair in zip(predictions, references)]
     assert {name: float(np.mean([score[name] for score in scores])) for name in scores[0]} == pytest.approx({
         "segment_audio": 0.3779377104377104, "segment_visual": 0.4147084397084398, "segment_av": 0.1845238095238095,
         "segment_type": 0.32572331988998654, "segment_event": 0.41444834043030304,
@@ -213,8 +214,8 @@ def test_parsing_as_the_published_code_scores_it():
 
 
 @given(EVENTS, EVENTS)
-def test_segments_have_no_sides(said, true):
-    one, other = parsing([said], [true]), parsing([true], [said])
+def test_segments_have_no_sides(prediction, reference):
+    one, other = parsing([prediction], [reference]), parsing([reference], [prediction])
     assert all(one[name] == pytest.approx(other[name]) for name in one if name.startswith("segment"))
 
 
@@ -224,13 +225,13 @@ THRESHOLDS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 
 
 def test_map_by_iou():
-    true = [[event("dog", 0, 10)]]
-    scores = detection_map([[event("dog", 0, 5)]], true)
+    references = [[event("dog", 0, 10)]]
+    scores = detection_map([[event("dog", 0, 5)]], references)
     assert [scores[f"map_{iou}"] for iou in THRESHOLDS] == [1, 1, 1, 1, 1, 0, 0, 0, 0]
     assert scores["map"] == pytest.approx(5 / 9) and len(scores) == 10
 
 
-@pytest.mark.parametrize(("said", "precision"), [
+@pytest.mark.parametrize(("prediction", "precision"), [
     ([event("dog", 0, 4), event("dog", 6, 9)], 1.0),
     ([event("dog", 0, 4)], 1 / 2),
     ([event("dog", 0, 4), event("dog", 0, 4)], 1 / 2),  # the second one finds nothing that is left
@@ -240,41 +241,45 @@ def test_map_by_iou():
     ([event("cat", 0, 4), event("cat", 6, 9)], 0.0),
     ([], 0.0),
 ])  # fmt: skip
-def test_average_precision_of_one_class(said, precision):
-    true = [[event("dog", 0, 4), event("dog", 6, 9)]]
-    assert detection_map([said], true) == pytest.approx(dict.fromkeys(detection_map([said], true), precision))
+def test_average_precision_of_one_class(prediction, precision):
+    references = [[event("dog", 0, 4), event("dog", 6, 9)]]
+    assert detection_map([prediction], references) == pytest.approx(
+        dict.fromkeys(detection_map([prediction], references), precision)
+    )
 
 
 def test_map_is_a_mean_over_the_true_classes():
-    true = [[event("dog", 0, 4), event("bell", 0, 9)], [event("dog", 2, 6)]]
-    said = [[event("dog", 0, 4), event("horse", 0, 9)], [event("dog", 2, 6)]]
-    assert detection_map(said, true)["map"] == pytest.approx((1 + 0) / 2)
+    references = [[event("dog", 0, 4), event("bell", 0, 9)], [event("dog", 2, 6)]]
+    predictions = [[event("dog", 0, 4), event("horse", 0, 9)], [event("dog", 2, 6)]]
+    assert detection_map(predictions, references)["map"] == pytest.approx((1 + 0) / 2)
 
 
 def test_all_first_events_rank_before_all_second_ones():
-    true = [[event("dog", 0, 4), event("dog", 6, 9)], [event("dog", 0, 4), event("dog", 6, 9)]]
-    said = [[event("dog", 0, 4), event("dog", 4, 6)], [event("dog", 6, 9), event("dog", 4, 5)]]
+    references = [[event("dog", 0, 4), event("dog", 6, 9)], [event("dog", 0, 4), event("dog", 6, 9)]]
+    predictions = [[event("dog", 0, 4), event("dog", 4, 6)], [event("dog", 6, 9), event("dog", 4, 5)]]
     # Both that are right come before both that are wrong, whichever of them is first.
-    assert detection_map(said, true)["map"] == pytest.approx(2 / 4)
-    assert detection_map([answer[::-1] for answer in said], true)["map"] == pytest.approx(1 / 4 * 2 / 4 + 1 / 4 * 2 / 4)
+    assert detection_map(predictions, references)["map"] == pytest.approx(2 / 4)
+    assert detection_map([answer[::-1] for answer in predictions], references)["map"] == pytest.approx(
+        1 / 4 * 2 / 4 + 1 / 4 * 2 / 4
+    )
 
 
 def test_of_equal_ranks_the_one_that_numpy_sorts_last_comes_first(monkeypatch):
-    true, said = [[event("dog", 0, 4)], [event("dog", 0, 4)]], [[event("dog", 0, 4)], [event("dog", 6, 9)]]
+    references, predictions = [[event("dog", 0, 4)], [event("dog", 0, 4)]], [[event("dog", 0, 4)], [event("dog", 6, 9)]]
     monkeypatch.setattr(metrics, "_ranking", stably)
-    assert detection_map(said, true)["map"] == pytest.approx(1 / 2 * 1 / 2)  # the wrong one first
-    assert detection_map(said[::-1], true[::-1])["map"] == pytest.approx(1 / 2)
+    assert detection_map(predictions, references)["map"] == pytest.approx(1 / 2 * 1 / 2)  # the wrong one first
+    assert detection_map(predictions[::-1], references[::-1])["map"] == pytest.approx(1 / 2)
     monkeypatch.undo()
     scores = -np.arange(40.0) % 3
     assert (metrics._ranking(scores) == scores.argsort()[::-1]).all()  # what the published code writes
 
 
 def test_true_events_that_are_listed_twice_are_one():
-    said = [[event("dog", 0, 4)]]
+    predictions = [[event("dog", 0, 4)]]
     twice = [[event("dog", 0, 4), event("Dog", 0.0005, 4)]]
-    assert detection_map(said, twice)["map"] == 1.0
-    assert detection_map(said, [[event("dog", 0, 4), event("dog", 0.002, 4)]])["map"] == 0.5
-    assert detection_map(said, [[event("dog", 0, 4), event("cat", 0, 4)]])["map"] == 0.5
+    assert detection_map(predictions, twice)["map"] == 1.0
+    assert detection_map(predictions, [[event("dog", 0, 4), event("dog", 0.002, 4)]])["map"] == 0.5
+    assert detection_map(predictions, [[event("dog", 0, 4), event("cat", 0, 4)]])["map"] == 0.5
 
 
 def test_an_event_at_one_moment_is_found_there():
@@ -283,7 +288,7 @@ def test_an_event_at_one_moment_is_found_there():
 
 
 def drawn_videos(count, *, doubled):
-    """(said, true) of each: most of the truth a little off, some of it missed, some said that is not there."""
+    """(prediction, reference) of each: most of the truth a little off, some of it missed, some said that is not there."""
     draw = random.Random(count).random
 
     def drawn():
@@ -291,12 +296,12 @@ def drawn_videos(count, *, doubled):
         return label, start, start + 1 + draw() * 15
 
     for _ in range(count):
-        true = [drawn() for _ in range(1 + int(draw() * 4))]
-        said = [(label, start - draw() * 3, end + draw() * 3) for label, start, end in true if draw() < 0.8]
-        said += [drawn() for _ in range(int(draw() * 3))]
+        reference = [drawn() for _ in range(1 + int(draw() * 4))]
+        prediction = [(label, start - draw() * 3, end + draw() * 3) for label, start, end in reference if draw() < 0.8]
+        prediction += [drawn() for _ in range(int(draw() * 3))]
         if doubled:
-            true += [(label, start + 5e-4, end) for label, start, end in true if draw() < 0.3]
-        yield [event(*of) for of in said], [event(*of) for of in true]
+            reference += [(label, start + 5e-4, end) for label, start, end in reference if draw() < 0.3]
+        yield [event(*of) for of in prediction], [event(*of) for of in reference]
 
 
 def stably(scores):
@@ -317,8 +322,8 @@ def test_map_as_the_published_code_computes_it(count, doubled, at, mean, monkeyp
     How NumPy sorts what is equal depends on the processor, so the values are those of a stable sort, here and there.
     """
     monkeypatch.setattr(metrics, "_ranking", stably)
-    said, true = zip(*drawn_videos(count, doubled=doubled))
-    scores = detection_map(said, true)
+    predictions, references = zip(*drawn_videos(count, doubled=doubled))
+    scores = detection_map(predictions, references)
     assert [scores[f"map_{iou}"] for iou in (0.1, 0.3, 0.5, 0.9)] == pytest.approx(at, abs=1e-11)
     assert scores["map"] == pytest.approx(mean, abs=1e-11)
 
@@ -327,13 +332,13 @@ def test_an_event_in_a_video_without_one_is_a_false_alarm():
     assert detection_map([[event("dog", 0, 4)], [event("dog", 0, 4)]], [[event("dog", 0, 4)], []])["map"] == 0.5
 
 
-@given(VIDEOS.filter(lambda videos: any(true for _, true in videos)))
+@given(VIDEOS.filter(lambda videos: any(reference for _, reference in videos)))
 def test_the_truth_has_a_map_of_one_and_nothing_has_none(videos):
-    said, true = zip(*videos)
-    assert all(0 <= score <= 1 + 1e-9 for score in detection_map(said, true).values())
-    once = [list({(e.label, e.start, e.end): e for e in events}.values()) for events in true]
-    assert detection_map(once, true)["map"] == pytest.approx(1.0)  # said twice, it would be a false alarm
-    assert detection_map([[] for _ in true], true)["map"] == 0.0
+    predictions, references = zip(*videos)
+    assert all(0 <= score <= 1 + 1e-9 for score in detection_map(predictions, references).values())
+    once = [list({(e.label, e.start, e.end): e for e in events}.values()) for events in references]
+    assert detection_map(once, references)["map"] == pytest.approx(1.0)  # said twice, it would be a false alarm
+    assert detection_map([[] for _ in references], references)["map"] == 0.0
 
 
 # ---- ARIG ----
@@ -360,10 +365,10 @@ def mask(pixels):
     return np.array([[mark == "#" for mark in pixels]])
 
 
-def of_one(said, true):
+def of_one(prediction, reference):
     """The four measures of one frame: J and F of AVSBench, J and F as released."""
-    said = None if said is None else mask(said)
-    scores = segmentation([overlap(said, mask(true))], clips=["a"])
+    prediction = None if prediction is None else mask(prediction)
+    scores = segmentation([overlap(prediction, mask(reference))], clips=["a"])
     return [scores[name] for name in ("j_avsbench", "f_avsbench", "j_released", "f_released")]
 
 
@@ -371,7 +376,7 @@ FEW, MANY = 1.3 * 0.5 / (0.3 + 0.5), 1.3 * 0.5 / (0.3 * 0.5 + 1)  # half of it f
 WHOLE = 1.3 * 0.25 / (0.3 * 0.25 + 1)  # all of the frame shown for a quarter of it
 
 
-@pytest.mark.parametrize(("said", "true", "scores"), [
+@pytest.mark.parametrize(("prediction", "reference", "scores"), [
     ("##..", "##..", [1, 1, 1, 1]),
     ("##..", ".##.", [1 / 3, 1.3 * 0.5 / (0.3 * 0.5 + 1), 1 / 3, 1 / 2]),  # the whole frame has the better F
     ("#...", "##..", [1 / 2, 1.3 * 0.5 / (0.3 + 0.5), 1 / 2, 1.3 * 0.5 / (0.3 + 0.5)]),
@@ -384,8 +389,8 @@ WHOLE = 1.3 * 0.25 / (0.3 * 0.25 + 1)  # all of the frame shown for a quarter of
     (None, "##..", [0, 0, 0, 0]),
     (None, "....", [0, 0, 0, 0]),  # not right by saying nothing
 ])  # fmt: skip
-def test_masks(said, true, scores):
-    assert of_one(said, true) == pytest.approx(scores)
+def test_masks(prediction, reference, scores):
+    assert of_one(prediction, reference) == pytest.approx(scores)
 
 
 def test_the_f_of_masks_weighs_precision_more_than_recall():
@@ -394,7 +399,10 @@ def test_the_f_of_masks_weighs_precision_more_than_recall():
 
 def test_what_frames_of_one_clip_change():
     # Alone, the second frame is better shown whole and the third has an F of 0; in a clip, only the mean counts.
-    frames = [overlap(mask(said), mask(true)) for said, true in (("##..", "##.."), ("#...", "...#"), ("....", "...."))]
+    frames = [
+        overlap(mask(prediction), mask(reference))
+        for prediction, reference in (("##..", "##.."), ("#...", "...#"), ("....", "...."))
+    ]
     alone, together = (segmentation(frames, clips=clips) for clips in ("abc", "aaa"))
     assert alone["f_avsbench"] == pytest.approx((1 + WHOLE + 0) / 3)
     assert together["f_avsbench"] == pytest.approx((1 + 0) / 2)
@@ -402,7 +410,9 @@ def test_what_frames_of_one_clip_change():
 
 
 def test_what_is_shown_where_nothing_should_be():
-    frames = [overlap(mask(said) if said else None, mask("....")) for said in ("#...", "....", "####")]
+    frames = [
+        overlap(mask(prediction) if prediction else None, mask("....")) for prediction in ("#...", "....", "####")
+    ]
     # One pixel to three; nothing; and all, which is only counted.
     one_each = null_s(frames, clips="abc")
     assert one_each == pytest.approx({"s_ref_avs": (0.5 + 0 + 1) / 3, "s_released": (3**-0.5 + 0) / 2, "infinite": 1})
@@ -410,18 +420,18 @@ def test_what_is_shown_where_nothing_should_be():
 
 
 def test_an_answer_that_could_not_be_read_shows_all():
-    unread, empty, full = (overlap(said, mask("....")) for said in (None, mask("...."), mask("####")))
+    unread, empty, full = (overlap(prediction, mask("....")) for prediction in (None, mask("...."), mask("####")))
     assert null_s([unread], clips="a") == null_s([full], clips="a") == {"s_ref_avs": 1.0, "infinite": 1}
     assert null_s([empty], clips="a") == {"s_ref_avs": 0.0, "s_released": 0.0, "infinite": 0}
 
 
 def drawn_masks(seed):
-    """Twenty frames of (said, true); the truth of each fifth and the answer of each seventh is empty."""
+    """Twenty frames of (prediction, reference); the truth of each fifth and the answer of each seventh is empty."""
     draw = np.random.default_rng(seed).random
     for frame in range(20):
         area, slip = draw(2)
-        true = draw((16, 16)) < area * 0.6 * (frame % 5 > 0)
-        yield (true ^ (draw((16, 16)) < slip * 0.6) if frame % 7 else np.zeros_like(true)), true
+        reference = draw((16, 16)) < area * 0.6 * (frame % 5 > 0)
+        yield (reference ^ (draw((16, 16)) < slip * 0.6) if frame % 7 else np.zeros_like(reference)), reference
 
 
 @pytest.mark.parametrize(("seed", "in_a_clip", "j", "f", "s"), [
@@ -442,12 +452,15 @@ def test_masks_as_the_published_code_scores_them(seed, in_a_clip, j, f, s):
 def test_masks_as_the_released_scripts_score_them():
     """By their rules, frame by frame; that they are another measure than the field's shows on the same frames."""
     pairs = list(drawn_masks(0))
-    js = [np.sum(said & true) / np.sum(said | true) if (said | true).any() else 1.0 for said, true in pairs]
+    js = [
+        np.sum(prediction & reference) / np.sum(prediction | reference) if (prediction | reference).any() else 1.0
+        for prediction, reference in pairs
+    ]
     frames = [overlap(*pair) for pair in pairs]
     scores = segmentation(frames, clips=["a"] * 20) | null_s(frames, clips=["a"] * 20)
     assert scores["j_released"] == pytest.approx(np.mean(js)) == pytest.approx(0.2713425997927045)
     assert scores["f_released"] == pytest.approx(0.32552315426778394)
-    areas = [said.mean() for said, _ in pairs]
+    areas = [prediction.mean() for prediction, _ in pairs]
     assert scores["s_released"] == pytest.approx(np.mean([np.sqrt(area / (1 - area)) for area in areas]))
 
 
@@ -456,9 +469,9 @@ PIXELS = st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=
 
 @given(PIXELS)
 def test_masks_have_a_best_and_a_worst(pair):
-    said, true = pair
-    assert jaccard(said, true) == jaccard(true, said)
-    scores, best = (segmentation([overlap(answer, true)], clips="a") for answer in (said, true))
+    prediction, reference = pair
+    assert jaccard(prediction, reference) == jaccard(reference, prediction)
+    scores, best = (segmentation([overlap(answer, reference)], clips="a") for answer in (prediction, reference))
     assert best["j_avsbench"] == best["j_released"] == best["f_released"] == 1.0
     assert all(0 <= score <= 1 + 1e-9 for score in scores.values())
     assert scores["j_released"] <= scores["f_released"] + 1e-9  # J is below F, whatever beta is
@@ -483,22 +496,22 @@ def test_two_words_by_hand():
 
 def test_as_the_coco_caption_evaluation_scores_it():
     # The number is what `Cider` of pycocoevalcap 1.2 gives for the same words.
-    said = ["a dog barks", "the rain falls on a roof", "birds birds birds sing"]
-    assert cider(said, REFERENCES) == pytest.approx(2.4173118172035264)
+    predictions = ["a dog barks", "the rain falls on a roof", "birds birds birds sing"]
+    assert cider(predictions, REFERENCES) == pytest.approx(2.4173118172035264)
 
 
 def test_as_the_coco_caption_evaluation_scores_contractions_numbers_and_full_stops():
     """The numbers are what `PTBTokenizer` and `Cider` of pycocoevalcap 1.2 make of these captions."""
-    said = [
+    predictions = [
         "A dog doesn't bark but can't sit.", "They cannot hear it, they're gonna see it.",
         "A 3,000-dollar piano of the U.S. at 10:30 p.m.", "Mr. Smith meets Dr. Lee.", "He lives in the US.",
         "She plays in C", "The choir sings in the 1990's style.", "A black and white shirt (twice)",
     ]  # fmt: skip
-    true = [caption for caption, _ in TOGETHER]
-    assert cider(said, [[caption] for caption in true[:8]]) == pytest.approx(3.6848580195574625, abs=1e-9)
-    assert cider(said, [[caption, true[(i + 8) % 14]] for i, caption in enumerate(true[:8])]) == pytest.approx(
-        1.4918223338779426, abs=1e-9
-    )
+    references = [caption for caption, _ in TOGETHER]
+    assert cider(predictions, [[caption] for caption in references[:8]]) == pytest.approx(3.6848580195574625, abs=1e-9)
+    assert cider(
+        predictions, [[caption, references[(i + 8) % 14]] for i, caption in enumerate(references[:8])]
+    ) == pytest.approx(1.4918223338779426, abs=1e-9)
 
 
 def test_a_caption_that_is_its_only_reference_is_perfect():
@@ -524,5 +537,7 @@ def test_of_one_clip_alone_nothing_is_rare():
 
 @given(st.permutations(range(3)))
 def test_the_order_of_the_clips_does_not_matter_to_cider(order):
-    said = ["a dog barks", "the rain falls", "birds sing"]
-    assert cider([said[i] for i in order], [REFERENCES[i] for i in order]) == pytest.approx(cider(said, REFERENCES))
+    predictions = ["a dog barks", "the rain falls", "birds sing"]
+    assert cider([predictions[i] for i in order], [REFERENCES[i] for i in order]) == pytest.approx(
+        cider(predictions, REFERENCES)
+    )

@@ -9,6 +9,7 @@ from conftest import MINI
 from crab import avuie
 from crab.learn import evaluate
 from crab.learn import mini as mini_model
+from crab.loading import published_name, skeleton
 from crab.model import Crab, site_of
 from crab.scenes import dataset
 from crab.segment import GrabCut
@@ -55,6 +56,11 @@ def test_a_saved_model_is_the_same_model(tmp_path):
     assert loaded.about.frame_size == mini_model.FRAME_SIZE and loaded.name == "crab-mini"
     for name, tensor in thinker.state_dict().items():
         assert torch.equal(loaded.thinker.state_dict()[name], tensor.bfloat16().float()), name
+
+
+def test_its_tensors_are_named_as_in_the_published_files():
+    index = json.loads((MINI / "model.safetensors.index.json").read_text())
+    assert {f"thinker.{published_name(name)}" for name in skeleton(str(MINI)).state_dict()} == set(index["weight_map"])
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 import pytest
 
-from crab.answer import parse
+from crab.answer import GRID, parse
 from crab.scenes.asking import pointing
 from crab.scenes.world import render, script
 from crab.scenes.world.cast import ACTORS, OBJECTS
@@ -21,7 +21,7 @@ GROUPS = ("instrument", "animal", "vehicle", "person")
 @cache
 def shown(seed, time):
     """Name -> (part, mask on the grid) of who shows, from left to right."""
-    return {part.actor: (part, mask) for part, mask in render.masks(script.write(seed), time, pointing.GRID)}
+    return {part.actor: (part, mask) for part, mask in render.masks(script.write(seed), time, GRID)}
 
 
 @cache
@@ -89,11 +89,11 @@ def test_points_lie_even_in_what_is_one_pixel_thin():
 
 def test_text_is_read_back_as_the_box_and_the_points():
     for _seed, found in pointed("s4"):
-        said = parse(f"Its {pointing.box_and_points(found.mask)}.", TASKS["s4"], size=pointing.GRID)
+        said = parse(f"Its {pointing.box_and_points(found.mask)}.", TASKS["s4"], size=GRID)
         [box] = said.boxes
         assert (box.x1, box.y1, box.x2, box.y2) == render.box(found.mask)
         assert list(said.points) == pointing.points_in(found.mask)
-        [box] = parse(pointing.obj(render.box(found.mask)), TASKS["arig"], size=pointing.GRID).boxes
+        [box] = parse(pointing.obj(render.box(found.mask)), TASKS["arig"], size=GRID).boxes
         assert (box.x1, box.y1, box.x2, box.y2) == render.box(found.mask)
 
 

@@ -8,10 +8,10 @@ from functools import cache
 import numpy as np
 import pytest
 
-from crab.answer import Event, parse
+from crab.answer import GRID, Event, parse
 from crab.avuie import TEST_FIELDS, TRAIN_FIELDS
 from crab.scenes.asking import questions
-from crab.scenes.asking.pointing import GRID, points_in
+from crab.scenes.asking.pointing import points_in
 from crab.scenes.asking.words import NUMBERS
 from crab.scenes.world import render, script
 from crab.scenes.world.cast import ACTIONS, ACTORS, EMOTIONS, OBJECTS

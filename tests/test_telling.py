@@ -6,8 +6,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from crab.answer import GRID
 from crab.scenes.asking import drill, hearing, questions, seeing, telling
-from crab.scenes.asking.pointing import GRID
 from crab.scenes.asking.told import TOPICS
 from crab.scenes.asking.words import NUMBERS
 from crab.scenes.world import render, script

@@ -314,10 +314,10 @@ def _published_layout(renames: Mapping[str, str]) -> _Layout:
 
     def parse(name: str) -> tuple[str, str] | None:
         match = pattern.fullmatch(name)
-        return (_rename(match[1], renames), "R" if match[2] == "route" else match[2]) if match else None
+        return (renamed(match[1], renames), "R" if match[2] == "route" else match[2]) if match else None
 
     def name(site: str, part: str) -> str:
-        return f"base_model.model.{_rename(site, back)}.lora_{'route' if part == 'R' else part}.weight"
+        return f"base_model.model.{renamed(site, back)}.lora_{'route' if part == 'R' else part}.weight"
 
     def shapes(n_in: int, n_out: int, r: int, heads: int) -> dict[str, tuple[int, int]]:
         return {"R": (heads, n_in), "A": (r, n_in)} | {f"B{head}": (n_out, r) for head in range(heads)}
@@ -341,11 +341,12 @@ def _peft_layout() -> _Layout:
     return _Layout(parse, name, shapes)
 
 
-def _rename(site: str, renames: Mapping[str, str]) -> str:
+def renamed(name: str, renames: Mapping[str, str]) -> str:
+    """`name` with the first beginning of `renames` that it has turned into the other; as it is without any."""
     for old, new in renames.items():
-        if site.startswith(old):
-            return new + site.removeprefix(old)
-    return site
+        if name.startswith(old):
+            return new + name.removeprefix(old)
+    return name
 
 
 def _open(path: str | Path) -> _File:

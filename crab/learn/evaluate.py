@@ -21,7 +21,7 @@ from PIL import Image
 
 from crab import CrabError, __version__, avuie, media, segment
 from crab import answer as answers
-from crab.answer import NOTHING, Answer, Box, Event
+from crab.answer import GRID, NOTHING, Answer, Box, Event
 from crab.learn.rows import NO_ANSWER, Flaw, dataset_of, matched, picture_of, row_of, short
 from crab.metrics import (
     Overlap,
@@ -44,7 +44,6 @@ from crab.tasks import TASKS, Task
 
 SCENE_SEEDS = 1_000_000  # scenes from here on are never trained on
 BATCH = 16  # records answered at once; most of the time then goes into reading them, which larger ones do not save
-GRID = (224, 224)  # width and height on which the released scripts make and compare masks
 
 
 # ---- asking ----
@@ -61,11 +60,11 @@ def predict(crab: Crab, records: Iterable[avuie.Record], *, max_new_tokens: int 
     while batch := list(islice(asked, BATCH)):
         answered = iter(_answers(crab, [made for _, made in batch if isinstance(made, Prompt)], max_new_tokens))
         for record, made in batch:
-            said = next(answered) if isinstance(made, Prompt) else made
-            if isinstance(said, CrabError):
-                yield row_of(record) | {"predict": "", "token_ids": [], "error": str(said)}
+            prediction = next(answered) if isinstance(made, Prompt) else made
+            if isinstance(prediction, CrabError):
+                yield row_of(record) | {"predict": "", "token_ids": [], "error": str(prediction)}
             else:
-                yield row_of(record) | {"predict": crab.decode(said), "token_ids": said}
+                yield row_of(record) | {"predict": crab.decode(prediction), "token_ids": prediction}
 
 
 def _answers(crab: Crab, prompts: list[Prompt], most: int) -> list[list[int] | CrabError]:
@@ -129,8 +128,8 @@ class Report:
 @dataclass(frozen=True)
 class _Case:
     row: dict
-    said: Answer | None  # None: invalid, wrong in all there is to measure
-    true: Answer
+    prediction: Answer | None  # None: invalid, wrong in all there is to measure
+    reference: Answer
     overlap: Overlap | None  # of the mask of what was said and the true one; None where that is missing
     ideal: float | None  # J of what the segmenter makes of the true box (s4, ms3); None where that cannot be told
 
@@ -231,26 +230,26 @@ def _home(root: str | Path) -> Path:
 
 def _case(row: dict, task: Task, home: Path, segmenter: Segmenter) -> tuple[_Case | None, str, str]:
     """What was said and what is true; what is wrong with the one, and what is missing of the other."""
-    true = _true(row, task)
-    said, wrong = _said(row, task, true)
-    mask, meant, ideal = np.zeros(GRID, bool), None, None
-    missing = "" if true else f"The reference {reprlib.repr(row['output'])} cannot be read."
-    if said and (said.boxes or said.points) and "points" in task.grammar:
+    reference = _reference(row, task)
+    prediction, wrong = _prediction(row, task, reference)
+    mask, true_mask, ideal = np.zeros(GRID, bool), None, None
+    missing = "" if reference else f"The reference {reprlib.repr(row['output'])} cannot be read."
+    if prediction and (prediction.boxes or prediction.points) and "points" in task.grammar:
         try:
-            mask = _mask_on_grid(said, home / task.name / picture_of(row), segmenter)
+            mask = _mask_on_grid(prediction, home / task.name / picture_of(row), segmenter)
         except CrabError as error:
-            said, wrong = None, str(error)
-    if true and true.exists is False:
-        meant = np.zeros(GRID, bool)
-    elif true and true.exists:
+            prediction, wrong = None, str(error)
+    if reference and reference.exists is False:
+        true_mask = np.zeros(GRID, bool)
+    elif reference and reference.exists:
         place = _true_mask_place(row)
-        meant = _true_mask(home / place)
-        if meant is None:
+        true_mask = _true_mask(home / place)
+        if true_mask is None:
             missing = f"The true mask {short(place)} is missing or cannot be read."
         elif task.grammar == "box_points":
-            ideal = _of_true_box(meant, home / task.name / picture_of(row), segmenter)
-    compared = None if meant is None else overlap(mask if said else None, meant)
-    return (_Case(row, said, true, compared, ideal) if true else None), wrong, missing
+            ideal = _of_true_box(true_mask, home / task.name / picture_of(row), segmenter)
+    compared = None if true_mask is None else overlap(mask if prediction else None, true_mask)
+    return (_Case(row, prediction, reference, compared, ideal) if reference else None), wrong, missing
 
 
 _WANTED: dict[str, tuple[str, Callable[[Answer], object]]] = {
@@ -270,42 +269,42 @@ _WANTED: dict[str, tuple[str, Callable[[Answer], object]]] = {
 _BOX_WRITTEN = re.compile(r"[(\[]\s*(?:-?[0-9.]+[\s,()]+){3}-?[0-9.]+")
 
 
-def _said(row: dict, task: Task, true: Answer | None) -> tuple[Answer | None, str]:
+def _prediction(row: dict, task: Task, reference: Answer | None) -> tuple[Answer | None, str]:
     """What was said, or None and why it is invalid."""
     if "error" in row:
         return None, row["error"]
-    said = answers.parse(row["predict"], task)
+    prediction = answers.parse(row["predict"], task)
     # Whether answers to questions are tagged has never been seen: a text that is the bare reference is an answer too.
-    meant = true.choice if true and task.family == "question" else None
-    if meant and said.choice is None and accuracy([said.text], [meant]):
-        said = replace(said, choice=said.text)
+    choice = reference.choice if reference and task.family == "question" else None
+    if choice and prediction.choice is None and accuracy([prediction.text], [choice]):
+        prediction = replace(prediction, choice=prediction.text)
     name, is_met = _WANTED[task.grammar]
-    if not is_met(said):
-        return None, f"The answer {reprlib.repr(said.text)} lacks {name}."
+    if not is_met(prediction):
+        return None, f"The answer {reprlib.repr(prediction.text)} lacks {name}."
     # As in the released scripts, points alone will do, but not beside a box that is none.
-    if said.points and not said.boxes and _BOX_WRITTEN.search(said.text):
-        return None, f"The answer {reprlib.repr(said.text)} has a box without an area."
-    return said, ""
+    if prediction.points and not prediction.boxes and _BOX_WRITTEN.search(prediction.text):
+        return None, f"The answer {reprlib.repr(prediction.text)} has a box without an area."
+    return prediction, ""
 
 
 _AVE = re.compile(r"event:(.+) start_time:([0-9.]+) end_time:([0-9.]+)")
 
 
-def _true(row: dict, task: Task) -> Answer | None:
+def _reference(row: dict, task: Task) -> Answer | None:
     """The reference, read: what the test loaders make of a record, or a target; None if it cannot be."""
     text = str(row["output"])
-    true = answers.parse(text, task)
+    reference = answers.parse(text, task)
     if task.grammar == "box_points":  # names the object only; where it is, its mask tells
         return replace(NOTHING, text=text, exists=True)
     if task.grammar == "exists_box_points" and "split" in row:
         return replace(NOTHING, text=text, exists=row["split"] != "test_n")  # seen, unseen and null objects
     if task.name == "ave" and (found := _AVE.fullmatch(text)):
-        return replace(true, events=(Event(found[1], "both", float(found[2]), float(found[3])),))
-    if task.name == "avvp" and not true.events:
-        true = answers.parse(_tagged(text), task)
-    if task.family == "question" and true.choice is None:
-        true = replace(true, choice=text.strip())
-    return true if _WANTED[task.grammar][1](true) else None
+        return replace(reference, events=(Event(found[1], "both", float(found[2]), float(found[3])),))
+    if task.name == "avvp" and not reference.events:
+        reference = answers.parse(_tagged(text), task)
+    if task.family == "question" and reference.choice is None:
+        reference = replace(reference, choice=text.strip())
+    return reference if _WANTED[task.grammar][1](reference) else None
 
 
 def _tagged(text: str) -> str:
@@ -352,20 +351,20 @@ def _true_mask(path: Path) -> np.ndarray | None:
         return None
 
 
-def _mask_on_grid(said: Answer, path: Path, segmenter: Segmenter) -> np.ndarray:
-    """(224, 224) bool from the box and points of `said`, empty where nothing was found; raises CrabError."""
+def _mask_on_grid(answer: Answer, path: Path, segmenter: Segmenter) -> np.ndarray:
+    """(224, 224) bool from the box and points of `answer`, empty where nothing was found; raises CrabError."""
     try:
         picture = Image.fromarray(media.open_clip(image=path).frame_at(0.0))
     except (OSError, ValueError) as error:
         raise CrabError(f"The picture cannot be used: {short(error)}.") from error
     squashed = np.asarray(picture.resize(GRID, Image.Resampling.LANCZOS))
-    masks = segment.masks(segmenter, squashed, said, time=0.0)
+    masks = segment.masks(segmenter, squashed, answer, time=0.0)
     return masks[0].mask if masks else np.zeros(GRID, bool)
 
 
-def _of_true_box(meant: np.ndarray, path: Path, segmenter: Segmenter) -> float | None:
-    """J of the mask that the box around the true one, `meant`, brings; None without a pixel in it or a picture."""
-    rows, columns = np.nonzero(meant)
+def _of_true_box(true_mask: np.ndarray, path: Path, segmenter: Segmenter) -> float | None:
+    """J of the mask that the box around the true one brings; None without a pixel in it or a picture."""
+    rows, columns = np.nonzero(true_mask)
     if not len(rows):
         return None
     box = Box("", *(float(edge) for edge in (columns.min(), rows.min(), columns.max(), rows.max())))
@@ -373,34 +372,34 @@ def _of_true_box(meant: np.ndarray, path: Path, segmenter: Segmenter) -> float |
         mask = _mask_on_grid(replace(NOTHING, boxes=(box,)), path, segmenter)
     except CrabError:
         return None
-    return jaccard(mask, meant)
+    return jaccard(mask, true_mask)
 
 
 # ---- whole sets ----
 
 
 def _measures(task: Task, cases: Sequence[_Case]) -> dict:
-    said = [case.said or NOTHING for case in cases]
-    true = [case.true for case in cases]
+    predictions = [case.prediction or NOTHING for case in cases]
+    references = [case.reference for case in cases]
     if task.grammar in ("choice", "match"):
-        predictions, references = [answer.choice for answer in said], [answer.choice or "" for answer in true]
-        by_type = {"by_type": accuracy_by_type(predictions, references, types=[_type(case.row) for case in cases])}
-        return {"accuracy": accuracy(predictions, references)} | (by_type if task.family == "question" else {})
+        choices = [answer.choice for answer in predictions], [answer.choice or "" for answer in references]
+        by_type = {"by_type": accuracy_by_type(*choices, types=[_type(case.row) for case in cases])}
+        return {"accuracy": accuracy(*choices)} | (by_type if task.family == "question" else {})
     if task.name == "ave":  # an answer that names nothing is not right about the background
-        right = [segment_accuracy(a.events, b.events) if a.events else 0.0 for a, b in zip(said, true)]
+        right = [segment_accuracy(a.events, b.events) if a.events else 0.0 for a, b in zip(predictions, references)]
         return {"segment_accuracy": float(np.mean(right))}
     if task.name == "unav":
-        return detection_map([answer.events for answer in said], [answer.events for answer in true])
+        return detection_map([answer.events for answer in predictions], [answer.events for answer in references])
     if task.name == "avvp":
-        return parsing([answer.events or None for answer in said], [answer.events for answer in true])
+        return parsing([answer.events or None for answer in predictions], [answer.events for answer in references])
     if task.grammar == "box":
-        boxes = [_corners(answer) for answer in said]
-        meant = [corners for corners in map(_corners, true) if corners]  # all: a reference without one cannot be read
-        x1, y1, x2, y2 = np.mean(meant, axis=0).tolist()
-        mean = [(x1, y1, x2, y2)] * len(meant)  # what one box for every picture brings
-        return grounding(boxes, meant) | {"ciou_of_mean_box": grounding(mean, meant)["ciou"]}
+        boxes = [_corners(answer) for answer in predictions]
+        corners = [found for found in map(_corners, references) if found]  # all: a reference without one cannot be read
+        x1, y1, x2, y2 = np.mean(corners, axis=0).tolist()
+        mean = [(x1, y1, x2, y2)] * len(corners)  # what one box for every picture brings
+        return grounding(boxes, corners) | {"ciou_of_mean_box": grounding(mean, corners)["ciou"]}
     if task.grammar == "text":
-        return {"cider": cider([answer.text for answer in said], [[answer.text] for answer in true])}
+        return {"cider": cider([answer.text for answer in predictions], [[answer.text] for answer in references])}
     if task.grammar == "box_points":
         ideal = [case.ideal for case in cases if case.ideal is not None]
         return _overlaps(cases) | ({"j_of_true_box": float(np.mean(ideal))} if ideal else {})
@@ -426,17 +425,19 @@ def _overlaps(cases: Sequence[_Case]) -> dict:
 def _clips(cases: Sequence[_Case]) -> list[str]:
     """Which frames belong together: those of one folder, in ref_avs those that are asked for the same thing."""
     folders = [picture_of(case.row).rpartition("/")[0] for case in cases]
-    asked = [f"{case.row.get('fid')} {case.true.text}" if "split" in case.row else "" for case in cases]
+    asked = [f"{case.row.get('fid')} {case.reference.text}" if "split" in case.row else "" for case in cases]
     return [f"{folder} {of}" for folder, of in zip(folders, asked)]
 
 
 def _existence(cases: Sequence[_Case]) -> float:
-    return float(np.mean([case.said is not None and case.said.exists == case.true.exists for case in cases]))
+    pairs = [(case.prediction, case.reference) for case in cases]
+    right = [prediction is not None and prediction.exists == reference.exists for prediction, reference in pairs]
+    return float(np.mean(right))
 
 
 def _of_split(cases: Sequence[_Case]) -> dict:
     """Of ref_avs: J and F of what is there, S of what is not."""
-    there, not_there = ([case for case in cases if case.true.exists is exists] for exists in (True, False))
+    there, not_there = ([case for case in cases if case.reference.exists is exists] for exists in (True, False))
     return (
         {"answers": len(cases), "accuracy": _existence(cases)}
         | (_overlaps(there) if there else {})

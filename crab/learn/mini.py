@@ -26,6 +26,7 @@ from transformers import (
 from transformers.models.qwen2.tokenization_qwen2 import PRETOKENIZE_REGEX
 
 from crab import tasks
+from crab.loading import published_name
 from crab.scenes.asking import forms, hearing, questions, seeing, telling
 from crab.scenes.world import script
 
@@ -177,7 +178,7 @@ def save(
     """
     folder = Path(folder)
     stop, pad = processor.tokenizer.eos_token_id, processor.tokenizer.pad_token_id
-    tensors = {f"thinker.{published(name)}": t.to(torch.bfloat16) for name, t in model.state_dict().items()}
+    tensors = {f"thinker.{published_name(name)}": t.to(torch.bfloat16) for name, t in model.state_dict().items()}
     save_torch_state_dict(tensors, folder, max_shard_size="9MB")
     whole = {
         "model_type": "qwen2_5_omni", "architectures": ["Qwen2_5OmniModel"], "enable_audio_output": False,
@@ -188,15 +189,3 @@ def save(
     processor.save_pretrained(folder)
     about = ABOUT | {"taught": asdict(forms.taught())}
     (folder / "crab.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
-
-
-def published(name: str) -> str:
-    """A tensor's name in transformers -> in published checkpoints."""
-    for new, old in (
-        ("model.language_model.", "model."),
-        ("model.audio_tower.", "audio_tower."),
-        ("model.visual.", "visual."),
-    ):
-        if name.startswith(new):
-            return old + name.removeprefix(new)
-    return name

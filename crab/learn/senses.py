@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from crab import prompt
+from crab.answer import GRID
 from crab.learn import mini
 from crab.media import SAMPLE_RATE
 from crab.prompt import TOKEN_SECONDS, TRAILING_SILENCE
@@ -145,7 +146,7 @@ def _cells(scene: script.Scene, times: Sequence[float], size: tuple[int, int]) -
         column = who[:, NAMES.index(part.actor)]
         most = (column == who.max(1)) & (column > SHOWS)
         acts[most] = seen[0][1]
-        corners = np.array([corner for corner, _ in seen]) * 224 / size[0]
+        corners = np.array([corner for corner, _ in seen]) * GRID[0] / size[0]
         box[most] = [*corners[:, :2].min(0), *(corners[:, 2:].max(0) + 1)]
     who[:, -1] = np.maximum(1 - who.sum(1), 0)
     return who, acts, box

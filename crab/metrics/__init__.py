@@ -33,12 +33,12 @@ NGRAMS = 4  # CIDEr looks at runs of one to four words
 LENGTH_SIGMA = 6.0  # words: how wide CIDEr-D's penalty on a difference in length is
 
 
-def temporal_iou(predicted: Sequence[Span], true: Sequence[Span]) -> float:
+def temporal_iou(prediction: Sequence[Span], reference: Sequence[Span]) -> float:
     """Seconds in both over seconds in either, each a set of stretches; 1.0 where both are empty."""
-    edges = sorted({edge for span in (*predicted, *true) for edge in span})
+    edges = sorted({edge for span in (*prediction, *reference) for edge in span})
     both = either = 0.0
     for start, end in zip(edges, edges[1:]):
-        inside = [any(a <= start and end <= b for a, b in spans) for spans in (predicted, true)]
+        inside = [any(a <= start and end <= b for a, b in spans) for spans in (prediction, reference)]
         both += (end - start) * all(inside)
         either += (end - start) * any(inside)
     return both / either if either else 1.0
@@ -60,27 +60,29 @@ def _words(text: str) -> str:
 # ---- choices: AVQA, emotions, actions, matching ----
 
 
-def accuracy(predicted: Sequence[str | None], true: Sequence[str]) -> float:
+def accuracy(predictions: Sequence[str | None], references: Sequence[str]) -> float:
     """Share of the choices that are the true ones, word by word; None, no choice at all, is wrong."""
-    return float(np.mean([_same(*pair) for pair in zip(predicted, true, strict=True)]))
+    return float(np.mean([_same(*pair) for pair in zip(predictions, references, strict=True)]))
 
 
-def accuracy_by_type(predicted: Sequence[str | None], true: Sequence[str], *, types: Sequence[str]) -> dict[str, float]:
+def accuracy_by_type(
+    predictions: Sequence[str | None], references: Sequence[str], *, types: Sequence[str]
+) -> dict[str, float]:
     """`accuracy` among the questions of each type, as MUSIC-AVQA tells it (Li et al., CVPR 2022)."""
     right = defaultdict(list)
-    for said, meant, kind in zip(predicted, true, types, strict=True):
-        right[kind].append(_same(said, meant))
+    for prediction, reference, kind in zip(predictions, references, types, strict=True):
+        right[kind].append(_same(prediction, reference))
     return {kind: float(np.mean(of)) for kind, of in sorted(right.items())}
 
 
-def _same(said: str | None, meant: str) -> bool:
-    return said is not None and _words(said) == _words(meant)
+def _same(prediction: str | None, reference: str) -> bool:
+    return prediction is not None and _words(prediction) == _words(reference)
 
 
 # ---- events in segments: AVE, AVVP ----
 
 
-def segment_accuracy(predicted: Sequence[Event], true: Sequence[Event]) -> float:
+def segment_accuracy(prediction: Sequence[Event], reference: Sequence[Event]) -> float:
     """Share of the ten segments of one clip that are labelled right (Tian et al., ECCV 2018: AVE).
 
     A segment has the labels of the events in which its middle lies, and is background without any. The field's models
@@ -88,9 +90,9 @@ def segment_accuracy(predicted: Sequence[Event], true: Sequence[Event]) -> float
     true one, so that naming more than there is does not pay. Modalities are not looked at. The score of a set is the
     mean over its clips, because all have ten segments.
     """
-    labels = sorted({_words(event.label) for event in (*predicted, *true)})
-    said, meant = (event_grid(events, labels).any(axis=0) for events in (predicted, true))  # (labels, segments)
-    return float(np.mean((said == meant).all(axis=0)))
+    labels = sorted({_words(event.label) for event in (*prediction, *reference)})
+    one, other = (event_grid(events, labels).any(axis=0) for events in (prediction, reference))  # (labels, segments)
+    return float(np.mean((one == other).all(axis=0)))
 
 
 def event_grid(events: Sequence[Event], labels: Sequence[str]) -> np.ndarray:
@@ -112,7 +114,7 @@ def _covered(event: Event) -> np.ndarray:
     return (event.start <= middles) & (middles < event.end)
 
 
-def parsing(predicted: Sequence[Sequence[Event] | None], true: Sequence[Sequence[Event]]) -> dict[str, float]:
+def parsing(predictions: Sequence[Sequence[Event] | None], references: Sequence[Sequence[Event]]) -> dict[str, float]:
     """Mean over videos of the ten scores of `parsing_of_one`, from the events of each.
 
     No list of classes is needed, because a class that occurs neither in the answer nor in the truth of a video does not
@@ -120,14 +122,14 @@ def parsing(predicted: Sequence[Sequence[Event] | None], true: Sequence[Sequence
     not be read, is 0 in all ten: it is not even right about what is not there.
     """
     scores = []
-    for said, meant in zip(predicted, true, strict=True):
-        labels = sorted({_words(event.label) for event in (*(said or ()), *meant)})
-        score = parsing_of_one(event_grid(said or (), labels), event_grid(meant, labels))
-        scores.append(dict.fromkeys(score, 0.0) if said is None else score)
+    for prediction, reference in zip(predictions, references, strict=True):
+        labels = sorted({_words(event.label) for event in (*(prediction or ()), *reference)})
+        score = parsing_of_one(event_grid(prediction or (), labels), event_grid(reference, labels))
+        scores.append(dict.fromkeys(score, 0.0) if prediction is None else score)
     return {name: float(np.mean([score[name] for score in scores])) for name in scores[0]}
 
 
-def parsing_of_one(predicted: np.ndarray, true: np.ndarray) -> dict[str, float]:
+def parsing_of_one(prediction: np.ndarray, reference: np.ndarray) -> dict[str, float]:
     """F-scores of audio-visual video parsing for one video (Tian et al., ECCV 2020: LLP), each (2, classes, 10) bool.
 
     `segment_audio`, `segment_visual` and `segment_av` (heard and seen at once) average the F-score of the classes that
@@ -139,25 +141,25 @@ def parsing_of_one(predicted: np.ndarray, true: np.ndarray) -> dict[str, float]:
     """
     scores: dict[str, float] = {}
     for level, count in (("segment", _count_segments), ("event", _count_runs)):
-        audio, visual = (count(said, meant) for said, meant in zip(predicted, true))  # (classes, 3)
-        av = count(np.all(predicted, axis=0), np.all(true, axis=0))
+        audio, visual = (count(*stream) for stream in zip(prediction, reference))  # (classes, 3)
+        av = count(np.all(prediction, axis=0), np.all(reference, axis=0))
         by_stream = {"audio": _mean_f(audio), "visual": _mean_f(visual), "av": _mean_f(av)}
         by_stream |= {"type": float(np.mean(list(by_stream.values()))), "event": _mean_f(audio + visual)}
         scores |= {f"{level}_{name}": score for name, score in by_stream.items()}
     return scores
 
 
-def _count_segments(predicted: np.ndarray, true: np.ndarray) -> np.ndarray:
+def _count_segments(prediction: np.ndarray, reference: np.ndarray) -> np.ndarray:
     """Hits, false alarms and misses of each class, (classes, 3)."""
-    return np.stack([predicted & true, predicted & ~true, ~predicted & true]).sum(axis=-1).T
+    return np.stack([prediction & reference, prediction & ~reference, ~prediction & reference]).sum(axis=-1).T
 
 
-def _count_runs(predicted: np.ndarray, true: np.ndarray) -> np.ndarray:
+def _count_runs(prediction: np.ndarray, reference: np.ndarray) -> np.ndarray:
     """Hits, false alarms and misses of each class, (classes, 3)."""
-    counts = np.zeros((len(true), 3), int)
-    for row, (said, meant) in enumerate(zip(map(_runs, predicted), map(_runs, true))):
-        hits = sum(_found(run, meant) for run in said)
-        counts[row] = hits, len(said) - hits, sum(not _found(run, said) for run in meant)
+    counts = np.zeros((len(reference), 3), int)
+    for row, (found, wanted) in enumerate(zip(map(_runs, prediction), map(_runs, reference))):
+        hits = sum(_found(run, wanted) for run in found)
+        counts[row] = hits, len(found) - hits, sum(not _found(run, found) for run in wanted)
     return counts
 
 
@@ -178,7 +180,7 @@ def _mean_f(counts: np.ndarray) -> float:
 # ---- events as stretches of time: UnAV ----
 
 
-def detection_map(predicted: Sequence[Sequence[Event]], true: Sequence[Sequence[Event]]) -> dict[str, float]:
+def detection_map(predictions: Sequence[Sequence[Event]], references: Sequence[Sequence[Event]]) -> dict[str, float]:
     """Mean average precision of events in untrimmed videos: `map_0.1` to `map_0.9` by temporal IoU, `map` their mean.
 
     As for UnAV-100 (Geng et al., CVPR 2023), whose measure is ActivityNet's: true events of one class at one place are
@@ -191,10 +193,13 @@ def detection_map(predicted: Sequence[Sequence[Event]], true: Sequence[Sequence[
     scores highest, then all the second ones. Which of equal scores comes first is left to NumPy's sort, as there: with
     another order of the videos, or on another processor, the same answers can score a little differently.
     """
-    videos = [(_by_label(said), _by_label(_merged(meant))) for said, meant in zip(predicted, true, strict=True)]
+    videos = [
+        (_by_label(prediction), _by_label(_merged(reference)))
+        for prediction, reference in zip(predictions, references, strict=True)
+    ]
     classes = [
-        [(said.get(label, []), meant.get(label, [])) for said, meant in videos]
-        for label in sorted(set().union(*(meant for _, meant in videos)))
+        [(prediction.get(label, []), reference.get(label, [])) for prediction, reference in videos]
+        for label in sorted(set().union(*(reference for _, reference in videos)))
     ]
     means = np.mean([_average_precision(spans) for spans in classes], axis=0)  # (thresholds,)
     by_threshold = {f"map_{threshold:.1f}": float(mean) for threshold, mean in zip(TEMPORAL_IOUS, means)}
@@ -224,11 +229,11 @@ def _by_label(events: Sequence[Event]) -> dict[str, list[Span]]:
 
 def _average_precision(videos: Sequence[tuple[list[Span], list[Span]]]) -> np.ndarray:
     """(thresholds,) of one class, from the stretches predicted in each video, in written order, and the true ones."""
-    scores = np.array([-rank for said, _ in videos for rank in range(len(said))], float)
+    scores = np.array([-rank for prediction, _ in videos for rank in range(len(prediction))], float)
     if not scores.size:
         return np.zeros(len(TEMPORAL_IOUS))
     hits = np.concatenate([_hits(*video) for video in videos if video[0]], axis=1)[:, _ranking(scores)].cumsum(axis=1)
-    recall = hits / sum(len(meant) for _, meant in videos)
+    recall = hits / sum(len(reference) for _, reference in videos)
     precision = hits / np.arange(1, len(scores) + 1)
     best = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
     return np.sum(np.diff(recall, prepend=0, axis=1) * best, axis=1)
@@ -238,12 +243,12 @@ def _ranking(scores: np.ndarray) -> np.ndarray:
     return np.argsort(scores)[::-1]
 
 
-def _hits(predicted: list[Span], true: list[Span]) -> np.ndarray:
+def _hits(predictions: list[Span], references: list[Span]) -> np.ndarray:
     """Which predictions of one class in one video find something, at each threshold: (thresholds, predictions) bool."""
-    hits = np.zeros((len(TEMPORAL_IOUS), len(predicted)), bool)
-    left = np.ones((len(TEMPORAL_IOUS), len(true)), bool)
-    for column, span in enumerate(predicted):
-        ious = _span_ious(span, true)
+    hits = np.zeros((len(TEMPORAL_IOUS), len(predictions)), bool)
+    left = np.ones((len(TEMPORAL_IOUS), len(references)), bool)
+    for column, span in enumerate(predictions):
+        ious = _span_ious(span, references)
         for other in np.argsort(ious)[::-1]:  # the nearest first
             free = left[:, other] & ~hits[:, column] & (ious[other] >= TEMPORAL_IOUS)
             hits[free, column], left[free, other] = True, False
@@ -261,13 +266,14 @@ def _span_ious(span: Span, others: Sequence[Span]) -> np.ndarray:
 # ---- boxes: ARIG ----
 
 
-def grounding(predicted: Sequence[Corners | None], true: Sequence[Corners]) -> dict[str, float]:
+def grounding(predictions: Sequence[Corners | None], references: Sequence[Corners]) -> dict[str, float]:
     """`ciou`, the mean box IoU, and `auc`, the area under the share of boxes that reach an IoU, over that IoU.
 
     The area is taken by trapezoids with a corner every 0.05, as in sound source localisation (Senocak et al., CVPR
     2018), where the first point is always 1: without any box at all it is 0.025. None, no box, has an IoU of 0.
     """
-    ious = np.array([box_iou(said, meant) if said else 0.0 for said, meant in zip(predicted, true, strict=True)])
+    pairs = zip(predictions, references, strict=True)
+    ious = np.array([box_iou(prediction, reference) if prediction else 0.0 for prediction, reference in pairs])
     success = [np.mean(ious >= iou) for iou in BOX_IOUS]
     return {"ciou": float(ious.mean()), "auc": float(np.trapezoid(success, BOX_IOUS))}
 
@@ -280,15 +286,15 @@ class Overlap:
     """Pixels of one frame: all of the mask measures are made of these four."""
 
     both: int
-    predicted: int | None  # None: the answer could not be read, and is wrong whatever is true
-    true: int
+    prediction: int | None  # None: the answer could not be read, and is wrong whatever is true
+    reference: int
     frame: int
 
 
-def overlap(predicted: np.ndarray | None, true: np.ndarray) -> Overlap:
+def overlap(prediction: np.ndarray | None, reference: np.ndarray) -> Overlap:
     """Of two (height, width) bool masks; None is an answer that could not be read, an empty mask is an answer."""
-    both, said = (0, None) if predicted is None else (int(np.sum(predicted & true)), int(np.sum(predicted)))
-    return Overlap(both, said, int(np.sum(true)), true.size)
+    both, shown = (0, None) if prediction is None else (int(np.sum(prediction & reference)), int(np.sum(prediction)))
+    return Overlap(both, shown, int(np.sum(reference)), reference.size)
 
 
 def segmentation(overlaps: Sequence[Overlap], *, clips: Sequence[str]) -> dict[str, float]:
@@ -316,37 +322,37 @@ def segmentation(overlaps: Sequence[Overlap], *, clips: Sequence[str]) -> dict[s
     }
 
 
-def jaccard(predicted: np.ndarray, true: np.ndarray) -> float:
+def jaccard(prediction: np.ndarray, reference: np.ndarray) -> float:
     """Pixels in both over pixels in either, of two (height, width) bool masks; 1.0 where both are empty."""
-    return _released_j(overlap(predicted, true))
+    return _released_j(overlap(prediction, reference))
 
 
 def _avsbench_j(one: Overlap) -> float:
-    if one.predicted is None:
+    if one.prediction is None:
         return 0.0
-    return one.both / (one.predicted + one.true - one.both) if one.true else 1 - one.predicted / one.frame
+    return one.both / (one.prediction + one.reference - one.both) if one.reference else 1 - one.prediction / one.frame
 
 
 def _avsbench_f(clip: Sequence[Overlap]) -> float:
     scores = [
-        (_f(one.both / max(one.predicted, 1), one.both / one.true), _f(one.true / one.frame, 1.0))
-        if one.predicted is not None else (0.0, 0.0)
-        for one in clip if one.true
+        (_f(one.both / max(one.prediction, 1), one.both / one.reference), _f(one.reference / one.frame, 1.0))
+        if one.prediction is not None else (0.0, 0.0)
+        for one in clip if one.reference
     ]  # fmt: skip
     return float(np.max(np.mean(scores, axis=0))) if scores else 0.0
 
 
 def _released_j(one: Overlap) -> float:
-    if one.predicted is None:
+    if one.prediction is None:
         return 0.0
-    either = one.predicted + one.true - one.both
+    either = one.prediction + one.reference - one.both
     return one.both / either if either else 1.0
 
 
 def _released_f(one: Overlap) -> float:
-    if one.predicted is None:
+    if one.prediction is None:
         return 0.0
-    return _f(one.both / one.predicted if one.predicted else 1.0, one.both / one.true if one.true else 1.0)
+    return _f(one.both / one.prediction if one.prediction else 1.0, one.both / one.reference if one.reference else 1.0)
 
 
 def _f(precision: float, recall: float) -> float:
@@ -367,7 +373,7 @@ def null_s(overlaps: Sequence[Overlap], *, clips: Sequence[str]) -> dict[str, fl
     """
     by_clip: dict[str, list[tuple[int, int]]] = defaultdict(list)
     for clip, one in zip(clips, overlaps, strict=True):
-        by_clip[clip].append((one.frame if one.predicted is None else one.predicted, one.frame))
+        by_clip[clip].append((one.frame if one.prediction is None else one.prediction, one.frame))
     shares = [shown / frames for shown, frames in (np.sum(of, axis=0) for of in by_clip.values())]
     areas = [area for of in by_clip.values() for area in of]
     finite = [math.sqrt(shown / (frame - shown)) for shown, frame in areas if shown < frame]
@@ -378,7 +384,7 @@ def null_s(overlaps: Sequence[Overlap], *, clips: Sequence[str]) -> dict[str, fl
 # ---- captions ----
 
 
-def cider(predicted: Sequence[str | None], references: Sequence[Sequence[str]]) -> float:
+def cider(predictions: Sequence[str | None], references: Sequence[Sequence[str]]) -> float:
     """CIDEr-D of captions against one or more references each: 0 to 10, where papers print a hundred times as much.
 
     Vedantam, Zitnick and Parikh, CVPR 2015, with the clipping, the length penalty, the scale and the words of the COCO
@@ -387,15 +393,15 @@ def cider(predicted: Sequence[str | None], references: Sequence[Sequence[str]]) 
     caption, and scores 0.
     """
     words = iter(tokens([text for texts in references for text in texts]))
-    meant = [list(islice(words, len(texts))) for texts in references]
-    clips_with = Counter(gram for texts in meant for gram in set().union(*map(_ngrams, texts)))
+    reference_words = [list(islice(words, len(texts))) for texts in references]
+    clips_with = Counter(gram for texts in reference_words for gram in set().union(*map(_ngrams, texts)))
     # What no reference has counts as rare as what those of a single clip have.
-    rarity: dict[Gram, float] = defaultdict(lambda: math.log(len(meant)))
-    rarity.update((gram, math.log(len(meant) / clips)) for gram, clips in clips_with.items())
-    answers = tokens([text or "" for text in predicted])
+    rarity: dict[Gram, float] = defaultdict(lambda: math.log(len(references)))
+    rarity.update((gram, math.log(len(references) / clips)) for gram, clips in clips_with.items())
+    prediction_words = tokens([text or "" for text in predictions])
     scores = [
-        np.mean([_cider_of_one(said, words, rarity) for words in texts])
-        for said, texts in zip(answers, meant, strict=True)
+        np.mean([_cider_of_one(prediction, words, rarity) for words in texts])
+        for prediction, texts in zip(prediction_words, reference_words, strict=True)
     ]
     return float(np.mean(scores))
 
@@ -404,18 +410,19 @@ def _ngrams(words: list[str]) -> Counter[Gram]:
     return Counter(tuple(words[i : i + n]) for n in range(1, NGRAMS + 1) for i in range(len(words) - n + 1))
 
 
-def _cider_of_one(said: list[str], meant: list[str], rarity: dict[Gram, float]) -> float:
+def _cider_of_one(prediction: list[str], reference: list[str], rarity: dict[Gram, float]) -> float:
     a: list[dict[Gram, float]] = [{} for _ in range(NGRAMS)]  # weight of every run of one word, of two, ...
     b: list[dict[Gram, float]] = [{} for _ in range(NGRAMS)]
-    for weights, words in ((a, said), (b, meant)):
+    for weights, words in ((a, prediction), (b, reference)):
         for gram, count in _ngrams(words).items():
             weights[len(gram) - 1][gram] = count * rarity[gram]
-    penalty = math.exp(-((len(said) - len(meant)) ** 2) / (2 * LENGTH_SIGMA**2))
+    penalty = math.exp(-((len(prediction) - len(reference)) ** 2) / (2 * LENGTH_SIGMA**2))
     return 10 * penalty * float(np.mean([_clipped_cosine(*pair) for pair in zip(a, b)]))
 
 
-def _clipped_cosine(said: dict[Gram, float], meant: dict[Gram, float]) -> float:
+def _clipped_cosine(prediction: dict[Gram, float], reference: dict[Gram, float]) -> float:
     # The smaller weight: nothing is earned by writing a word more often than the reference does.
-    both = sum(min(weight, meant[gram]) * meant[gram] for gram, weight in said.items() if gram in meant)
-    norms = math.hypot(*said.values()) * math.hypot(*meant.values())
+    common = [gram for gram in prediction if gram in reference]
+    both = sum(min(prediction[gram], reference[gram]) * reference[gram] for gram in common)
+    norms = math.hypot(*prediction.values()) * math.hypot(*reference.values())
     return both / norms if norms else 0.0

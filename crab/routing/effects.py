@@ -55,12 +55,12 @@ class Comparison:
         if self.first is None:
             return ("The same answer, token by token.", *self._shifted)
         kl = "" if self.kl is None else f"; there the second run's choice lies {self.kl:.4f} nats (KL) from the first's"
-        told = [f"The first token that differs is number {self.first + 1}{kl}."]
+        sentences = [f"The first token that differs is number {self.first + 1}{kl}."]
         if self.choices[0] != self.choices[1]:
-            told.append(f"The choice was {self.choices[0]} and is {self.choices[1]}.")
+            sentences.append(f"The choice was {self.choices[0]} and is {self.choices[1]}.")
         ious = {"events": self.events, "boxes": self.boxes, "masks": self.masks}
-        told += [f"The {name} overlap by {iou:.2f} (IoU)." for name, iou in ious.items() if iou is not None]
-        return (*told, *self._shifted)
+        sentences += [f"The {name} overlap by {iou:.2f} (IoU)." for name, iou in ious.items() if iou is not None]
+        return (*sentences, *self._shifted)
 
     @property
     def _shifted(self) -> tuple[str, ...]:
@@ -125,8 +125,8 @@ def _iou(measure: Callable, a, b) -> float | None:
     return measure(a, b)
 
 
-def _corners(said: Answer) -> tuple[float, float, float, float] | None:
-    return next(((box.x1, box.y1, box.x2, box.y2) for box in said.boxes), None)
+def _corners(found: Answer) -> tuple[float, float, float, float] | None:
+    return next(((box.x1, box.y1, box.x2, box.y2) for box in found.boxes), None)
 
 
 def _scores(crab: Crab, result: Result, written: Sequence[int], at: int) -> Scores | None:
@@ -153,22 +153,22 @@ def nearness(result: Result, asked: Asked) -> float:
     """
     width, height = result.size if result.frame is not None else (asked.clip.width, asked.clip.height)
     duration = asked.clip.duration or answer.CLOCK
-    true = answer.parse(asked.target, asked.task, duration=duration, size=(width, height))
-    said = result.answer
-    if true.exists is False:
-        return float(said.exists is False)
-    if true.boxes:
-        box, true_box = _corners(said), _corners(true)
-        return box_iou(box, true_box) if box and true_box else 0.0
-    if true.events:
-        return events_iou(said.events, true.events) or 0.0
-    if true.choice is not None:
-        return accuracy([said.choice], [true.choice])
-    return _overlap(said.text, true.text)
+    reference = answer.parse(asked.target, asked.task, duration=duration, size=(width, height))
+    prediction = result.answer
+    if reference.exists is False:
+        return float(prediction.exists is False)
+    if reference.boxes:
+        box, reference_box = _corners(prediction), _corners(reference)
+        return box_iou(box, reference_box) if box and reference_box else 0.0
+    if reference.events:
+        return events_iou(prediction.events, reference.events) or 0.0
+    if reference.choice is not None:
+        return accuracy([prediction.choice], [reference.choice])
+    return _overlap(prediction.text, reference.text)
 
 
-def _overlap(said: str, meant: str) -> float:
-    a, b = (Counter(re.findall(r"\w+", text.lower())) for text in (said, meant))
+def _overlap(prediction: str, reference: str) -> float:
+    a, b = (Counter(re.findall(r"\w+", text.lower())) for text in (prediction, reference))
     return 2 * (a & b).total() / max(a.total() + b.total(), 1)
 
 
@@ -278,13 +278,16 @@ def shuffled(crab: Crab, *, seed: int = 0) -> dict[str, torch.Tensor]:
 
 
 def drawn(crab: Crab, *, seed: int = 0) -> dict[str, torch.Tensor]:
-    """To every site a router at random, as long as its own: a longer one would only decide harder."""
+    """To every site a router at random, as long as its own."""
     generator = torch.Generator().manual_seed(seed)
-    found = {}
-    for name, own in _routers(crab).items():
-        rows = torch.empty(own.shape).uniform_(-1, 1, generator=generator)
-        found[name] = rows * (own.float().norm().cpu() / rows.norm())
-    return found
+    return {name: random_router(own, generator) for name, own in _routers(crab).items()}
+
+
+def random_router(own: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """A router as a fresh adapter has it, (heads, in) float32 on the CPU, and as long as `own`: a longer one would only
+    decide harder."""
+    rows = torch.empty(own.shape).uniform_(-1, 1, generator=generator)
+    return rows * (own.float().norm().cpu() / rows.norm())
 
 
 def _routers(crab: Crab) -> dict[str, torch.Tensor]:
@@ -294,16 +297,16 @@ def _routers(crab: Crab) -> dict[str, torch.Tensor]:
 
 def save(damage: Damage, path: str | Path) -> None:
     """Write the scores as JSON."""
-    told = asdict(damage) | {"before": damage.before.tolist(), "after": damage.after.tolist()}
-    Path(path).write_text(json.dumps(told) + "\n", encoding="utf-8")
+    data = asdict(damage) | {"before": damage.before.tolist(), "after": damage.after.tolist()}
+    Path(path).write_text(json.dumps(data) + "\n", encoding="utf-8")
 
 
 def load(path: str | Path) -> Damage:
     """Read what `save` wrote. Raises CrabError for a file that is none of its."""
     try:
-        told = json.loads(Path(path).read_bytes())
+        data = json.loads(Path(path).read_bytes())
         return Damage(
-            tuple(told["changes"]), tuple(told["families"]), np.array(told["before"]), np.array(told["after"])
+            tuple(data["changes"]), tuple(data["families"]), np.array(data["before"]), np.array(data["after"])
         )
     except (ValueError, KeyError, TypeError) as error:
         raise CrabError(f"{path} holds no damage: python -m crab atlas … --damage FILE.json writes it.") from error

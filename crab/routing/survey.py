@@ -15,6 +15,7 @@ from crab.ask import windows_of
 from crab.ilora import adapted_layers
 from crab.model import Crab, grown, site_of
 from crab.routing.atlas import LONGEST, VIEWS, Asked, Atlas, signature
+from crab.routing.effects import random_router
 from crab.routing.separation import HIDDEN, OWN, RANDOM, TOKENS, By, controls
 from crab.routing.sites import Tally
 from crab.trace import RoutingTrace, Token
@@ -115,19 +116,14 @@ def _watched(crab: Crab, sums: _Sums) -> Iterator[None]:
         if site.tower != "language":
             continue
         own = layer.ilora_R[layer.active_adapters[0]].detach().float()  # (heads, in)
-        drawn = [_drawn(own, 100_003 * draw + number) for draw in range(sums.draws)]
+        seeds = (100_003 * draw + number for draw in range(sums.draws))
+        drawn = [random_router(own, torch.Generator().manual_seed(seed)).to(own.device) for seed in seeds]
         hooks.append(layer.register_forward_pre_hook(_hook(sums, site.layer, site.module, torch.stack([own, *drawn]))))
     try:
         yield
     finally:
         for hook in hooks:
             hook.remove()
-
-
-def _drawn(own: Tensor, seed: int) -> Tensor:
-    """A router as a fresh adapter has it, and as long as the trained one: longer rows would only decide harder."""
-    rows = torch.empty(own.shape).uniform_(-1, 1, generator=torch.Generator().manual_seed(seed)).to(own.device)
-    return rows * own.norm() / rows.norm()
 
 
 def _hook(sums: _Sums, layer: int, module: str, routers: Tensor):

@@ -213,16 +213,8 @@ _X264 = {
 
 def _write_video(scene: Scene, size: tuple[int, int], path: Path) -> None:
     """H.264 without sound, of little loss."""
-    import av
-
-    with av.open(str(path), "w", format="mp4") as out:
-        stream = out.add_stream("libx264", rate=FPS, options=_X264)
-        stream.width, stream.height = size
-        stream.pix_fmt = "yuv420p"
-        for number in range(int(scene.duration) * FPS):
-            picture = render.frame(scene, number / FPS, size)
-            out.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
-        out.mux(stream.encode())
+    pictures = (render.frame(scene, number / FPS, size) for number in range(int(scene.duration) * FPS))
+    render.write_film(path, pictures, size=size, fps=FPS, options=_X264)
 
 
 def _write_sound(scene: Scene, start: int, end: int, path: Path) -> None:

@@ -1,7 +1,7 @@
 """What memory a model takes, from its configuration alone: sizes are counted on the meta device, nothing is loaded.
 
 Weights, adapter, gradients, optimiser and key-value cache are counted exactly. Activations are an upper estimate of
-what is alive at once in the widest layer, and `PROGRAM` was measured; `tests/bench_plan.py` holds both against loads
+what is alive at once in the widest layer, and `PROGRAM` was measured; `tests/bench/plan.py` holds both against loads
 and training steps. Pages of a weights file that is being converted are told apart: the system takes them back.
 
 A model is planned in each setting that it can answer in: float32 (on a CPU only), bfloat16, and with the language

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 import scipy
 
+from crab.answer import GRID
 from crab.scenes.world import render
 from crab.scenes.world.cast import ACTORS, OBJECTS
 from crab.scenes.world.script import DURATION, Part, Scene, during
 
 from .words import a, label, listed, one_of
 
-GRID = (224, 224)
 SMALLEST = 60  # pixels of the grid: what shows less is not pointed at
 
 

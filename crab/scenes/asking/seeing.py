@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from crab.answer import GRID
 from crab.scenes.world import render
 from crab.scenes.world.cast import ACTIONS, ACTORS, EMOTIONS, OBJECTS
 from crab.scenes.world.script import Scene
 
-from .pointing import GRID
 from .questions import LOOKS
 from .told import SORTS, Told, across, at, row, sized, so, third
 from .words import NUMBERS, a, listed, one_of

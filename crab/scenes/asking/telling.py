@@ -8,12 +8,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from crab.answer import GRID
 from crab.scenes.world import render
 from crab.scenes.world.cast import ACTIONS, ACTORS, EMOTIONS, OBJECTS
 from crab.scenes.world.script import DURATION, Part, Scene, heard_parts, place, seen_parts
 
 from .hearing import sound
-from .pointing import GRID, SMALLEST
+from .pointing import SMALLEST
 from .questions import LOOKS
 from .seeing import left, next_to, rows
 from .told import SORTS, Told, across, at, of_these, row, sized, so, spans, third, third_of, voices

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from crab.answer import GRID
 from crab.scenes.world.script import Part, Stretches, place
 
 from . import pointing
-from .pointing import GRID
 from .words import label, listed, one_of
 
 TOPICS = ("sights", "sounds", "times", "places", "conclusions", "feelings", "pairs", "drill")

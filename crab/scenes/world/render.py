@@ -6,6 +6,7 @@ the model's own frames are.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 
@@ -101,23 +102,40 @@ def _echoes(rng: np.random.Generator) -> np.ndarray:
 
 def write_clip(scene: Scene, path: str | Path, size: Size = (448, 336), fps: int = 25) -> None:
     """Write the scene as an mp4 (H.264 and AAC) of ten seconds. Needs PyAV."""
+    double = (2 * size[0], 2 * size[1])  # drawn finer, so that slow drifts do not step from pixel to pixel
+    drawn = (Image.fromarray(frame(scene, number / fps, double)) for number in range(int(scene.duration * fps)))
+    pictures = (np.asarray(picture.resize(size, Image.Resampling.BOX)) for picture in drawn)
+    write_film(path, pictures, size=size, fps=fps, options={"crf": "20", "preset": "medium"}, sound=sound(scene))
+
+
+def write_film(
+    path: str | Path,
+    pictures: Iterable[np.ndarray],
+    *,
+    size: Size,
+    fps: int,
+    options: dict[str, str],
+    sound: np.ndarray | None = None,
+) -> None:
+    """Write pictures, (height, width, 3) uint8, as an mp4 (H.264 with x264's `options`), with mono `sound` (float32 at
+    16 kHz, as AAC) or without. Needs PyAV."""
     import av
 
-    double = (2 * size[0], 2 * size[1])  # drawn finer, so that slow drifts do not step from pixel to pixel
-    with av.open(str(path), "w") as out:
-        video = out.add_stream("libx264", rate=fps, options={"crf": "20", "preset": "medium"})
+    with av.open(str(path), "w", format="mp4") as out:
+        video = out.add_stream("libx264", rate=fps, options=options)
         video.width, video.height = size
         video.pix_fmt = "yuv420p"
-        audio = out.add_stream("aac", rate=SAMPLE_RATE, layout="mono")
-        audio.bit_rate = 96000
-        for number in range(int(scene.duration * fps)):
-            picture = Image.fromarray(frame(scene, number / fps, double)).resize(size, Image.Resampling.BOX)
-            out.mux(video.encode(av.VideoFrame.from_image(picture)))
+        audio = None if sound is None else out.add_stream("aac", rate=SAMPLE_RATE, layout="mono")
+        if audio:
+            audio.bit_rate = 96000
+        for picture in pictures:
+            out.mux(video.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
         out.mux(video.encode())
-        samples = av.AudioFrame.from_ndarray(sound(scene)[None], format="fltp", layout="mono")
-        samples.sample_rate = SAMPLE_RATE
-        out.mux(audio.encode(samples))
-        out.mux(audio.encode())
+        if audio:
+            samples = av.AudioFrame.from_ndarray(sound[None], format="fltp", layout="mono")
+            samples.sample_rate = SAMPLE_RATE
+            out.mux(audio.encode(samples))
+            out.mux(audio.encode())
 
 
 def _voice(part: Part) -> np.random.Generator:

@@ -1,6 +1,6 @@
 """What tracing costs: time of an answer with and without it, and memory at the shape of the released model.
 
-    python tests/bench_trace.py
+    python tests/bench/tracing.py
 
 Two copies of crab-mini answer a clip of assets/examples token by token in turn, one traced and one not, on two threads
 or as many as OMP_NUM_THREADS says: what else the machine does disturbs both alike. The median of the answers' ratios is
@@ -20,7 +20,7 @@ os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 import numpy as np
 import torch
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
 from crab import media  # noqa: E402

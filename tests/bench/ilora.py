@@ -1,6 +1,6 @@
 """What an adapted layer costs, beside the bare one and beside a loop over its heads.
 
-    python tests/bench_ilora.py
+    python tests/bench/ilora.py
 
 bf16, two threads, 3584 → 3584, rank 128, three heads, as in the released Crab+'s language model: 600 tokens (a
 prompt) and one (a step of generation). The candidates take turns, and of each the fastest turn counts, so that other
@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 
-sys.path.insert(0, str(Path(__file__).parent.parent))
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from crab.ilora import ILoRAConfig, ILoRALinear, record  # noqa: E402
 

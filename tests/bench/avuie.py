@@ -1,6 +1,6 @@
 """What reading and checking a data set of the published size costs.
 
-    python tests/bench_avuie.py
+    python tests/bench/avuie.py
 
 222,000 records, as many as the paper counts, spread evenly over all data sets and splits and written to a temporary
 folder. Their media are one stand-in a folder, as it is only looked for. Reading makes a `Record` of each row, checking
@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent.parent))
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from crab import avuie  # noqa: E402
 

@@ -1,6 +1,6 @@
 """What a step of an answer weighs on its way from a fork to the page, as it was (whole results) and as it is (steps).
 
-    python tests/bench_zerogpu.py
+    python tests/bench/zerogpu.py
 
 crab-mini answers a clip of ten seconds and every step is pickled, as ZeroGPU's client does; then the same for router
 weights of the released model's shape, of a usual prompt and a hundred tokens. Steps are not merged by the clock here,
@@ -18,7 +18,7 @@ os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 
 import numpy as np
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
 from crab import media, prompt  # noqa: E402

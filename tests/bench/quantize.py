@@ -1,6 +1,6 @@
 """How often crab-mini says the same when its language model is kept in 8 or 4 bits.
 
-    python tests/bench_quantize.py [FOLDER [SEEDS]]
+    python tests/bench/quantize.py [FOLDER [SEEDS]]
 
 Scenes of SEEDS seeds (8 if not given, some 150 questions) that no training has seen are drawn in FOLDER, or in a
 temporary one, and asked about in all 19 formulations. Counted are the answers of which everything that is read from
@@ -19,7 +19,7 @@ from pathlib import Path
 
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
 import torch  # noqa: E402

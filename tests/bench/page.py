@@ -1,6 +1,6 @@
 """How heavy and how quick the routing views are in a browser: a page update, live updates a second, the saved page.
 
-    python tests/bench_page.py
+    python tests/bench/page.py
 
 A machine with other work shares out the clock's time as it likes, so run it on a quiet one. Needs Debian's Chromium.
 """
@@ -18,8 +18,8 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, sync_playwright
 
-ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT))
+ROOT = Path(__file__).parents[2]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 from test_standalone import released, seen  # noqa: E402
 

@@ -1,6 +1,6 @@
 """What `crab plan` says beside what is measured: a load with one answer, and training steps, each in its own process.
 
-    python tests/bench_plan.py [FOLDER]
+    python tests/bench/plan.py [FOLDER]
 
 A random checkpoint of crab-mini's kind, but of 130 million parameters, is made in FOLDER (or in a temporary one), with
 an adapter of the released rank. Memory is the most that was resident at once. Exit status 1 where a plan is off by
@@ -19,7 +19,7 @@ from pathlib import Path
 
 import torch
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 MINI = ROOT / "assets" / "crab-mini"
 CLIP = ROOT / "assets" / "examples" / "evening-1000412.mp4"
@@ -51,7 +51,7 @@ def make(folder: Path) -> None:
 
     from crab.ilora import ILoRAConfig, checkpoint
     from crab.learn.train import adapted
-    from crab.loading import RENAMES
+    from crab.loading import RENAMES, published_name
 
     folder.mkdir(parents=True, exist_ok=True)
     for path in MINI.iterdir():
@@ -72,12 +72,7 @@ def make(folder: Path) -> None:
     )  # fmt: skip
     (folder / "config.json").write_text(json.dumps(config))
     model = Qwen2_5OmniThinkerForConditionalGeneration(Qwen2_5OmniThinkerConfig.from_pretrained(folder)).bfloat16()
-    published = {current: old for old, current in RENAMES.items()}
-    tensors = {}
-    for name, tensor in model.state_dict().items():
-        start = next((start for start in published if name.startswith(start)), None)
-        name = published[start] + name.removeprefix(start) if start else name.replace("model.language_model.", "model.")
-        tensors[f"thinker.{name}"] = tensor.contiguous()
+    tensors = {f"thinker.{published_name(name)}": tensor.contiguous() for name, tensor in model.state_dict().items()}
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
     with_adapter = adapted(model, ILoRAConfig())
     for name, parameter in with_adapter.named_parameters():
