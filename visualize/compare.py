@@ -111,7 +111,7 @@ def lanes(
     names: tuple[str, str] = ("the truth", "the answer"),
 ) -> str:
     """HTML of bars over 0…`duration` seconds: a lane a label, in it a track a sense, the bar of `meant`, thin, over that
-    of `said`, thick; `names` are what they are called, `meant` first."""
+    of `said`, thick; `names` are what they are called, `meant` first. `data-seconds` is how long they are."""
     if not said and not meant or duration <= 0:
         return ""
     labels: dict[str, str] = {}
@@ -138,7 +138,7 @@ def lanes(
         f"<span style='left:{100 * at / duration:g}%'>{at} s</span>" for at in range(0, int(duration) + 1, STEP)
     )
     return (
-        f"<div class='lanes'>{''.join(rows)}<div class='axis' aria-hidden='true'>{ticks}</div>"
+        f"<div class='lanes' data-seconds='{duration:g}'>{''.join(rows)}<div class='axis' aria-hidden='true'>{ticks}</div>"
         f"<p class='key'>Thin: {escape(names[0])}. Thick: {escape(names[1])}.</p></div>"
     )
 
