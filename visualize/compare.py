@@ -15,12 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from visualize import difference, masks, text, theme
+from visualize import difference, masks, text, theme, timeline
 
 TRUTH = "#FFFFFF"  # on pictures
 # What a track is called; an event that is not told apart by sense has one of its own, and says nothing about either.
 SENSES = {"both": "♪◎ event", "audio": "♪ heard", "visual": "◎ seen"}
-STEP = 2  # seconds between two ticks of the axis
 
 
 def card(
@@ -134,9 +133,7 @@ def lanes(
                 )
         hue = theme.colour(colours, label)
         rows.append(f"<div class='lane' style='--c:{hue}'><p><i></i>{escape(label)}</p>{''.join(tracks)}</div>")
-    ticks = "".join(
-        f"<span style='left:{100 * at / duration:g}%'>{at} s</span>" for at in range(0, int(duration) + 1, STEP)
-    )
+    ticks = "".join(f"<span style='left:{100 * at / duration:g}%'>{at:g} s</span>" for at in timeline.ticks(duration))
     return (
         f"<div class='lanes' data-seconds='{duration:g}'>{''.join(rows)}<div class='axis' aria-hidden='true'>{ticks}</div>"
         f"<p class='key'>Thin: {escape(names[0])}. Thick: {escape(names[1])}.</p></div>"
