@@ -61,6 +61,7 @@ class Span:
     end: int
     shown: str  # "dog barking 0–8 s"
     label: str  # what a colour is chosen by: "dog barking"
+    at: float | None = None  # the second of the clip where what it names begins first; None where it names no time
 
 
 @dataclass(frozen=True)
@@ -332,7 +333,8 @@ def _events(blocks: list[_Block], start: float, duration: float) -> tuple[tuple[
         shown = [] if block.kind == "range" else [label]
         shown += [", ".join(f"{_tidy(first)}–{_tidy(last)}" for first, last in times) + " s"] if times else []
         shown += [] if block.ended or times else ["…"]
-        spans.append(_span(block, " ".join(filter(None, shown)), label))
+        at = min((first for first, _ in times), default=None)
+        spans.append(replace(_span(block, " ".join(filter(None, shown)), label), at=at))
     return tuple(events), spans, notes
 
 

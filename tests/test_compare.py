@@ -1,12 +1,14 @@
 """An answer beside the truth, as HTML."""
 
+import re
+
 import numpy as np
 import pytest
 
 from crab.answer import parse
-from crab.compose import Verdict
 from crab.metrics.wording import edits
 from crab.tasks import TASKS
+from crab.truth import Verdict
 from visualize import compare, theme
 
 AVVP, ARIG = TASKS["avvp"], TASKS["arig"]
@@ -45,6 +47,14 @@ def test_true_and_answered_bars_share_a_track_and_are_told_in_words():
     assert "dog, ♪ heard: the truth 2–6 s; the answer 3–6 s" in html
     assert "dog, ◎ seen: the truth 0–10 s; the answer never" in html
     assert "cat, ♪ heard: the truth never; the answer 0–1 s" in html
+
+
+@pytest.mark.parametrize(("duration", "last"), [(10.0, "10 s"), (180.0, "150 s")])
+def test_the_axis_has_few_round_seconds_however_long_the_clip_is(duration, last):
+    html = compare.lanes(SAID.events, (), duration, colours={})
+    ticks = re.findall(r"<span style='left:[^']*'>([^<]*)", html)
+    assert (ticks[0], ticks[-1]) == ("0 s", last) and len(ticks) <= 8
+    assert f"data-seconds='{duration:g}'" in html
 
 
 def test_no_times_no_bars():

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import wave
 from pathlib import Path
 
 import gradio as gr
 import pytest
+from PIL import Image
 
 import app  # noqa: F401  imports spaces before torch
 from crab import CrabError
@@ -123,6 +125,22 @@ def test_the_form_shows_the_inputs_of_a_source(source, inputs):
         form = forms.lay_out()
     shown = form.updates(source, TASKS["avqa"])
     assert {name for name in ("video", "sound", "picture", "file") if shown[form.media[name]]["visible"]} == inputs
+    assert shown[form.player]["visible"] == (source == "file")
+
+
+def test_any_file_is_shown_as_what_it_is(scene_clip, tmp_path):
+    picture, sound, broken = tmp_path / "a “picture”.png", tmp_path / "sound.wav", tmp_path / "broken.mp4"
+    Image.new("RGB", (64, 48)).save(picture)
+    with wave.open(str(sound), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(16_000)
+        file.writeframes(bytes(32_000))
+    broken.write_bytes(b"no film")
+    assert forms.file_shown(str(scene_clip)) == f'<video src="gradio_api/file={scene_clip}" controls></video>'
+    assert forms.file_shown(str(sound)) == f'<audio src="gradio_api/file={sound}" controls></audio>'
+    assert forms.file_shown(str(picture)).startswith(f'<img src="gradio_api/file={tmp_path}/a%20%E2%80%9Cpicture')
+    assert forms.file_shown(str(broken)) == forms.file_shown(None) == ""
 
 
 def test_a_second_is_a_whole_number_or_nothing():

@@ -18,7 +18,7 @@ class Reader(HTMLParser):
 
     def __init__(self, html):
         super().__init__()
-        self.tags, self.chips, self.words, self.open = set(), [], "", False
+        self.tags, self.chips, self.times, self.words, self.open = set(), [], [], "", False
         self.feed(html.partition("</style>")[2])
 
     def handle_starttag(self, tag, attributes):
@@ -26,6 +26,7 @@ class Reader(HTMLParser):
         attributes = dict(attributes)
         if "chip" in (attributes.get("class") or "").split():
             self.chips.append([attributes["class"], attributes["style"], ""])
+            self.times.append(attributes.get("data-at"))
             self.open = True
 
     def handle_endtag(self, tag):
@@ -55,6 +56,12 @@ def test_each_result_is_a_chip_in_its_place_and_colour():
 def test_heard_and_seen_differ_by_sign_and_pattern_not_by_hue(kind, sign):
     [(cls, style, words)] = read(f"<{kind}>dog, (0 3)</{kind}>", "avvp").chips
     assert cls == f"chip {kind}" and words.startswith(sign) and style == f"--c:{theme.LABELS[0]}"
+
+
+def test_a_chip_that_has_a_time_says_where_it_begins():
+    page = read("<event>dog, (7, 9)(2.5, 4)</event> <event>cat</event> <range>1,3</range> <answer>loud</answer>", "ave")
+    assert page.times == ["2.5", None, "1", None]
+    assert [words for _, _, words in page.chips][2:] == ["1–3 s", "loud"]
 
 
 def test_reasoning_is_quiet_and_a_description_is_not():

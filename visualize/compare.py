@@ -15,12 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from visualize import difference, masks, text, theme
+from visualize import difference, masks, text, theme, timeline
 
 TRUTH = "#FFFFFF"  # on pictures
 # What a track is called; an event that is not told apart by sense has one of its own, and says nothing about either.
 SENSES = {"both": "♪◎ event", "audio": "♪ heard", "visual": "◎ seen"}
-STEP = 2  # seconds between two ticks of the axis
 
 
 def card(
@@ -120,7 +119,7 @@ def lanes(
     names: tuple[str, str] = ("the truth", "the answer"),
 ) -> str:
     """HTML of bars over 0…`duration` seconds: a lane a label, in it a track a sense, the bar of `meant`, thin, over that
-    of `said`, thick; `names` are what they are called, `meant` first."""
+    of `said`, thick; `names` are what they are called, `meant` first. `data-seconds` is how long they are."""
     if not said and not meant or duration <= 0:
         return ""
     labels: dict[str, str] = {}
@@ -143,11 +142,9 @@ def lanes(
                 )
         hue = theme.colour(colours, label)
         rows.append(f"<div class='lane' style='--c:{hue}'><p><i></i>{escape(label)}</p>{''.join(tracks)}</div>")
-    ticks = "".join(
-        f"<span style='left:{100 * at / duration:g}%'>{at} s</span>" for at in range(0, int(duration) + 1, STEP)
-    )
+    ticks = "".join(f"<span style='left:{100 * at / duration:g}%'>{at:g} s</span>" for at in timeline.ticks(duration))
     return (
-        f"<div class='lanes'>{''.join(rows)}<div class='axis' aria-hidden='true'>{ticks}</div>"
+        f"<div class='lanes' data-seconds='{duration:g}'>{''.join(rows)}<div class='axis' aria-hidden='true'>{ticks}</div>"
         f"<p class='key'>Thin: {escape(names[0])}. Thick: {escape(names[1])}.</p></div>"
     )
 

@@ -15,7 +15,8 @@ Events on the iframe element, all with a `detail`:
     crab-seek  {time}                 from here: the visitor moved the playhead
     crab-view  {view, tower, token}   from here: another view, tower or kept token
     crab-time  {time}                 to here: the player moved; the playhead follows and does not seek back
-    crab-open  {view, tower, token}   to here: show this
+    crab-open  {view, tower, token}   to here: show this, and hold it in sight until the visitor does something; a token
+                                      of a moment is answered by crab-seek
 """
 
 from __future__ import annotations

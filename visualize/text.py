@@ -39,7 +39,8 @@ def chips(answer: Any, *, colours: Mapping[str, str]) -> str:
 
     Prose around results is set quietly; where the text is itself the result (a description) it is not. What is only
     markup or punctuation between two chips is left out. All of it is the model's and therefore escaped; colours come
-    from `theme.answer_colours`. Fits light and dark pages. An empty answer gives an empty block.
+    from `theme.answer_colours`. A chip that has a time says in `data-at` at which second it begins. Fits light and dark
+    pages. An empty answer gives an empty block.
     """
     quiet = " quiet" if answer.reasoning else ""
     parts, at = [], 0
@@ -60,7 +61,8 @@ def _chip(span: Any, colours: Mapping[str, str]) -> str:
     if not span.shown:
         return ""
     sign, meaning = GLYPHS.get(span.kind, ("", ""))
+    at = "" if span.at is None else f' data-at="{span.at:g}"'
     return (
-        f'<span class="chip {escape(span.kind)}" style="--c:{theme.colour(colours, span.label)}" title="{meaning}">'
+        f'<span class="chip {escape(span.kind)}" style="--c:{theme.colour(colours, span.label)}" title="{meaning}"{at}>'
         f"{f'<b>{sign}</b>' if sign else ''}{escape(span.shown)}</span>"
     )

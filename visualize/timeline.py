@@ -2,7 +2,7 @@
 
 One lane a label, each in two halves that are always both there, because silence and absence say something too:
 
-    dog barking  2.0–6.0 s
+    dog barking  2–6 s
     ♪ heard   ────────██████████──────────      solid
     ◎ seen    ─▨▨▨▨▨▨▨▨▨▨▨▨▨▨▨▨▨▨▨▨▨▨▨▨▨▨──      hatched, outlined
                 0 s       2 s       4 s
@@ -31,9 +31,8 @@ def timeline(
     """Swim lanes of `Event`s over 0…`duration` seconds, in order of first appearance.
 
     `colours` are those of the other views (`theme.answer_colours`); by default the events' own. Hovering gives seconds
-    to the hundredth. What reaches past the clip is drawn up to its end. The first shape, named "playhead", is a hidden
-    vertical line: a page moves it by setting `shapes[0].x0`, `.x1` and `.visible`. No events, or a clip that does not
-    last: a figure with a sentence.
+    as they were said. What reaches past the clip is drawn up to its end. The axis stands still, so that a page can lay
+    its playhead over it. No events, or a clip that does not last: a figure with a sentence.
     """
     if not events or duration <= 0:
         return theme.sentence(
@@ -46,8 +45,7 @@ def timeline(
         lanes.setdefault(theme.key(event.label), []).append(event)
 
     figure = go.Figure(layout=theme.layout(dark))
-    playhead = {"name": "playhead", "type": "line", "visible": False, "x0": 0, "x1": 0, "y0": 0, "y1": 1}
-    shapes = [playhead | {"yref": "paper", "layer": "above", "line": {"color": tone["text"], "width": 2}}]
+    shapes = []
     for place, lane in enumerate(lanes.values()):
         label = lane[0].label
         hue = theme.colour(colours, label)
@@ -81,12 +79,13 @@ def timeline(
     figure.update_xaxes(
         range=[0, duration],
         tickvals=marks,
-        ticktext=[clock(tick, duration) for tick in marks],
+        ticktext=[f"{tick:g} s" for tick in marks],
         tickfont={"size": 11, "color": tone["quiet"]},
         ticks="",
         gridcolor=tone["line"],
         griddash="dot",
         zeroline=False,
+        fixedrange=True,
     )
     figure.update_yaxes(range=[height, 0], visible=False, fixedrange=True)
     return figure.update_layout(
@@ -94,6 +93,7 @@ def timeline(
         barmode="overlay",
         barcornerradius=3,
         hovermode="closest",
+        dragmode=False,
         showlegend=False,
         height=height + 36,
         margin={"l": 66, "r": 16, "t": 8, "b": 28},
@@ -123,7 +123,7 @@ def _bars(figure: go.Figure, events: list[Any], sense: str, middle: float, durat
         name=SENSES[sense],
         customdata=[[event.start, event.end, event.end - event.start] for event in events],
         hovertemplate=f"<b>{escape(_short(events[0].label))}</b> {SENSES[sense]}<br>"
-        "%{customdata[0]:.2f}–%{customdata[1]:.2f} s (%{customdata[2]:.2f} s)<extra></extra>",
+        "%{customdata[0]:.2~f}–%{customdata[1]:.2~f} s (%{customdata[2]:.2~f} s)<extra></extra>",
     )
 
 
@@ -135,7 +135,7 @@ def _summary(lane: list[Any]) -> str:
     """The lane's times in words, where they are few enough to be read beside its name."""
     lane = sorted(lane, key=lambda event: event.start)
     heard, seen = (
-        ", ".join(f"{event.start:.1f}–{event.end:.1f}" for event in lane if event.modality in (sense, "both"))
+        ", ".join(f"{event.start:g}–{event.end:g}" for event in lane if event.modality in (sense, "both"))
         for sense in SENSES
     )
     words = f"{heard or seen} s" if heard == seen or not (heard and seen) else f"{heard} s heard, {seen} s seen"
@@ -148,10 +148,3 @@ def ticks(duration: float) -> list[float]:
     power = 10 ** int(log10(rough) // 1)
     step = next(power * unit for unit in (1, 2, 5, 10) if power * unit >= rough)
     return [round(i * step, 6) for i in range(int(duration / step + 1e-9) + 1)]
-
-
-def clock(seconds: float, duration: float) -> str:
-    """Seconds, or minutes and seconds where the clip lasts more than two minutes."""
-    if duration > 120:
-        return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
-    return f"{seconds:g} s"

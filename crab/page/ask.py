@@ -15,7 +15,7 @@ from crab.ask import Result
 from crab.page import links
 from crab.page.answering import Answerer
 from crab.page.files import Example, first_answer, taken
-from crab.page.form import Asked, Form, answered_before, lacking, linked, opened
+from crab.page.form import Asked, Form, answered_before, file_shown, lacking, linked, opened
 from crab.page.parts import AT_ONCE, IN_TURN, PRIVATE, WITH_DARK, Updates, check_room, components, error_card, sentences
 from crab.page.runs import keep, one_of, still_here
 from crab.page.sheet import EMPTY, Sheet
@@ -105,6 +105,7 @@ class Asking:
         form, sheet = self.form, self.sheet
         fields = components(form)
         gr.on([choice.input for choice in form.choices], self.on_choice, form.choices, fields, **AT_ONCE)
+        form.media["file"].change(file_shown, form.media["file"], form.player, **AT_ONCE)
         for number, button in enumerate(self.shelf):
             chosen = button.click(partial(self.on_example, number), None, fields, **AT_ONCE)
             chosen.success(None, js="crab.askNow", **PRIVATE)

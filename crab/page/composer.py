@@ -118,7 +118,7 @@ def lay_out(note: str) -> Composer:
                 alt_text="The scene at the second chosen below",
             )
             second = gr.Slider(0, DURATION - 1, 2, step=1, label="At second", buttons=[], elem_id="second")
-            film = gr.Video(label="The clip", interactive=False, visible=False, elem_id="film")
+            film = gr.Video(label="The clip", interactive=False, visible=False, elem_id="film", elem_classes="plays")
         with gr.Column(scale=7, min_width=300):
             gr.HTML(note, elem_classes="model")
             parts = _question() | _cards()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from filecmp import cmp
 from pathlib import Path
 from uuid import uuid4
 
@@ -16,6 +15,7 @@ from crab.loading import about_of
 from crab.media import Clip, open_clip
 from crab.model import Crab
 from crab.page.parts import ASSETS
+from crab.page.runs import same_file
 from crab.scenes.world import render
 from crab.scenes.world.script import Scene
 from crab.seen import Seen
@@ -55,11 +55,8 @@ class Example:
     def has(self, clip: Clip, other: Clip | None) -> bool:
         """Whether a visitor's clip is this one, by what is in the files; of a pair both, and the same sound."""
         mine = (self.files["video"], self.files.get("sound"), self.files.get("other_video"))
-        theirs = (clip.video, clip.audio if clip.audio != clip.video else None, other and other.video)
-        return clip.video is not None and all(
-            one is not None and two is not None and cmp(one, two, shallow=False) if one or two else True
-            for one, two in zip(mine, theirs)
-        )
+        theirs = (clip.video, None if clip.audio == clip.video else clip.audio, other and other.video)
+        return all(map(same_file, mine, theirs))
 
 
 def listed_examples() -> tuple[Example, ...]:

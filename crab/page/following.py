@@ -52,8 +52,7 @@ class Following:
         example = next((example for example in self.examples if example.clip == link.clip), None)
         if example is None:
             raise CrabError(
-                f"The link’s clip, {shortened(link.clip)}, is not among the examples here: choose one of them, or give "
-                "a clip."
+                f"That example is no longer here: {shortened(link.clip)}. Choose one of those that are, or give a clip."
             )
         task = task_named(link.task)
         check_question(task, link.question)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from filecmp import cmp
+from html import escape
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import gradio as gr
 
@@ -154,6 +156,18 @@ def linked(examples: Sequence[Example], asked: Asked) -> str:
     return ""
 
 
+def file_shown(file: str | None) -> str:
+    """HTML that shows or plays a file in Gradio's own folder; "" where there is none, or none that can be opened."""
+    try:
+        clip = open_clip(file)
+    except CrabError:  # which is told where it is asked
+        return ""
+    source = f'src="gradio_api/file={quote(str(file))}"'
+    if clip.image:
+        return f'<img {source} alt="{escape(clip.name)}">'
+    return f"<video {source} controls></video>" if clip.video else f"<audio {source} controls></audio>"
+
+
 # --- its components -------------------------------------------------------------------------------------------------
 
 
@@ -165,6 +179,7 @@ class Form:
     family: gr.Radio
     wordings: dict[str, gr.Radio]
     media: dict[str, gr.Video | gr.Image | gr.Audio | gr.File]
+    player: gr.HTML  # of the file, whatever it is: `file_shown`
     question: gr.Textbox
     suggested: gr.Dataset  # questions to click, in the words of the model's lessons
     second: gr.Textbox
@@ -196,6 +211,7 @@ class Form:
         found: Updates = {field: gr.update(visible=name in shown) for name, field in self.media.items()}
         found[self.media["sound"]] |= {"label": sound_label}
         found |= {
+            self.player: gr.update(visible="file" in shown),
             self.source: gr.update(visible=not matching),
             self.family: gr.update(info=family.description),
             self.question: gr.update(visible=bool(task.needs), label=label, placeholder=example),
@@ -224,6 +240,7 @@ def lay_out(questions: Sequence[str]) -> Form:
     """`questions`: to click at first."""
     source = segments(SOURCES, "What do you have?", value="video")
     media = _media()
+    player = gr.HTML(visible=False, elem_id="file-shown", elem_classes="plays")
     family = gr.Radio(
         [(family.title, family.name) for family in FAMILIES.values()],
         value="question",
@@ -255,22 +272,23 @@ def lay_out(questions: Sequence[str]) -> Form:
         go, known = (gr.Button(visible="hidden", elem_id=name) for name in ("go", "known"))
     pressed, dark = gr.Textbox(visible=False), gr.Checkbox(visible=False)
     return Form(
-        source, family, wordings, media, question, suggested, second, details, ask, stop, go, known, pressed, dark
-    )
+        source, family, wordings, media, player, question, suggested, second, details, ask, stop, go, known, pressed,
+        dark,
+    )  # fmt: skip
 
 
 def _media() -> dict[str, Any]:
-    """The inputs for files, by MEDIA."""
-    film: dict[str, Any] = {"include_audio": True, "height": 300, "elem_classes": "clip"}
+    """The inputs for files, by MEDIA. What plays is of class `plays`: there the page's playhead finds it."""
+    film: dict[str, Any] = {"include_audio": True, "height": 300, "elem_classes": ["clip", "plays"]}
+    # The browser's own player: it works by keys, and unlike a drawn wave it can be found and sought.
+    heard: dict[str, Any] = {"waveform_options": gr.WaveformOptions(show_recording_waveform=False)}
+    heard |= {"type": "filepath", "buttons": ["download"], "visible": False, "elem_classes": "plays"}
     video = gr.Video(label="Video", sources=["upload", "webcam"], elem_id="video", **film)
     other_video = gr.Video(label="Other video", visible=False, **film)
     picture = gr.Image(label="Picture", type="filepath", height=300, visible=False)
     # crab.media opens it: a broken picture gets its sentence.
     vars(picture)["preprocess"] = lambda file: file and file.path
-    sound, other_sound = (
-        gr.Audio(label=label, type="filepath", buttons=["download"], visible=False)
-        for label in ("Sound", "Other sound")
-    )
+    sound, other_sound = (gr.Audio(label=label, **heard) for label in ("Sound", "Other sound"))
     file = gr.File(label="Any video, sound or picture file", height=140, visible=False)
     return dict(zip(MEDIA, (video, other_video, picture, sound, other_sound, file)))
 

@@ -69,11 +69,12 @@ def same_clip(one: Clip | None, other: Clip | None) -> bool:
     kinds = ("video", "image", "audio")
     nameless: dict[str, Any] = dict.fromkeys(kinds) | {"name": ""}
     return replace(one, **nameless) == replace(other, **nameless) and all(
-        _same_file(getattr(one, kind), getattr(other, kind)) for kind in kinds
+        same_file(getattr(one, kind), getattr(other, kind)) for kind in kinds
     )
 
 
-def _same_file(one: Path | None, other: Path | None) -> bool:
+def same_file(one: Path | None, other: Path | None) -> bool:
+    """Whether two files hold the same, or neither is there to be looked at."""
     if one is None or other is None:
         return one is other
     try:

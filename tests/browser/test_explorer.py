@@ -221,6 +221,48 @@ def test_everything_goes_by_keyboard(saved):
     assert len(cells) == 18 and all(99 <= sum(cells[i::6]) <= 101 for i in range(6))
 
 
+def test_a_ribbon_of_words_is_one_tab_stop_with_arrows_inside(saved):
+    focused = "+document.activeElement.dataset.token"
+    words = saved.evaluate("[...document.querySelectorAll('#words .t')].map(e => +e.dataset.token)")
+    saved.get_by_label("layer").focus()
+    saved.keyboard.press("Tab")
+    assert saved.evaluate(focused) == words[0]
+    shown(saved, words[0])
+    for key, token in (("ArrowRight", words[1]), ("End", words[-1]), ("ArrowLeft", words[-2]), ("Home", words[0]),
+                       ("ArrowLeft", words[0])):  # fmt: skip
+        saved.keyboard.press(key)
+        assert saved.evaluate(focused) == token
+        shown(saved, token)
+    saved.keyboard.press("ArrowRight")
+    saved.keyboard.press("Enter")
+    expect(saved.locator("#told")).to_contain_text(f"Kept: Token {words[1]}")
+    saved.keyboard.press("Escape")
+    expect(saved.locator("#told")).not_to_contain_text("Kept")
+    # One Tab leads out of them, and back to the word that was left.
+    saved.keyboard.press("Tab")
+    assert saved.evaluate("document.activeElement.closest('#tokens')") is None
+    saved.keyboard.press("Shift+Tab")
+    assert saved.evaluate(focused) == words[1]
+    # Drawn anew, they are one stop again.
+    saved.get_by_label("layer").select_option("1")
+    assert saved.locator("#words .t[tabindex='0']").count() == 1
+
+
+def test_up_and_down_lead_to_the_word_above_and_below(saved):
+    saved.set_viewport_size({"width": 390, "height": 800})
+    saved.evaluate("$('words').style.width = '60px'")
+    place = "(e => [e.offsetTop, e.offsetLeft])(document.activeElement)"
+    saved.locator("#words .t").first.focus()
+    top, left = saved.evaluate(place)
+    saved.keyboard.press("ArrowDown")
+    below, near = saved.evaluate(place)
+    assert below > top and near == left
+    saved.keyboard.press("ArrowUp")
+    assert saved.evaluate(place) == [top, left]
+    saved.keyboard.press("ArrowUp")
+    assert saved.evaluate(place) == [top, left]
+
+
 def test_what_is_laid_over_the_pictures_is_the_routing(saved):
     def ink(where):
         # Of the second picture, in its last cell, beside the digit.
@@ -323,7 +365,10 @@ def test_the_page_around_opens_a_view(framed, browser, address):
                     "{detail: {view: 'heatmap', tower: 'audio', token: 100}}))")  # fmt: skip
     expect(inside.locator("#told")).to_contain_text("Kept: Token 100 · sound 2.00–2.02 s")
     shown(inside, 100)
-    assert framed.evaluate("heard") == [] and framed.evaluate("scrollY") > 500
+    assert framed.evaluate("heard") == [
+        ["crab-seek", {"time": 2}, "crab-explorer"]
+    ]  # no news but where the player goes
+    assert framed.evaluate("scrollY") > 500
     # The telling of what is shown came along.
     framed.wait_for_function("document.querySelector('iframe').contentDocument.getElementById('told').style.transform")
     assert 0 <= inside.locator("#told").bounding_box()["y"] < 120

@@ -15,7 +15,7 @@ expect = pytest.importorskip("playwright.sync_api").expect
 @pytest.mark.parametrize(("link", "said"), [
     ("?scene=" + "[" * 20_000, "does not name a scene"),
     ("?scene=" + quote(json.dumps(["room", 1e999, *["", 50, float("nan"), "", "", 0] * 4])), "does not name a scene"),
-    ("?clip=gone.mp4&task=avqa", "is not among the examples"),
+    ("?clip=gone.mp4&task=avqa", "That example is no longer here: gone.mp4"),
     (f"?clip={EXAMPLE}&task=sing", "There is no task"),
     (f"?clip={EXAMPLE}&task=avqa&question={'why+' * 3000}", "characters long"),
     (f"?clip={EXAMPLE}&task=s4&second=soon", "not a second"),

@@ -158,7 +158,7 @@ def test_a_picture_with_its_sound_is_marked(page, clips):
     page.set_input_files("input[type=file][accept*=audio]", str(clips / "fire_engine" / "audio.wav"))
     # Both are there: what still unfolds would move the button from under the pointer.
     expect(page.get_by_role("button", name="Remove Image")).to_be_visible()
-    expect(page.get_by_role("button", name="Play", exact=True)).to_be_visible()
+    expect(page.locator(".plays audio:visible")).to_have_count(1)
     page.get_by_label("Segmentation and grounding").click()
     page.get_by_label("At which second?").fill("7")
     page.click("#ask")

@@ -56,7 +56,7 @@ function movePlayhead() {
   $("lanes").style.setProperty("--now", `${100 * clamp(time / span, 0, 1)}%`);
   head.setAttribute("aria-valuenow", +time.toFixed(2));
   const picture = now[0] ? `picture ${film.findIndex(f => f.step === now[0]) + 1} of ${film.length}` : "";
-  const words = [clock(time, data.clip.duration), picture, token === null ? "" : tower.tokens[token].name];
+  const words = [clock(time), picture, token === null ? "" : tower.tokens[token].name];
   head.setAttribute("aria-valuetext", words.filter(Boolean).join(", "));
 }
 // The visitor moves the playhead: the player follows.

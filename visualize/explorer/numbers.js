@@ -15,12 +15,8 @@ const told = w => w.map((v, k) => `Head ${k + 1} ${pct(v)}`).join(" · ");
 const toldBriefly = w => w.map((v, k) => `${k + 1}: ${Math.round(100 * v)} %`).join(", ");
 const named = modality => NAMES[modality] || modality;
 
-// Seconds of a clip of `duration` seconds, with tenths or (`digits` 0) without: from two minutes on as minutes.
-function clock(seconds, duration, digits = 1) {
-  if (duration <= 120) return seconds.toFixed(digits) + " s";
-  const tenths = Math.round(10 * seconds), rest = ((tenths % 600) / 10).toFixed(digits && 1);
-  return `${Math.floor(tenths / 600)}:${rest.padStart(digits ? 4 : 2, "0")}`;
-}
+// Seconds of a clip, as the model itself says them, however long it is.
+const clock = (seconds, digits = 1) => seconds.toFixed(digits) + " s";
 
 // --- Shares `w` of the heads, which add up to one ---
 

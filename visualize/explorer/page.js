@@ -23,17 +23,38 @@ function restore({view: section, tower, token}, scroll) {
   state.view = $(section)?.matches("section") ? section : "overview";
   said = JSON.stringify({view: state.view, tower: name, token: state.kept ? state.kept.token : null});
   open(i);
-  // The playhead goes where the piece is; the player is not moved for that.
+  // The playhead goes where the piece is.
   const start = state.locked === null ? null : state.tower.tokens[state.locked].start;
   if (start !== null) { state.time = clamp(start, 0, state.span); changed("time"); }
-  if (scroll) $(state.view).scrollIntoView();
+  if (scroll) toSight();
+  return start;
+}
+function toSight() {
+  const word = state.view === "tokens" && wordOf(state.locked);
+  if (word) word.scrollIntoView({block: "center"}); else $(state.view).scrollIntoView();
 }
 function listen() {
   FRAME.addEventListener("crab-time", e => {
     state.time = clamp(+e.detail.time || 0, 0, state.span);
     changed("time");
   });
-  FRAME.addEventListener("crab-open", e => restore(e.detail, true));
+  FRAME.addEventListener("crab-open", e => {
+    const start = restore(e.detail, false);
+    hold();
+    if (start !== null) say("crab-seek", {time: state.time});
+  });
+}
+// What was opened stays in sight while we and the page around us still grow, until the visitor does something.
+function hold() {
+  const sizes = new ResizeObserver(() => { settle(); toSight(); }), over = new AbortController();
+  const options = {capture: true, passive: true, signal: over.signal};
+  const end = () => { sizes.disconnect(); over.abort(); };
+  for (const place of [window, window.parent])
+    for (const name of ["pointerdown", "wheel", "touchstart", "keydown"]) place.addEventListener(name, end, options);
+  addEventListener("pagehide", end, options);
+  settle();
+  toSight();
+  for (const e of [document.querySelector("main"), window.parent.document.body]) sizes.observe(e);
 }
 
 function settle() {

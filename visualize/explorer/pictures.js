@@ -22,11 +22,11 @@ function reel(shots) {
   return out;
 }
 function shot(step) {
-  const {pictures, duration} = data.clip, {start, end, rows, cols} = step, away = p => Math.abs(p[1] - start);
+  const {pictures} = data.clip, {start, end, rows, cols} = step, away = p => Math.abs(p[1] - start);
   const [found] = pictures.filter(p => p[0] === step.source).sort((a, b) => away(a) - away(b));
   const canvas = make("canvas"), face = make("div", {className: "face", tabIndex: 0});
   const figure = make("figure", {}, face);
-  const moment = end !== null && end > start ? `${start.toFixed(1)}–${clock(end, duration)}` : clock(start, duration);
+  const moment = end !== null && end > start ? `${start.toFixed(1)}–${clock(end)}` : clock(start);
   face.style.aspectRatio = found ? `${found[2]} / ${found[3]}` : "1";
   if (found) face.append(make("img", {src: found[4], alt: `The clip at ${moment}`, draggable: false}));
   face.append(canvas);

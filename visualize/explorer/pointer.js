@@ -39,7 +39,7 @@ function onClick(e) {
 function onFocus(e) {
   const on = e.target, section = on.closest?.("section"), {locked} = state;
   if (section && on.matches(":focus-visible")) state.view = section.id;
-  if (on.matches?.(".t")) state.at = +on.dataset.token;
+  if (on.matches?.(".t")) { state.at = +on.dataset.token; stopAt(on); }
   // A picture or a strip that gets the focus by keys starts at its first cell, unless one of its own is shown already.
   const own = ownTokens(on);
   const entered = own.length && on.matches(":focus-visible") && !own.includes(state.at);
@@ -60,6 +60,7 @@ function onKey(e) {
   const on = e.target, step = STEPS[e.key], enter = e.key === "Enter" || e.key === " ";
   const moved = on.id === "playhead" ? slide(e.key, enter) :
     on.matches?.("#charts figure") && enter ? (enlarge(on), true) :
+    on.matches?.(".t") && (step || e.key === "Home" || e.key === "End") ? toWord(on, e.key) :
     enter ? keepFocused(on) : step ? walk(on, ...step) : false;
   if (!moved) return;
   state.view = on.closest("section")?.id ?? state.view;
@@ -80,6 +81,11 @@ function keepFocused(on) {
   const t = on.matches(".t") ? +on.dataset.token : state.at, behind = BEHIND.get(on);
   if (behind?.step) seek(behind.step.start); else if (behind && t !== null) seek(state.tower.tokens[t].start);
   if (t !== null) keep(t);
+  return true;
+}
+function toWord(on, key) {
+  state.locked = state.kept = null;
+  wordFrom(on, key).focus();
   return true;
 }
 // Arrow keys inside a heatmap, a picture, a strip.

@@ -45,7 +45,7 @@ function lane(className, source, kind) {
 function axis() {
   const {plot} = lane("axis", 0, "sound"), {span} = state, step = tickStep(span);
   for (let i = 0; i * step <= span + 1e-9; i++) {
-    const mark = make("span", {textContent: clock(i * step, data.clip.duration, step < 1 ? 1 : 0)});
+    const mark = make("span", {textContent: clock(i * step, step < 1 ? 1 : 0)});
     mark.style.left = `${100 * i * step / span}%`;
     if (i * step > .97 * span) mark.style.transform = "translateX(-100%)";
     plot.append(mark);
@@ -63,7 +63,7 @@ function spectrum(source) {
 }
 function strip(source, tokens) {
   const out = lane("strip", source, "sound"), {plot} = out, {heads} = state.tower;
-  const long = clock(state.span, data.clip.duration);
+  const long = clock(state.span);
   out.canvas = make("canvas"); out.tokens = tokens; out.paint = () => paintStrip(out);
   plot.tabIndex = 0;
   plot.setAttribute("role", "application");
