@@ -202,16 +202,27 @@ def address(tmp_path_factory):
 
 
 @pytest.fixture
-def page(browser, address):
-    """The page just opened; `called` is every address it asks for."""
+def opened(browser, address):
+    """The page just opened, with the answer that ships; `called` is every address it asks for."""
     page = browser.new_page(viewport={"width": 1280, "height": 900})
     page.set_default_timeout(SOON)
     page.called = []
     page.on("request", lambda request: page.called.append(request.url))
     page.goto(address)
-    page.locator("#ask").wait_for()
+    page.get_by_text("ships with the page").wait_for()
     yield page
     page.close()
+
+
+@pytest.fixture
+def page(opened):
+    """The same once a visitor has put the example away, to ask a question of their own about a clip of their own."""
+    opened.locator("#video [aria-label=Clear]").click()
+    opened.locator("#video input[type=file]").wait_for(state="attached")
+    opened.get_by_label("Question answering").click()
+    opened.locator("#question").wait_for()
+    opened.locator("#question textarea").fill("")
+    return opened
 
 
 @pytest.fixture(scope="session")

@@ -8,8 +8,8 @@ from conftest import MINI
 
 from crab.scenes.asking.forms import taught
 from crab.scenes.world.cast import OBJECTS
-from crab.taught import Taught
 from crab.tasks import TASKS
+from crab.taught import Taught
 
 
 def test_what_ships_is_what_this_world_teaches(mini):

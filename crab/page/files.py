@@ -54,8 +54,8 @@ class Example:
 
     def has(self, clip: Clip, other: Clip | None) -> bool:
         """Whether a visitor's clip is this one, by what is in the files; of a pair both, and the same sound."""
-        mine = (self.files["video"], self.files.get("sound"), self.files.get("other_video"))
-        theirs = (clip.video, None if clip.audio == clip.video else clip.audio, other and other.video)
+        mine = [self.files.get(name) for name in ("video", "sound", "other_video")]
+        theirs = (clip.video, None if clip.audio == clip.video else clip.audio, other.video if other else None)
         return all(map(same_file, mine, theirs))
 
 

@@ -236,7 +236,7 @@ class Form:
         return found
 
 
-def lay_out(questions: Sequence[str]) -> Form:
+def lay_out(questions: Sequence[str] = ()) -> Form:
     """`questions`: to click at first."""
     source = segments(SOURCES, "What do you have?", value="video")
     media = _media()

@@ -9,6 +9,8 @@ import pytest
 
 from crab.trace import load as load_npz
 
+EXAMPLES = Path(__file__).parents[2] / "assets" / "examples"
+
 expect = pytest.importorskip("playwright.sync_api").expect
 
 
@@ -18,6 +20,7 @@ def upload(page, file) -> None:
 
 
 def answered(page) -> None:
+    expect(page.locator("#facts")).not_to_contain_text("ships with the page")
     expect(page.locator("#downloads")).to_be_visible()
     expect(page.locator("#ask")).to_be_enabled()
 
@@ -167,13 +170,43 @@ def test_a_picture_with_its_sound_is_marked(page, clips):
     assert json.loads(downloaded(page, "Answer as JSON").read_text())["task"] == "s4"
 
 
-def test_an_example_fills_the_form(page):
-    page.locator("#examples tbody tr").nth(1).click()
-    expect(page.locator("#video video")).to_be_visible()
-    expect(page.locator("#question textarea")).not_to_have_value("")
-    page.locator("#examples tbody tr").first.click()
-    expect(page.get_by_label("Where and when")).to_be_checked()
-    expect(page.locator("#question")).to_be_hidden()
+def test_the_page_opens_with_an_example_answered(opened):
+    shipped = json.loads((EXAMPLES / "first.json").read_text())
+    expect(opened.locator("#words .crab-answer")).to_contain_text(shipped["text"].split(". ")[0])
+    expect(opened.locator("#video video")).to_be_visible()
+    expect(opened.locator("#when .js-plotly-plot")).to_be_visible()
+    expect(opened.locator("#truth .verdict")).to_be_visible()
+    expect(opened.frame_locator("#explorer iframe").locator("#words .t").first).to_be_visible()
+    expect(opened.locator("#change")).to_be_visible()
+    for width, height in ((1366, 768), (390, 844)):
+        opened.set_viewport_size({"width": width, "height": height})
+        expect(opened.locator("#ask")).to_be_in_viewport()
+        expect(opened.locator("#examples button").first).to_be_in_viewport()
+        assert opened.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_a_click_on_an_example_asks_it_and_shows_what_is_true(opened):
+    opened.locator("#examples button").nth(1).click()
+    expect(opened.locator("#question textarea")).to_have_value("Which object makes a sound first?")
+    answered(opened)
+    expect(opened.locator("#words .crab-answer")).to_be_in_viewport()
+    expect(opened.locator("#truth .verdict")).to_be_visible()
+    expect(opened.locator("#truth")).to_contain_text("ambulance")  # the siren starts at 2, the flute at 6
+
+
+def test_what_was_taught_is_a_click_away_and_what_was_not_is_noted(page, scene_clip):
+    upload(page, scene_clip)
+    page.locator("#suggested").get_by_text("How many objects are sounding?", exact=True).click()
+    expect(page.locator("#question textarea")).to_have_value("How many objects are sounding?")
+    page.click("#ask")
+    answered(page)
+    expect(page.locator("#facts")).not_to_contain_text("was not taught")
+    expect(page.locator("#truth")).to_be_hidden()  # whose clip this is, nobody knows
+    page.locator("#question textarea").fill("What colour is the dog?")
+    page.click("#ask")
+    expect(page.locator("#facts")).to_contain_text("was not taught a question of this form")
+    page.get_by_text("What crab-mini knows").click()
+    expect(page.get_by_text("washing machine").last).to_be_visible()
 
 
 def test_matching_takes_two(page):
@@ -192,10 +225,9 @@ def test_narrow_screens_have_one_column_and_no_sideways_scroll(page):
 
 
 def test_the_example_of_a_pair_brings_all_its_files_and_a_link(page, address):
-    page.locator("#examples tbody tr").last.click()
+    page.locator("#examples button").last.click()
     expect(page.locator("#video video")).to_be_visible()
     expect(page.get_by_text("Sound to match")).to_be_visible()
-    page.click("#ask")
     answered(page)
     expect(page.locator("#words")).to_contain_text("the matching video is")
     page.wait_for_url("**/?clip=pair-*task=a2v*")
