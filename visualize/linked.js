@@ -1,8 +1,8 @@
 () => {
   // One playhead a tab: its players, bars, chips and explorer follow each other. What is looked at in the explorer goes
   // into the address, and a link opens it again.
-  const PLAYERS = ".plays :is(video, audio)", BARS = "#when .js-plotly-plot, #now .lanes";
-  const CHIPS = "#words [data-at], #now [data-at]", LINE = "crab-playhead";
+  const PLAYERS = ".plays :is(video, audio)", BARS = "#when .js-plotly-plot, :is(#truth, #now) .lanes";
+  const CHIPS = ":is(#words, #truth, #now) [data-at]", LINE = "crab-playhead";
   const BY = {ArrowLeft: -.1, ArrowDown: -.1, ArrowRight: .1, ArrowUp: .1, PageUp: 1, PageDown: -1, Home: -Infinity,
     End: Infinity};                               // seconds, as the explorer's own playhead has it
 
@@ -65,7 +65,7 @@
   // Whatever is drawn anew gets its line at the moment that its players show.
   new MutationObserver(() => {
     document.querySelectorAll(BARS).forEach(place);
-    document.querySelectorAll(`:is(${CHIPS}):not([role])`).forEach(press);
+    document.querySelectorAll(`${CHIPS}:not([role])`).forEach(press);
   }).observe(document.body, {subtree: true, childList: true});
 
   // --- A player moves ---

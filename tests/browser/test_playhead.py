@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_page import answered, upload
 from test_routing_page import EXAMPLE, ready
 
 expect = pytest.importorskip("playwright.sync_api").expect
@@ -29,18 +28,27 @@ def sound(tmp_path_factory) -> Path:
     return path
 
 
+def ask(page, family: str) -> None:
+    """Asks what is on the form, and waits for the answer and its explorer."""
+    page.get_by_label(family).click()
+    page.evaluate("document.querySelectorAll('#words .crab-answer').forEach(words => { words.dataset.old = '' })")
+    page.click("#ask")
+    expect(page.locator("#words .crab-answer:not([data-old])").first).to_be_visible()
+    expect(page.locator("#ask")).to_be_enabled()
+    ready(page, "#explorer")
+
+
 def click_at(page, bars, share: float) -> float:
     """Clicks on bars where their line is at this share of all seconds; which second that is."""
-    line, at = bars.get_by_role("slider"), share
-    seconds = float(line.get_attribute("aria-valuemax"))
+    seconds = float(bars.get_by_role("slider").get_attribute("aria-valuemax"))
     left, right = bars.evaluate("""bars => { const box = bars.getBoundingClientRect(), plot = bars._fullLayout;
       const axis = plot ? null : bars.querySelector('.axis').getBoundingClientRect();
       return plot ? [box.left + plot.xaxis._offset, box.left + plot.xaxis._offset + plot.xaxis._length]
         : [axis.left, axis.right]; }""")  # fmt: skip
     bars.scroll_into_view_if_needed()
     box = bars.bounding_box()
-    page.mouse.click(left + at * (right - left), box["y"] + box["height"] / 2)
-    return at * seconds
+    page.mouse.click(left + share * (right - left), box["y"] + box["height"] / 2)
+    return share * seconds
 
 
 def together(page, tab, player, time: float) -> None:
@@ -56,10 +64,7 @@ def test_a_sound_its_bars_its_chips_and_the_explorer_move_together(page, sound):
     page.locator("input[type=file][accept*=audio]").first.set_input_files(str(sound))
     player = page.locator(".plays audio:visible")
     expect(player).to_have_count(1)
-    page.get_by_label("Where and when").click()
-    page.click("#ask")
-    answered(page)
-    ready(page, "#explorer")
+    ask(page, "Where and when")
     tab, bars = page.get_by_role("tabpanel").first, page.locator("#when .js-plotly-plot")
 
     time = click_at(page, bars, 0.58)
@@ -82,11 +87,9 @@ def test_a_sound_its_bars_its_chips_and_the_explorer_move_together(page, sound):
         .contentDocument.getElementById('playhead')].every(e => at > .5 && Math.abs(says(e) - at) < .1) }""")  # fmt: skip
 
 
-def test_bars_and_chips_go_by_keys_alone(page, scene_clip):
-    upload(page, scene_clip)
-    page.get_by_label("Where and when").click()
-    page.click("#ask")
-    answered(page)
+def test_bars_and_chips_go_by_keys_alone(page):
+    """Of the example that the page opens with."""
+    ready(page, "#explorer")
     player, line = page.locator("#video video"), page.locator("#when").get_by_role("slider")
     chip = page.locator("#words .chip[data-at]").last
     chip.focus()
@@ -125,10 +128,7 @@ def test_any_file_is_shown_or_played(page, scene_clip, sound, tmp_path, kind):
         assert shown.evaluate("async picture => { await picture.decode(); return picture.naturalWidth }") == 64
         return
     page.wait_for_function("kind => document.querySelector(`#file-shown ${kind}`).duration > 9", arg=kind)
-    page.get_by_label("Where and when").click()
-    page.click("#ask")
-    answered(page)
-    ready(page, "#explorer")
+    ask(page, "Where and when")
     click_at(page, page.locator("#when .js-plotly-plot"), 0.4)
     together(page, page.get_by_role("tabpanel").first, shown, shown.evaluate(AT))
     assert shown.evaluate(AT) == pytest.approx(4, abs=0.1)

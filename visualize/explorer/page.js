@@ -46,15 +46,16 @@ function listen() {
 }
 // What was opened stays in sight while we and the page around us still grow, until the visitor does something.
 function hold() {
-  const sizes = new ResizeObserver(() => { settle(); toSight(); }), over = new AbortController();
+  const stay = () => { settle(); toSight(); }, over = new AbortController();
+  const sizes = [window, window.parent].map(home => new home.ResizeObserver(stay));
+  const end = () => { sizes.forEach(watch => watch.disconnect()); over.abort(); };
   const options = {capture: true, passive: true, signal: over.signal};
-  const end = () => { sizes.disconnect(); over.abort(); };
-  for (const place of [window, window.parent])
-    for (const name of ["pointerdown", "wheel", "touchstart", "keydown"]) place.addEventListener(name, end, options);
+  for (const home of [window, window.parent])
+    for (const name of ["pointerdown", "wheel", "touchstart", "keydown"]) home.addEventListener(name, end, options);
   addEventListener("pagehide", end, options);
-  settle();
-  toSight();
-  for (const e of [document.querySelector("main"), window.parent.document.body]) sizes.observe(e);
+  stay();
+  sizes[0].observe(document.querySelector("main"));
+  for (let e = FRAME.parentElement; e; e = e.parentElement) sizes[1].observe(e);
 }
 
 function settle() {
