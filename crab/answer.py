@@ -56,6 +56,7 @@ class Span:
     """A stretch of `Answer.text` that a screen replaces by a chip; where `shown` is empty, by nothing."""
 
     kind: str  # "event" | "visual_event" | "audio_event" | "range" | "answer" | "object" | "box" | "point"
+    #            | "guess", see `crab.seen.borne_out`
     #            | "reasoning": a tag that carries no result of its own, or is not written to the end yet
     start: int  # characters
     end: int
@@ -458,7 +459,7 @@ def _points(
     found = (list(_SQUARE_POINT.finditer(prose)) or rounds)[-3:]
     points = tuple((_pixels(one[1], size[0]), _pixels(one[2], size[1])) for one in found)
     spans = [
-        Span("point", one.start(), one.end(), f"point {x:.0f}, {y:.0f}", label) for one, (x, y) in zip(found, points)
+        Span("point", one.start(), one.end(), f"point {x:.0f}, {y:.0f} px", label) for one, (x, y) in zip(found, points)
     ]
     return points, spans
 
@@ -491,7 +492,7 @@ def _box(label: str, found: re.Match[str], size: tuple[int, int]) -> Box | None:
 
 
 def _show(box: Box) -> str:
-    return f"{box.label or 'box'} {box.x1:.0f}, {box.y1:.0f} – {box.x2:.0f}, {box.y2:.0f}"
+    return f"{box.label or 'box'} {box.x1:.0f}, {box.y1:.0f} – {box.x2:.0f}, {box.y2:.0f} px"
 
 
 def _pixels(number: str, side: int) -> float:

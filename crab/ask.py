@@ -21,7 +21,7 @@ from crab.answer import Answer, Event
 from crab.ilora.trace import Intervention
 from crab.media import Clip
 from crab.model import Crab, grown
-from crab.seen import Seen
+from crab.seen import Seen, borne_out
 from crab.segment import Mask, Segmenter
 from crab.tasks import Task
 from crab.trace import RoutingTrace
@@ -89,6 +89,7 @@ class Result:
     done: bool = False
     other: Clip | None = None  # the second clip of a matching question
     intervention: Intervention | None = None  # what stood in the routers' place
+    caveat: str = ""  # one of the notes: why this model can make nothing of such a clip
 
 
 def ask(
@@ -112,7 +113,8 @@ def ask(
     """
     began = time.perf_counter()
     windows = windows_of(clip, task)
-    notes = _notes(clip, other, task, windows)
+    caveat = _caveat(crab, clip, other)
+    notes = ((caveat,) if caveat else ()) + _notes(clip, other, task, windows)
     if not crab.taught.covers(task, question):
         notes = (*notes, f"{crab.name} was not taught a question of this form: what it says is a guess.")
     if intervention is not None:
@@ -120,7 +122,9 @@ def ask(
             raise CrabError("A clip this long is asked in windows, each with positions of its own: choose tokens by "
                             "their kind, and play weights back to a shorter clip.")  # fmt: skip
         notes = (f"Not the routers' own choice: {intervention}.", *notes)
-    result = Result(clip, task, question, crab.name, crab.knows, notes=notes, other=other, intervention=intervention)
+    result = Result(
+        clip, task, question, crab.name, crab.knows, notes=notes, other=other, intervention=intervention, caveat=caveat
+    )
     finished: list[Answer] = []
     known = Seen(max(one.duration for one in (clip, other) if one))
     for start, end in windows:
@@ -132,7 +136,7 @@ def ask(
         result = replace(
             result,
             prompt_tokens=result.prompt_tokens + len(asked.map.tokens),
-            frame=None if shown.picture is None else _to_look_at(shown.picture),
+            frame=_to_look_at(shown.picture) if shown.picture is not None and shown.visible else None,
             frame_time=shown.picture_time,
             seen=known,
             size=size,
@@ -147,6 +151,7 @@ def ask(
                 for step in steps:
                     text += step.text
                     parsed = answers.parse(text, task, start=start, duration=end - start, size=size)
+                    parsed = borne_out(parsed, shown)
                     merged = answers.join([*finished, parsed])
                     now = time.perf_counter() - began
                     first = result.seconds.first_text
@@ -211,6 +216,12 @@ def windows_of(clip: Clip, task: Task) -> list[tuple[float, float]]:
     return [*((start, start + WINDOW) for start in starts), (last, clip.duration)]
 
 
+def _caveat(crab: Crab, clip: Clip, other: Clip | None) -> str:
+    if not crab.drawn or all(one.drawn for one in (clip, other) if one):
+        return ""
+    return f"{crab.name} has only ever seen drawn scenes, and this is not known to be one: the answer means nothing."
+
+
 def _notes(clip: Clip, other: Clip | None, task: Task, windows: list[tuple[float, float]]) -> tuple[str, ...]:
     notes = []
     seen = max(c.duration if c and c.video else 0.0 for c in (clip, other))
@@ -220,7 +231,7 @@ def _notes(clip: Clip, other: Clip | None, task: Task, windows: list[tuple[float
         )
     elif task.frames and seen > WINDOW + SLACK:
         notes.append(f"The model sees {task.frames} frames spread over the whole {seen:.0f} s.")
-    if task.sound.kind == "fixed" and clip.duration > task.sound.seconds + SLACK:
+    if clip.audible and task.sound.kind == "fixed" and clip.duration > task.sound.seconds + SLACK:
         notes.append(f"For this question the model hears only the first {task.sound.seconds:.0f} s of the sound.")
     return tuple(notes)
 
@@ -236,8 +247,11 @@ def to_json(result: Result) -> dict:
         "version": VERSION,
         "crab": __version__,
         "model": result.model,
+        "clip": result.clip.name,
+        "other_clip": result.other.name if result.other else None,
         "task": result.task.name,
         "question": result.question,
+        "intervention": str(result.intervention) if result.intervention else None,
         "text": result.text,
         "reasoning": answer.reasoning,
         "choice": answer.choice,

@@ -54,6 +54,7 @@ class About:
     name: str
     frame_size: int = 224  # pixels a side of what it sees
     knows: str = "It was trained on real audio-visual clips."  # one sentence for the page
+    drawn: bool = False  # it has seen nothing but the scenes that this project draws
     taught: Taught = Taught()
 
 
@@ -105,7 +106,9 @@ def about_of(model: str, name: str) -> About:
             told["taught"] = Taught.of(told["taught"])
         for name, value in told.items():
             if type(value) is not type(getattr(about, name, None)):
-                raise ValueError(f"{name} is {value!r}; name and knows are texts, frame_size a whole number")
+                raise ValueError(
+                    f"{name} is {value!r}; name and knows are texts, frame_size a whole number, drawn is true or false"
+                )
         return replace(about, **told)
 
 

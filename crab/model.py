@@ -2,7 +2,7 @@
 
 The base is the thinker of a checkpoint laid out like `Qwen/Qwen2.5-Omni-7B`, the adapter an I-LoRA file: the published
 one or PEFT's own. Nothing here depends on their size: what tells one checkpoint from another stands in its folder, in
-the optional `crab.json` beside `config.json` (`name`, `frame_size`, `knows`, `taught`).
+the optional `crab.json` beside `config.json` (`name`, `frame_size`, `knows`, `drawn`, `taught`).
 """
 
 from __future__ import annotations
@@ -99,6 +99,11 @@ class Crab:
     @property
     def knows(self) -> str:
         return self.about.knows
+
+    @property
+    def drawn(self) -> bool:
+        """Whether it knows nothing but drawn scenes."""
+        return self.about.drawn
 
     @property
     def taught(self) -> Taught:

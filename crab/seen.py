@@ -1,4 +1,5 @@
-"""What the model sees and hears of a clip: `Media`, decoded for one prompt, and `Seen`, what is kept beside the answer."""
+"""What the model sees and hears of a clip: `Media`, decoded for one prompt, and `Seen`, what is kept beside the answer;
+and what of an answer that can bear out."""
 
 from __future__ import annotations
 
@@ -7,6 +8,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from PIL import Image
+
+from crab.answer import Answer, Span
 
 SAMPLE_RATE = 16_000
 SIDE = 224  # pixels a side, at most, of the pictures that are kept: what the published model is shown
@@ -38,6 +41,17 @@ class Media:
     sound: np.ndarray | None = None
     stretches: tuple[Stretch, ...] = ()
     notes: tuple[str, ...] = ()
+
+    @property
+    def visible(self) -> bool:
+        """Whether there is anything to see: black stands for nothing."""
+        pictures = self.videos if self.picture is None else (*self.videos, self.picture)
+        return any(bool(picture.any()) for picture in pictures)
+
+    @property
+    def audible(self) -> bool:
+        """Whether there is anything to hear: a tenth of a second at least that is not quite silent."""
+        return self.sound is not None and int(np.count_nonzero(self.sound)) >= SAMPLE_RATE // 10
 
     def small(self) -> Media:
         """The same with videos of at most `SIDE` pixels a side; the picture stays, since masks are cut out of it."""
@@ -92,3 +106,35 @@ def _small(frame: np.ndarray) -> np.ndarray:
     image = Image.fromarray(frame)
     image.thumbnail((SIDE, SIDE))
     return np.array(image)
+
+
+_SENSE = {"event": "both", "visual_event": "visual", "audio_event": "audio", "box": "visual", "object": "visual",
+          "point": "visual"}  # kind of span -> what it is said to be known by  # fmt: skip
+
+
+def borne_out(said: Answer, shown: Media) -> Answer:
+    """The answer without what the model cannot know: heard where nothing sounds, seen where there is nothing to see.
+
+    Such events, boxes and points are no results. Their words stay, as spans of the kind "guess", and `notes` says so.
+    What is said to be both seen and heard counts for the one sense that has something.
+    """
+    lost = [sense for sense, there in (("visual", shown.visible), ("audio", shown.audible)) if not there]
+    if not lost:
+        return said
+    left = "audio" if "visual" in lost else "visual"
+    events = [replace(event, modality=left) if event.modality == "both" else event for event in said.events]
+    spans: list[Span] = []
+    for span in said.spans:
+        sense, guessed = _SENSE.get(span.kind), bool(spans) and spans[-1].kind == "guess"
+        if span.shown and (sense in lost or span.kind == "range" and guessed):
+            span = replace(span, kind="guess", label="")
+        elif sense == "both":
+            span = replace(span, kind=f"{left}_event")
+        spans.append(span)
+    kept = tuple(event for event in events if event.modality not in lost)
+    boxes, points = ((), ()) if "visual" in lost else (said.boxes, said.points)
+    notes = said.notes
+    if len(kept) < len(events) or boxes != said.boxes or points != said.points:
+        what = {"audio": ("heard", "nothing to hear"), "visual": ("seen", "nothing to see")}
+        notes += tuple(f"What it calls {what[sense][0]} is a guess: there was {what[sense][1]}." for sense in lost)
+    return replace(said, events=kept, boxes=boxes, points=points, spans=tuple(spans), notes=notes)

@@ -423,9 +423,12 @@ def test_reasoning_is_the_prose_without_the_result(dataset, text, reasoning):
         (
             "s4",
             "The object making the sound is dog. [0,0,112,224] [56,56]",
-            [("box", "[0,0,112,224]", "dog 0, 0 – 320, 360", "dog"), ("point", "[56,56]", "point 160, 90", "dog")],
+            [
+                ("box", "[0,0,112,224]", "dog 0, 0 – 320, 360 px", "dog"),
+                ("point", "[56,56]", "point 160, 90 px", "dog"),
+            ],
         ),
-        ("arig", "<obj>(0,0)(112,224)</obj>", [("object", "<obj>(0,0)(112,224)</obj>", "box 0, 0 – 320, 360", "")]),
+        ("arig", "<obj>(0,0)(112,224)</obj>", [("object", "<obj>(0,0)(112,224)</obj>", "box 0, 0 – 320, 360 px", "")]),
     ],
 )
 def test_chips_cover_the_tags(dataset, text, chips):

@@ -144,7 +144,8 @@ class Says:
 
     def __init__(self, crab, text, end=""):
         self.crab, self.text, self.end = crab, text, end
-        self.name, self.knows, self.taught, self.prompt = crab.name, crab.knows, crab.taught, crab.prompt
+        self.name, self.knows, self.drawn, self.prompt = crab.name, crab.knows, crab.drawn, crab.prompt
+        self.taught = crab.taught
 
     def stream(self, prompt, **_):
         from crab.model import Step
@@ -200,6 +201,35 @@ def test_a_box_becomes_a_mask_on_the_frame_it_was_seen_in(tiny, clip):
     assert mask.label == "dog" and mask.mask.sum() == (width // 2) * (height // 4)
 
 
+def test_a_model_of_drawn_scenes_says_of_every_other_clip_that_it_means_nothing(tiny, clip):
+    says = Says(tiny, "<event>dog, (0 3)</event>", end="stop")
+    said = "has only ever seen drawn scenes, and this is not known to be one: the answer means nothing."
+
+    def notes(one, other=None, task="ave"):
+        *_, last = ask(says, one, TASKS[task], other=other)
+        assert last.caveat == (last.notes[0] if last.notes else "") and to_json(last)["notes"] == list(last.notes)
+        return last.notes
+
+    assert notes(clip) == ()  # it was trained on real clips
+    says.drawn, scene = True, replace(clip, drawn=True)
+    assert notes(clip) == (f"{says.name} {said}",) and notes(scene) == ()
+    assert notes(scene, clip, "a2v") == notes(clip) and notes(scene, scene, "a2v") == ()
+
+
+def test_what_cannot_be_heard_or_seen_is_marked_as_a_guess_and_notes_do_not_contradict_each_other(tiny, clip, tmp_path):
+    says = Says(tiny, "<audio_event>dog, (0 3)</audio_event>", end="stop")
+    *_, silent = ask(says, replace(clip, audio=None), TASKS["avvp"])
+    assert silent.answer.events == () and silent.notes == (
+        f"There is no sound in {clip.name}; the model hears silence.",
+        "What it calls heard is a guess: there was nothing to hear.",
+    )
+    *_, silent = ask(says, replace(clip, audio=None), TASKS["meld"])
+    assert not any("first 4 s" in note for note in silent.notes)
+    points = Says(tiny, "The object is dog. [12,30,200,180] [60,70] [80,90] [99,99]", end="stop")
+    *_, black = ask(points, replace(clip, video=None), TASKS["s4"], segmenter=Disc())
+    assert black.frame is None and not (black.answer.boxes or black.answer.points or black.masks)
+
+
 def test_no_mask_is_said(tiny, clip):
     class Nothing(Disc):
         def __call__(self, frame, box, points):
@@ -239,8 +269,11 @@ def test_json_has_every_field_the_interface_names(results):
         "version",
         "crab",
         "model",
+        "clip",
+        "other_clip",
         "task",
         "question",
+        "intervention",
         "text",
         "reasoning",
         "choice",

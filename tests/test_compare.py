@@ -82,3 +82,18 @@ def test_two_runs_stand_side_by_side_with_what_differs():
     assert html.count("<section>") == 2 and "as &lt;it&gt; is" in html and "The first token &lt;differs&gt;." in html
     assert "Thin: as &lt;it&gt; is. Thick: changed." in html and "<ins>" in html and "<del>" in html
     assert "<it>" not in html and "<differs>" not in html
+
+
+def test_two_runs_say_what_each_was_asked_and_what_the_change_did_to_every_token():
+    read = {"edits": edits("x", "x"), "asked": ("a <clip> · as it is", "a clip · head 1 muted")}
+    html = compare.pair(SAID, SAID, ("Run 1", "Run 2"), duration=10.0, shifts=[(" dog", -0.01)], **read)
+    assert "a &lt;clip&gt; · as it is" in html and "a clip · head 1 muted" in html
+    assert html.index("</section></div>") < html.index("−0.010") < html.index("class='lanes'")
+    assert "same, word for word" in html
+
+
+def test_runs_that_cannot_be_held_against_each_other_share_neither_words_nor_bars():
+    html = compare.pair(SAID, TRUE, ("Run 1", "Run 2"), duration=10.0, edits=edits("x", "y"), apart="Two <clips>.",
+                        facts=["It means nothing."])  # fmt: skip
+    assert "Two &lt;clips&gt;." in html and "It means nothing." in html
+    assert not any(sign in html for sign in ("class='lanes'", "<ins>", "Word by word", "Token by token"))

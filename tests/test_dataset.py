@@ -177,6 +177,7 @@ def test_stills_are_seen_and_heard_as_in_training(made, name, split):
         assert _seen_as_in_training(seen.picture, meant.picture)
         pieces = record.task.sound.pieces
         assert media.open_clip(record.audio).duration == pytest.approx(pieces)
+        assert record.open()[0].drawn
 
 
 @pytest.mark.parametrize("split", ["train", "test"])

@@ -52,12 +52,28 @@ def test_words_are_marked_by_signs_and_lines_and_escaped():
     assert "same, word for word" in difference.words(edits("x", "x")) and "same" not in html
 
 
+def told(tokens):
+    """(hue, per cent of it, nats in full, token, number) of each, and the two ends of the scale."""
+    html = difference.shifts(tokens)
+    shown = re.findall(r'--c:(#\w+);--p:(\d+)%" title="(.*?) nats">(.*?)<small>(.*?)</small>', html)
+    return shown, re.findall(r"<span>([−+].*?)</span>", html)
+
+
 def test_tokens_say_how_much_likelier_they_became():
-    html = difference.shifts([(" <dog>", -0.7), (" ran", 0.04), (" off", 5.0)])
-    tokens = re.findall(r'--c:(#\w+);--p:(\d+)%" title="(.*?) nats">(.*?)<small>(.*?)</small>', html)
-    assert tokens == [
-        (theme.LESS, "21", "-0.700", "&lt;dog&gt;", "−0.7"),
-        (theme.MORE, "0", "+0.040", "ran", ""),
-        (theme.MORE, "60", "+5.000", "off", "+5.0"),
-    ]
+    assert told([(" <dog>", -0.7), (" ran", 0.04), (" off", 5.0)]) == (
+        [
+            (theme.LESS, "21", "-0.7000", "&lt;dog&gt;", "−0.7"),
+            (theme.MORE, "0", "+0.0400", "ran", "0"),
+            (theme.MORE, "60", "+5.0000", "off", "+5.0"),
+        ],
+        ["−2", "+2 nats; 1 beyond"],
+    )
     assert difference.shifts([]) == ""
+
+
+def test_what_a_change_did_is_seen_on_a_smaller_scale_where_it_did_little():
+    assert told([(" a", 0.01), (" b", -0.0001)]) == (
+        [(theme.MORE, "30", "+0.0100", "a", "+0.010"), (theme.LESS, "0", "-0.0001", "b", "0")],
+        ["−0.02", "+0.02 nats"],
+    )
+    assert told([(" a", -0.2)])[1] == ["−0.2", "+0.2 nats"] and told([(" a", -0.201)])[1] == ["−2", "+2 nats"]

@@ -4,13 +4,16 @@ import csv
 import re
 import subprocess
 import sys
+from html import escape
 
+import numpy as np
 import pytest
+from PIL import Image
 from test_trace import towers
 
-from crab import trace
+from crab import __version__, trace
 from crab.__main__ import main
-from visualize import export
+from visualize import export, paper, theme
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +46,37 @@ def test_every_figure_in_every_format_for_papers(saved, tmp_path, kind, format, 
     assert out.read_bytes().startswith(opening)
     if format == "svg":  # real text, and the same bytes again
         assert b"<text" in out.read_bytes()
+
+
+@pytest.mark.parametrize("kind", export.KINDS)
+def test_a_figure_says_what_it_is_of_and_who_drew_it(tmp_path, kind):
+    other = towers() if kind == "compare" else None
+    facts = ["Clip: a$b$.mp4. Asked as avvp: what & when?", "It means nothing."]
+    for format in ("svg", "pdf", "png", "html"):
+        more = {"other": other, "title": "Router weights · x\udc81", "facts": facts}
+        export.write(towers(), tmp_path / f"a.{format}", kind=kind, **more)
+    drawn = (tmp_path / "a.svg").read_text()
+    for words in (escape(facts[0]), facts[1], "Router weights · x\\udc81", f"Drawn by Crab+ {__version__}."):
+        assert drawn.count(words) >= 2, words  # in the drawing, and in what the file says of itself
+    assert all(f">Head {k}<" in drawn for k in (1, 2, 3))
+    assert all(name in (tmp_path / "a.pdf").read_bytes() for name in (b"/Title", b"/Subject", b"/Creator"))
+    assert facts[1] in Image.open(tmp_path / "a.png").info["Description"]
+    assert all(escape(fact) in (tmp_path / "a.html").read_text() for fact in facts)
+
+
+@pytest.mark.parametrize("kind", ["overview", "heatmap"])
+def test_the_triangle_stands_where_hues_are_mixed(kind):
+    plain = paper.overview(towers()) if kind == "overview" else paper.heatmap(towers()["language"])
+    before = len(plain.axes)
+    figure = paper.described(plain, "Router weights", heads=3, mixed=kind == "overview")
+    legends = figure.axes[before:]
+    assert len(legends) == (kind == "overview")
+    for legend in legends:
+        assert [text.get_text() for text in legend.texts] == ["1", "2", "3"]
+        colours = legend.images[0].get_array()
+        hues = [colours[2, 80], colours[-1, 2], colours[-1, -3]]  # the corners: a head alone
+        near = [np.abs(hue[:3].astype(int) - theme.rgb(own)).max() for hue, own in zip(hues, theme.HEADS)]
+        assert max(near) < 40 and colours[107, 80][:3].min() > 225 and colours[2, 2][3] == 0
 
 
 def test_pages_and_comparisons(saved, tmp_path):

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from test_trace import towers
 
 import app  # noqa: F401  imports spaces before torch
 from crab import compose
-from crab.ask import ask
-from crab.media import open_clip
-from crab.page.files import FILM, filmed, first_answer, listed_examples
+from crab.answer import parse
+from crab.ask import Result, ask
+from crab.media import Clip, open_clip
+from crab.page.files import FILM, filmed, first_answer, listed_examples, pictured, saved, taken
 from crab.page.form import SHOWN
+from crab.page.sheet import TAKEN
 from crab.scenes.asking.questions import KINDS
 from crab.scenes.world import render
 from crab.tasks import TASKS
@@ -68,3 +73,40 @@ def test_a_film_is_made_once_for_a_scene_and_anew_for_another(tmp_path):
     assert filmed(other, shown, str(tmp_path))[1] != shown[1]
     clip = open_clip(shown[1])
     assert (clip.width, clip.height) == FILM and clip.duration == pytest.approx(10, abs=0.2) and clip.audio
+
+
+def result(**more) -> Result:
+    """An answer that points, about a clip that is no drawn scene."""
+    said = parse("The dog is at <obj>(0,0)(112,224)</obj>.", TASKS["arig"], size=(64, 48))
+    caveat = "This means nothing."
+    given = {"answer": said, "text": said.text, "frame": np.zeros((48, 64, 3), np.uint8), "size": (64, 48)}
+    given |= {"routing": towers(), "notes": (caveat, "Head 1 muted."), "caveat": caveat}
+    return Result(Clip("my clip.mp4"), TASKS["arig"], "", "crab-mini", "", **given | more)
+
+
+def test_what_is_taken_along_is_named_by_what_is_in_it_and_says_what_it_means(tmp_path):
+    one = result()
+    answer, weights = (Path(path) for path in saved(one, str(tmp_path)))
+    assert (answer.name, weights.name) == ("my clip · arig · answer.json", "my clip · arig · router weights.npz")
+    told = json.loads(answer.read_text())
+    assert (told["clip"], told["intervention"], told["notes"][0]) == ("my clip.mp4", None, one.caveat)
+    for format in TAKEN:
+        path = Path(taken(one, format, str(tmp_path)))
+        assert path.name == f"my clip · arig · router weights.{format}"
+        if format in ("svg", "html"):
+            words = path.read_text(encoding="utf-8")
+            assert all(said in words for said in ("Clip: my clip.mp4. Asked as arig", one.caveat, "0, 0 – 32, 48 px"))
+
+
+def test_the_picture_carries_the_caveat_and_says_what_it_is(tmp_path):
+    path = Path(pictured(result(), str(tmp_path)))
+    assert path.name == "my clip · arig · picture.png"
+    with Image.open(path) as picture, Image.open(pictured(result(caveat=""), str(tmp_path))) as plain:
+        assert picture.height > plain.height and picture.width == plain.width
+        assert "This means nothing." in picture.info["Description"] and picture.info["Software"].startswith("Crab+ ")
+
+
+def test_the_film_of_a_composed_scene_is_drawn_and_named_by_who_is_in_it(tmp_path):
+    scene = compose.compose("room", [compose.Row("dog"), compose.Row("washing machine")], 1)
+    path = Path(filmed(scene, None, str(tmp_path))[1])
+    assert path.name == "scene with dog and washing machine.mp4" and open_clip(path).drawn

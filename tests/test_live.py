@@ -90,3 +90,8 @@ def test_a_long_answer_scrolls_and_stays_small():
     assert "last 120 of 300" in html
     assert strips(html)[1].shape[:2] == (28, 120) and strips(html)[0].shape[:2] == (28, 80)
     assert len(html) < 30_000
+
+
+def test_it_says_what_its_rows_are_and_how_much_a_shade_stands_for():
+    html = live(random_trace(layers=2, cells=4, sound=4, generated=1))
+    assert "rows: layers, the first on top" in html and "0 % <i" in html and "</i> 67 % and more" in html

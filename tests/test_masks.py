@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from crab.answer import Box
 from crab.segment import Mask
 from visualize import theme
-from visualize.masks import overlay
+from visualize.masks import captioned, overlay
 
 COLOURS = {"dog": "#ED7C46", "violin": "#0C79DA"}
 
@@ -112,3 +113,12 @@ def test_a_picture_made_smaller_has_boxes_masks_and_points_where_the_large_one_h
     scale = marked.shape[1] / 1600
     assert abs(columns[0] - 400 * scale) < 10 and abs(columns[-1] - 1200 * scale) < 10
     assert abs(rows[-1] - 600 * scale) < 10 and changed[int(400 * scale), int(800 * scale)]
+
+
+def test_a_caption_stands_below_the_picture_and_is_broken_into_lines():
+    picture = Image.new("RGB", (320, 240), "red")
+    short, long = (captioned(picture, words) for words in ("It means nothing.", "It means nothing at all. " * 8))
+    assert short.width == long.width == 320 and 240 < short.height < long.height
+    assert np.array_equal(np.asarray(long)[:240], np.asarray(picture))
+    strip = np.asarray(long)[240:].max(-1)
+    assert strip.max() > 200 and strip[:, :8].max() < 60 and strip[:, -8:].max() < 60  # within its margins

@@ -784,3 +784,24 @@ def test_real_clips():
         clip = open_clip(image=CLIPS / folder / "frame.jpg", audio=CLIPS / folder / "audio.wav", frame=2)
         assert (clip.width, clip.height) == size
         assert np.abs(clip.sound()).max() > 0.1
+
+
+# --- drawn scenes ---
+
+
+def test_files_of_drawn_scenes_say_so_and_no_others(scene_clip, tmp_path, golden):
+    assert media.open_clip(scene_clip).drawn
+    assert not media.open_clip(golden / "media" / "a.mp4").drawn
+    examples = [
+        path for path in (Path(__file__).parents[1] / "assets" / "examples").iterdir() if path.suffix != ".json"
+    ]
+    assert {path.suffix for path in examples} == {".mp4", ".wav", ".jpg"}
+    assert all(media.open_clip(path).drawn for path in examples)
+
+
+def test_a_drawn_picture_with_a_sound_of_ones_own_is_not_drawn(golden):
+    examples = Path(__file__).parents[1] / "assets" / "examples"
+    [picture], [sound] = examples.glob("*.jpg"), examples.glob("*.wav")
+    assert media.open_clip(image=picture, audio=sound).drawn
+    assert not media.open_clip(image=picture, audio=golden / "media" / "a.mp4").drawn
+    assert not media.open_clip(golden / "media" / "a.mp4", audio=sound).drawn

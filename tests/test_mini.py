@@ -36,7 +36,7 @@ def test_every_site_is_adapted_in_all_three_towers(mini):
 def test_it_says_what_it_is(mini):
     about = json.loads((MINI / "crab.json").read_text())
     assert mini.name == "crab-mini" == about["name"]
-    assert "drawn scenes" in mini.knows
+    assert "drawn scenes" in mini.knows and mini.drawn and mini_model.ABOUT["drawn"]
     assert mini.about.frame_size == about["frame_size"] == 112
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,14 +11,47 @@ import app  # noqa: F401  imports spaces before torch
 from crab import CrabError
 from crab.ask import LOOKED_AT, Result
 from crab.ilora import Intervention
-from crab.page.runs import KEPT, KEPT_BYTES, keep, names, still_here, weight
+from crab.media import Clip
+from crab.page.runs import KEPT, KEPT_BYTES, about, file_name, keep, names, still_here, unlike, weight
 from crab.tasks import TASKS
 
 
-def test_a_run_is_named_by_its_task_and_what_was_changed():
-    run = Result(None, TASKS["avqa"], "", "", "")
-    changed = dataclasses.replace(run, intervention=Intervention("mute", (1,)))
-    assert names([run, run, changed]) == ["1 · avqa · as it is", "2 · avqa · as it is", "3 · avqa · head 2 muted"]
+def run_of(clip="evening.mp4", task="avqa", question="How many?", **more) -> Result:
+    return Result(clip if isinstance(clip, Clip) else Clip(clip), TASKS[task], question, "crab-mini", "", **more)
+
+
+def test_a_run_is_named_by_its_clip_its_question_and_what_was_changed():
+    changed = run_of(intervention=Intervention("mute", (1,)))
+    described = run_of(task="avcap", question="")
+    assert names([run_of(), changed, described]) == [
+        "1 · evening · avqa: How many? · as it is",
+        "2 · evening · avqa: How many? · head 2 muted",
+        "3 · evening · avcap: A description of picture and sound · as it is",
+    ]
+    both = run_of("one.mp4", "a2v", "", other=Clip("two.mp4"), intervention=Intervention("average", whose="that run"))
+    assert about(both) == "one and two · a2v: Which of two videos matches the sound · average of that run"
+
+
+def test_a_file_is_named_by_what_is_in_it_in_characters_that_every_system_has():
+    assert file_name(run_of(), "answer", "json") == "evening · avqa · answer.json"
+    changed = run_of('a/b: "犬?" <1>|*.mp4', intervention=Intervention("mute", (0, 2)))
+    assert (
+        file_name(changed, "router weights", "svg") == "b- -犬-- -1--- · avqa · heads 1, 3 muted · router weights.svg"
+    )
+    assert (
+        len(file_name(run_of("x" * 300, intervention=Intervention("uniform", whose="y" * 300)), "answer", "json")) < 160
+    )
+
+
+def test_only_runs_about_the_same_clip_and_question_are_held_against_each_other(tmp_path):
+    for name, words in (("one", "a"), ("again", "a"), ("other", "b")):
+        (tmp_path / name).write_text(words)
+    one, again, other = (Clip(name, video=tmp_path / name) for name in ("one", "again", "other"))
+    assert unlike(run_of(one), run_of(again, intervention=Intervention("uniform"))) == ""
+    assert "different clips" in unlike(run_of(one), run_of(other))
+    assert "different clips" in unlike(run_of(one, "a2v", other=one), run_of(one, "a2v", other=other))
+    assert "different things" in unlike(run_of(one), run_of(one, question="Which?"))
+    assert "different things" in unlike(run_of(one, "avcap"), run_of(one, "avqa"))
 
 
 def test_only_the_last_runs_are_kept():

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from crab import prompt
+from crab.answer import parse
 from crab.ask import ask
 from crab.media import open_clip
-from crab.seen import SAMPLE_RATE, SIDE, Media, Seen, Stretch
+from crab.seen import SAMPLE_RATE, SIDE, Media, Seen, Stretch, borne_out
 from crab.tasks import TASKS
 
 
@@ -62,3 +63,49 @@ def test_a_result_keeps_what_its_prompts_had(tiny, scene_clip, name):
         np.testing.assert_array_equal(kept, frame)
     np.testing.assert_array_equal(result.seen.sounds[0], again.sounds[0])
     assert result.seen.nbytes == sum(frame.nbytes for *_, frame in again.frames) + again.sounds[0].nbytes
+
+
+# --- what an answer can know ---
+
+
+AVVP = "<visual_event>dog, (0 3)</visual_event> and <audio_event>dog, (2 5)</audio_event>"
+NOISE = np.full(SAMPLE_RATE, 0.1, np.float32)
+BLACK, GREY = np.zeros((2, 8, 8, 3), np.uint8), np.full((2, 8, 8, 3), 90, np.uint8)
+
+
+def told(text, task, *, videos=(GREY,), picture=None, sound=NOISE):
+    return borne_out(parse(text, TASKS[task], size=(224, 224)), Media(videos, picture=picture, sound=sound))
+
+
+def test_of_a_silent_clip_nothing_is_heard_and_of_a_black_one_nothing_seen():
+    whole = told(AVVP, "avvp")
+    assert [event.modality for event in whole.events] == ["visual", "audio"] and not whole.notes
+    silent = told(AVVP, "avvp", sound=np.zeros(SAMPLE_RATE, np.float32))
+    assert [event.modality for event in silent.events] == ["visual"]
+    assert [(span.kind, span.shown) for span in silent.spans] == [("visual_event", "dog 0–3 s"), ("guess", "dog 2–5 s")]
+    assert silent.notes == ("What it calls heard is a guess: there was nothing to hear.",)
+    black = told(AVVP, "avvp", videos=(BLACK,))
+    assert [event.modality for event in black.events] == ["audio"] and "seen is a guess" in black.notes[0]
+    assert not told(AVVP, "avvp", videos=(BLACK,), sound=NOISE[:10]).events
+
+
+def test_what_is_both_seen_and_heard_counts_for_the_sense_that_there_is():
+    both = "<event>dog, (0 3)</event>"
+    [event] = told(both, "ave", sound=None).events
+    [span] = told(both, "ave", sound=None).spans
+    assert (event.modality, span.kind) == ("visual", "visual_event")
+    [event] = told(both, "ave", videos=(BLACK,)).events
+    assert event.modality == "audio" and not told(both, "ave", videos=(BLACK,)).notes
+
+
+def test_the_ranges_of_a_guess_are_part_of_it():
+    text = "<audio> dog </audio> <range> 0,3 </range>"
+    assert [span.kind for span in told(text, "avvp", sound=None).spans] == ["guess", "guess"]
+
+
+def test_nothing_is_pointed_to_on_a_black_picture():
+    text = "The object is dog. [12,30,200,180] [60,70] [80,90] [99,99]"
+    seen, black = (told(text, "s4", videos=(), picture=picture[0]) for picture in (GREY, BLACK))
+    assert len(seen.boxes) == 1 and len(seen.points) == 3
+    assert (black.boxes, black.points) == ((), ()) and {span.kind for span in black.spans} == {"guess"}
+    assert black.notes == ("What it calls seen is a guess: there was nothing to see.",)

@@ -1,6 +1,7 @@
 """The answer as chips."""
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from crab.answer import parse
 from crab.tasks import TASKS
 from visualize import theme
-from visualize.text import chips
+from visualize.text import chips, plain
 
 
 class Reader(HTMLParser):
@@ -91,3 +92,16 @@ def test_a_label_stays_text_inside_its_chip(label):
 
 def test_words_survive_escaping():
     assert read("A & B are < C.", "avcap").words == "A & B are < C."
+
+
+def test_a_guess_is_told_for_one():
+    answer = parse("<audio_event>dog, (0 3)</audio_event>", TASKS["avvp"])
+    [span] = answer.spans
+    html = chips(replace(answer, spans=(replace(span, kind="guess", label=""),)), colours={})
+    assert 'class="chip guess"' in html and "a guess: there was nothing to know it by" in html and "dog 0–3 s" in html
+
+
+def test_in_plain_words_results_are_in_seconds_and_pixels():
+    said = "The dog is at <obj>(0,0)(112,224)</obj>, I think."
+    assert plain(parse(said, TASKS["arig"], size=(640, 360))) == "The dog is at dog 0, 0 – 320, 360 px, I think."
+    assert plain(parse("<event>dog, (0 4)</event>.", TASKS["unav"], duration=20)) == "dog 0–8 s."

@@ -71,29 +71,35 @@ def pair(
     other: Any,
     names: tuple[str, str],
     *,
+    asked: tuple[str, str] = ("", ""),
     duration: float,
     edits: Sequence[tuple[str, str, str]],
+    apart: str = "",
     pictures: tuple[str, str] = ("", ""),
     facts: Sequence[str] = (),
     shifts: Sequence[tuple[str, float]] = (),
 ) -> str:
-    """HTML of two runs' `Answer`s side by side, and what differs: word by word, on one axis of seconds, and `facts`.
+    """HTML of two runs' `Answer`s side by side, and what differs: token by token, on one axis of seconds, word by word,
+    and `facts`.
 
-    `names` say what each run is, `pictures` are an <img> each as `boxes` makes it; `edits` and `shifts` as
-    `difference.words` and `difference.shifts` take them. All text is escaped.
+    `names` say which runs these are, `asked` about which clip, what and how changed; `pictures` are an <img> each as
+    `boxes` makes it; `edits` and `shifts` as `difference.words` and `difference.shifts` take them. `apart`: why the two
+    cannot be held against each other, a sentence that stands in the place of bars and words. All text is escaped.
     """
     colours = shared_colours(other, one)
     sides = "".join(
-        f"<section><h3>{escape(name)}</h3>{text.chips(answer, colours=colours)}{picture}</section>"
-        for name, answer, picture in zip(names, (one, other), pictures)
+        f"<section><h3>{escape(name)}</h3><p class='asked'>{escape(about)}</p>"
+        f"{text.chips(answer, colours=colours)}{picture}</section>"
+        for name, about, answer, picture in zip(names, asked, (one, other), pictures)
     )
-    bars = lanes(other.events, one.events, duration, colours=colours, names=names)
     told = "".join(f"<li>{escape(fact)}</li>" for fact in facts)
-    likelihood = f"<h3>Token by token</h3>{difference.shifts(shifts)}" if shifts else ""
-    return (
-        f"<div class='compared'><div class='sides'>{sides}</div>{bars}<h3>Word by word</h3>"
-        f"{difference.words(edits)}{likelihood}<ul class='notes'>{told}</ul></div>"
-    )
+    if apart:
+        between = f"<p class='key'>{escape(apart)}</p>"
+    else:
+        between = f"<h3>Token by token</h3>{difference.shifts(shifts)}" if shifts else ""
+        between += lanes(other.events, one.events, duration, colours=colours, names=names)
+        between += f"<h3>Word by word</h3>{difference.words(edits)}"
+    return f"<div class='compared'><div class='sides'>{sides}</div>{between}<ul class='notes'>{told}</ul></div>"
 
 
 def shared_colours(said: Any, meant: Any | None) -> dict[str, str]:

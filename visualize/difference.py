@@ -168,7 +168,10 @@ STYLE = """<style>
 .crab-shifts { display: flex; flex-wrap: wrap; gap: 6px 2px; line-height: 1.35; }
 .crab-shifts span { padding: 1px 4px; border-radius: 4px; text-align: center; white-space: pre;
   background: color-mix(in srgb, var(--c) var(--p), transparent); }
-.crab-shifts small { display: block; font-size: 11px; font-variant-numeric: tabular-nums; min-height: 1.35em; }
+.crab-shifts small { display: block; font-size: 12px; font-variant-numeric: tabular-nums; }
+.crab-scale { display: flex; gap: 8px; align-items: center; margin-top: 10px; font-size: 12px; }
+.crab-scale i { width: 160px; height: 10px; border-radius: 3px; background: linear-gradient(90deg,
+  color-mix(in srgb, LESS 60%, transparent), transparent, color-mix(in srgb, MORE 60%, transparent)); }
 </style>""".replace("MORE", theme.MORE).replace("LESS", theme.LESS)
 
 
@@ -193,22 +196,37 @@ def words(edits: Sequence[tuple[str, str, str]]) -> str:
     return f'{STYLE}<div class="crab-diff">{same}{"".join(parts)}</div>'
 
 
-def shifts(tokens: Sequence[tuple[str, float]], *, limit: float = 2.0) -> str:
+SCALES = (
+    0.02,
+    0.2,
+    2.0,
+)  # nats at full colour: the least that holds every token's, since what small changes do is seen too
+
+
+def shifts(tokens: Sequence[tuple[str, float]]) -> str:
     """HTML of an answer's tokens, each with how much likelier another run finds it: (text, nats) as `Shift` has them.
 
-    Blue and − is less likely, brick and + more; full colour from ±`limit` nats on. A number of 0.0 is left out, and a
-    token with none has no colour. Escaped. Empty for no tokens.
+    Blue and − is less likely, brick and + more. Which of `SCALES` is full colour stands below, on the scale itself;
+    numbers have as many decimals as it needs. Escaped. Empty for no tokens.
     """
     if not tokens:
         return ""
+    most = max(abs(nats) for _, nats in tokens)
+    limit = next((scale for scale in SCALES if most <= scale), SCALES[-1])
+    decimals = {0.02: 3, 0.2: 2}.get(limit, 1)
     parts = []
     for text, nats in tokens:
-        number = f"{nats:+.1f}".replace("-", "−") if round(abs(nats), 1) else ""
+        number = f"{nats:+.{decimals}f}".replace("-", "−") if round(abs(nats), decimals) else "0"
         hue = theme.MORE if nats > 0 else theme.LESS
-        share = 60 * min(abs(nats) / limit, 1) if number else 0
-        parts.append(f'<span style="--c:{hue};--p:{share:.0f}%" title="{nats:+.3f} nats">{escape(text.strip() or "␣")}'
+        share = 60 * min(abs(nats) / limit, 1) if number != "0" else 0
+        parts.append(f'<span style="--c:{hue};--p:{share:.0f}%" title="{nats:+.4f} nats">{escape(text.strip() or "␣")}'
                      f"<small>{number}</small></span>")  # fmt: skip
+    beyond = sum(abs(nats) > limit for _, nats in tokens)
+    past = f"; {beyond} beyond" if beyond else ""
     return (
-        f'{STYLE}<div class="crab-shifts">{"".join(parts)}</div><p class="key">Under each token of the first answer: '
-        "how much likelier the second run finds it there, in nats (+0.7 is twice as likely, −0.7 half).</p>"
+        f'{STYLE}<div class="crab-shifts">{"".join(parts)}</div><div class="crab-scale"><span>−{limit:g}</span><i></i>'
+        f"<span>+{limit:g} nats{past}</span></div>"
+        '<p class="key">Under each token of the first answer: how much likelier the second run finds it there, in nats '
+        "(+0.7 is twice as likely, −0.7 half). Tokens are as the model writes them: times in tenths of the clip, places "
+        "in 224ths of the picture.</p>"
     )

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
 
-from crab import CrabError
+from matplotlib.figure import Figure
+
+from crab import CrabError, __version__
 from crab.metrics.wording import edits
+from crab.seen import Seen
 from crab.trace import RoutingTrace
 from visualize import difference, paper, standalone
 
@@ -63,13 +66,15 @@ def _cells(*values: Any) -> str:
 
 def write(
     traces: Mapping[str, RoutingTrace], path: str | Path, *, kind: str = "overview", other: Mapping[str, Any] | None = None,
-    tower: str = "language", title: str = "Router weights",
+    tower: str = "language", title: str = "Router weights", facts: Sequence[str] = (), seen: Seen | None = None,
 ) -> None:  # fmt: skip
     """Writes a figure of `kind` (one of `KINDS`) in the format that `path` ends in (one of `FORMATS`).
 
     "overview" is of all towers, the others of `tower`. "compare" is `other` minus `traces`; as .html it is also the two
-    answers word for word. .csv is the whole trace, whatever the kind, and there is none of a comparison. Raises
-    CrabError for what does not go together; OSError where the file cannot be written.
+    answers word for word. .csv is the whole trace, whatever the kind, and there is none of a comparison. All others have
+    `title`, `facts`, a paragraph each, and who made them over the figure, as .svg, .pdf and .png also in what they say of
+    themselves; .html with `seen` has the clip's pictures and sound. Raises CrabError for what does not go together;
+    OSError where the file cannot be written.
     """
     path = Path(path)
     format = path.suffix[1:].lower()
@@ -85,6 +90,7 @@ def write(
         if tower not in routing:
             raise CrabError(f"There is no tower {tower!r} in this trace, only {', '.join(routing)}.")
 
+    facts = (*facts, f"Drawn by Crab+ {__version__}.")
     # A file's name may hold bytes that are no characters; JSON, and the eye, have them as \udc81.
     utf8 = {"encoding": "utf-8", "errors": "backslashreplace", "newline": ""}
     if format == "csv":
@@ -92,21 +98,25 @@ def write(
             file.writelines(csv_lines(traces))
     elif format == "html":
         text = (
-            _comparison(traces[tower], other[tower], title)
+            _comparison(traces[tower], other[tower], title, facts)
             if other
-            else standalone.page(traces, title=title, view=kind)
+            else standalone.page(traces, title=title, facts=facts, seen=seen, view=kind)
         )
         path.write_text(text, **utf8)
-    elif kind == "compare":
-        paper.save(paper.compare(traces[tower], other[tower]), path)
-    elif kind == "overview":
-        paper.save(paper.overview(traces), path)
     else:
-        draw = {"tokens": paper.tokens, "modality": paper.modality, "heatmap": paper.heatmap}[kind]
-        paper.save(draw(traces[tower]), path)
+        draw: dict[str, Callable[[], Figure]] = {
+            "overview": lambda: paper.overview(traces),
+            "tokens": lambda: paper.tokens(traces[tower]),
+            "modality": lambda: paper.modality(traces[tower]),
+            "heatmap": lambda: paper.heatmap(traces[tower]),
+            "compare": lambda: paper.compare(traces[tower], (other or traces)[tower]),
+        }
+        heads = max((trace.weights.shape[2] for trace in traces.values()), default=0)
+        figure = paper.described(draw[kind](), title, facts, heads=heads, mixed=kind in ("overview", "tokens"))
+        paper.save(figure, path, title=title, facts=facts)
 
 
-def _comparison(one: RoutingTrace, other: RoutingTrace, title: str) -> str:
+def _comparison(one: RoutingTrace, other: RoutingTrace, title: str, facts: Sequence[str]) -> str:
     """A whole page that works offline: the differences as Plotly figures (its script is 4.6 MB), the answers as words."""
     figures = [difference.by_module(one, other), difference.by_group(one, other)]
     said = ["".join(token.text for token in trace.tokens if token.modality == "generated") for trace in (one, other)]
@@ -117,6 +127,6 @@ def _comparison(one: RoutingTrace, other: RoutingTrace, title: str) -> str:
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title></head>'
         '<body style="max-width:1000px;margin:20px auto;font:14px/1.5 system-ui,sans-serif;color:#1C2330">'
-        f"<h1>{escape(title)}</h1><h2>Layers and modules</h2>{parts[0]}<h2>By kind of token</h2>{parts[1]}"
+        f"<h1>{escape(title)}</h1>{''.join(f'<p>{escape(fact)}</p>' for fact in facts)}<h2>Layers and modules</h2>{parts[0]}<h2>By kind of token</h2>{parts[1]}"
         f"<h2>The answers</h2>{difference.words(edits(*said))}</body></html>"
     )

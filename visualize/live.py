@@ -52,13 +52,16 @@ def live(trace: RoutingTrace) -> str:
     )
     last = f"last {ANSWER_COLUMNS} of " if len(answer) > ANSWER_COLUMNS else ""
     return (
-        f'<div class="crab-live" style="height:{n_heads * 48 + 44}px;overflow:hidden;font-size:12px;line-height:18px">'
+        f'<div class="crab-live" style="height:{n_heads * 48 + 64}px;overflow:hidden;font-size:12px;line-height:18px">'
         f'<div style="height:20px;overflow:hidden;white-space:nowrap;text-overflow:ellipsis;opacity:.75">'
         f"{'… ' + escape(said) if said else 'reading the prompt'}</div>"
         f'<div style="{_GRID};grid-auto-rows:44px;align-items:center">{bands}</div>'
         f'<div style="{_GRID};height:20px;opacity:.75;white-space:nowrap">'
         f"<span>newest token</span><span>prompt, {len(prompt)}</span>"
-        f"<span>answer, {last}{len(answer)} tokens</span></div></div>"
+        f"<span>answer, {last}{len(answer)} tokens</span></div>"
+        f'<div style="height:20px;overflow:hidden;opacity:.75;white-space:nowrap">rows: layers, the first on top · 0 % '
+        f'<i style="display:inline-block;width:72px;height:9px;border-radius:2px;background:linear-gradient('
+        f'90deg,transparent,currentColor)"></i> 67 % and more</div></div>'
     )
 
 

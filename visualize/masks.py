@@ -60,6 +60,25 @@ def overlay(
     return image
 
 
+def captioned(image: Image.Image, words: str) -> Image.Image:
+    """The picture over a strip of dark ground with `words`, broken into lines as wide as it is."""
+    letters = max(13, round(min(image.size) / 34))
+    font, lines = theme.font(letters), [""]
+    for word in words.split():
+        longer = f"{lines[-1]} {word}".strip()
+        if font.getlength(longer) <= image.width - 2 * letters:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    tall = round(letters * (1.4 * len(lines) + 0.8))
+    whole = Image.new("RGB", (image.width, image.height + tall), DARK)
+    whole.paste(image)
+    ImageDraw.Draw(whole).multiline_text(
+        (letters, image.height + 0.5 * letters), "\n".join(lines), font=font, fill="white", spacing=0.4 * letters
+    )
+    return whole
+
+
 def _mask(picture: np.ndarray, inside: np.ndarray, hue: tuple[int, int, int], line: int) -> tuple[int, int]:
     """Fills and outlines `inside` (H, W) bool; returns the upper left corner of its extent."""
     strength = 0.45 - 0.25 * inside.mean()

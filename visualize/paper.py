@@ -5,9 +5,11 @@ Light ground, the same colours, scales and second cues as on the screen; widths 
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -15,6 +17,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from crab import __version__
 from crab.trace import RoutingTrace, Site
 from visualize import difference, theme
 from visualize import trace as read
@@ -216,18 +219,84 @@ def compare(one: RoutingTrace, other: RoutingTrace, *, limit: float = difference
     return figure
 
 
-def data(figure: Figure, format: str) -> bytes:
-    """The figure as a file of `format` ("svg", "pdf", "png"); the same bytes for the same figure."""
-    buffer = BytesIO()
-    dateless = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(format)
+def described(figure: Figure, title: str, facts: Sequence[str] = (), *, heads: int = 0, mixed: bool = False) -> Figure:
+    """The figure with a head above it: `title`, `facts`, a paragraph each, and what hues stand for which of `heads`.
+
+    `mixed`: colours are mixes of the heads' hues, so the triangle of three heads stands beside the words.
+    """
+    triangle, title, facts = mixed and heads == 3, _printed(title), [_printed(fact) for fact in facts]
+    lines = [line for fact in facts for line in textwrap.wrap(fact, 100 if triangle else 124) or [""]]
+    legend = 0.17 * bool(heads)
+    head = max(0.3 + 0.135 * len(lines) + legend, 0.85 * triangle) + 0.12
+    wide, tall = figure.get_size_inches()
+    share = tall / (tall + head)
+    figure.set_size_inches(wide, tall + head)
+    layout = figure.get_layout_engine()
+    if layout is not None:
+        layout.set(rect=(0, 0, 1, share))  # type: ignore[call-arg]  # of a constrained layout
+    else:
+        for axis in figure.axes:
+            left, bottom, width, height = axis.get_position().bounds
+            axis.set_position((left, bottom * share, width, height * share))
+
+    def write(x: float, down: float, text: str, **how: Any) -> None:
+        figure.text(x / wide, 1 - down / (tall + head), text, va="top", parse_math=False, **how)
+
     with matplotlib.rc_context(STYLE):
-        figure.savefig(buffer, format=format, dpi=200, metadata=dateless, facecolor="white")
+        write(0.06, 0.06, title, fontsize=10, fontweight="bold")
+        for number, line in enumerate(lines):
+            write(0.06, 0.27 + 0.135 * number, line, fontsize=7, color="#5A6372")
+        for k in range(heads):
+            x, down = 0.06 + 0.75 * k, 0.27 + 0.135 * len(lines) + 0.03
+            write(x, down, "■", fontsize=8, color=theme.head_colour(k))
+            write(x + 0.13, down, theme.head_name(k), fontsize=7)
+        if triangle:
+            _triangle(figure, wide, tall + head)
+    return figure
+
+
+def _printed(text: str) -> str:
+    """What may be written into every format: a file's name may hold bytes that are no characters."""
+    text = text.encode(errors="backslashreplace").decode()
+    return "".join(character if character.isprintable() else " " for character in text)
+
+
+def _triangle(figure: Figure, wide: float, tall: float) -> None:
+    """The legend of mixed hues in the upper right corner: a place for every mix of three heads, corners numbered."""
+    side = 160
+    one = 1 - (np.arange(side)[:, None] + 0.5) / side
+    last = (np.arange(side)[None] + 0.5) / side - one / 2
+    shares = np.stack([np.broadcast_to(one, last.shape), 1 - one - last, last], -1)
+    inside = shares.min(-1) >= 0
+    colours = np.dstack([theme.mix(np.where(inside[..., None], shares, 1 / 3), False), 255 * inside[..., None]])
+    axis = figure.add_axes((1 - 0.86 / wide, 1 - 0.8 / tall, 0.7 / wide, 0.62 / tall))
+    axis.set_in_layout(False)
+    axis.imshow(colours.astype(np.uint8), aspect="auto", interpolation="nearest", extent=(0, 1, 0, 1))
+    axis.axis("off")
+    for k, (x, y, across) in enumerate(((0.5, 1.04, "center"), (-0.03, 0, "right"), (1.03, 0, "left"))):
+        axis.text(x, y, str(k + 1), ha=across, va="bottom", fontsize=7, fontweight="bold")
+
+
+def data(figure: Figure, format: str, *, title: str = "", facts: Sequence[str] = ()) -> bytes:
+    """The figure as a file of `format` ("svg", "pdf", "png"), which says of itself what it is: `title` and `facts`.
+
+    The same bytes for the same figure.
+    """
+    buffer, ours = BytesIO(), f"Crab+ {__version__}"
+    title, told = _printed(title), "\n".join(map(_printed, facts))
+    about: dict[str, Any] = {
+        "svg": {"Date": None, "Title": title, "Description": told, "Creator": ours},
+        "pdf": {"CreationDate": None, "Title": title, "Subject": told, "Creator": ours},
+        "png": {"Title": title, "Description": told, "Software": ours},
+    }[format]
+    with matplotlib.rc_context(STYLE):
+        figure.savefig(buffer, format=format, dpi=200, metadata=about, facecolor="white")
     return buffer.getvalue()
 
 
-def save(figure: Figure, path: str | Path) -> None:
-    """Writes the figure in the format its name ends in."""
-    Path(path).write_bytes(data(figure, Path(path).suffix[1:].lower()))
+def save(figure: Figure, path: str | Path, *, title: str = "", facts: Sequence[str] = ()) -> None:
+    """Writes the figure in the format its name ends in, as `data` makes it."""
+    Path(path).write_bytes(data(figure, Path(path).suffix[1:].lower(), title=title, facts=facts))
 
 
 def _head_map(head: int) -> LinearSegmentedColormap:

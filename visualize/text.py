@@ -19,6 +19,7 @@ STYLE = """<style>
   color-mix(in srgb, var(--c) 26%, transparent) 0 3px, transparent 3px 7px); }
 .crab-answer .chip.answer { font-size: 1.15em; }
 .crab-answer .chip.box, .crab-answer .chip.point { font-weight: 400; font-variant-numeric: tabular-nums; }
+.crab-answer .chip.guess { border-style: dashed; background: none; font-weight: 400; opacity: .8; }
 .crab-answer .chip b { color: color-mix(in srgb, var(--c) 75%, currentColor); font-weight: 400; margin-right: .3em; }
 </style>"""
 
@@ -31,6 +32,7 @@ GLYPHS = {  # kind of span → sign, and what a screen reader and a resting poin
     "object": ("▢", "where"),
     "box": ("▢", "where"),
     "point": ("✛", "a point on it"),
+    "guess": ("?", "a guess: there was nothing to know it by"),
 }
 
 
@@ -49,6 +51,15 @@ def chips(answer: Any, *, colours: Mapping[str, str]) -> str:
         at = span.end
     parts.append(_prose(answer.text[at:], quiet))
     return f'{STYLE}<div class="crab-answer">{"".join(parts).strip()}</div>'
+
+
+def plain(answer: Any) -> str:
+    """The answer as `chips` shows it, in words alone: results in seconds and pixels, no markup."""
+    parts, at = [], 0
+    for span in answer.spans:
+        parts += [answer.text[at : span.start], span.shown]
+        at = span.end
+    return " ".join("".join([*parts, answer.text[at:]]).split())
 
 
 def _prose(text: str, quiet: str) -> str:

@@ -103,6 +103,7 @@ class Intervention:
     layers: Collection[int] | None = None
     modules: Collection[str] | None = None
     tokens: Callable[[Token], bool] | Mapping[str, np.ndarray] | None = field(default=None, repr=False)
+    whose: str = "another run"  # what people call the run that `source` is of
 
     def __str__(self) -> str:
         """Words for people, who count heads from 1: "head 2 muted in layers 0, 1 of language, for chosen tokens"."""
@@ -110,7 +111,7 @@ class Intervention:
         named = f"head{'s' * (len(self.heads) > 1)} {numbers}"
         words = {
             "mute": f"{named} muted", "force": f"{named} forced", "uniform": "all heads alike",
-            "average": "another run's average", "replay": "another run's weights",
+            "average": f"average of {self.whose}", "replay": f"weights of {self.whose}",
         }[self.what]  # fmt: skip
         where = [f"layer{'s' * (len(self.layers) > 1)} {_listed(self.layers)}"] if self.layers is not None else []
         where += [_listed(names) for names in (self.modules, self.towers) if names is not None]

@@ -57,6 +57,7 @@ ABOUT = {
     "frame_size": FRAME_SIZE,
     "knows": "crab-mini is a 10-million-parameter model that has only ever seen this project's drawn scenes: its "
     "answers about real clips mean nothing.",
+    "drawn": True,
 }
 
 

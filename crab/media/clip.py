@@ -14,6 +14,9 @@ from crab.seen import SAMPLE_RATE as SAMPLE_RATE  # what the model's sound encod
 ADVICE = "save it as MP4, JPEG or WAV and try again"
 
 
+DRAWN = "A scene drawn by Crab+"  # what the files of scenes have as their comment, see crab.scenes.world.render
+
+
 class MediaError(CrabError):
     """A file that cannot be used; the message names the file and says what to do."""
 
@@ -44,6 +47,7 @@ class Clip:
     fps: float = 0.0  # frames over the video's own length; 0.0 without a video
     frame: float | None = None  # the second that a picture belongs to
     piece: int | None = None  # the piece of its sound that a published picture belongs to, whatever a piece lasts
+    drawn: bool = False  # every file of it says that it is a scene drawn by this project (`DRAWN`)
 
     @property
     def visible(self) -> bool:

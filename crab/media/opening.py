@@ -11,9 +11,9 @@ import av
 import numpy as np
 
 from crab.media.audio import heard, sound_lag
-from crab.media.clip import ADVICE, Clip, Limits, MediaError, check_pixels, check_seconds
+from crab.media.clip import ADVICE, DRAWN, Clip, Limits, MediaError, check_pixels, check_seconds
 from crab.media.container import audio_stream, jumps, open_file, packets, ticks, video_stream
-from crab.media.picture import is_film, is_picture, read_picture
+from crab.media.picture import comment, is_film, is_picture, read_picture
 from crab.media.video import counted, every_frame, listed, turn_of, upright
 
 _OVERHANG = 0.5  # seconds that sound may go on after the picture without making the clip longer: blocks are padded
@@ -49,7 +49,7 @@ def open_clip(
     if frame is not None and clip.duration and not 0 <= frame < clip.duration:
         last = math.ceil(clip.duration) - 1
         raise MediaError(f"{clip.name} has no second {frame}: it lasts {clip.duration:.1f} s, give 0 to {last}.")
-    return dataclasses.replace(clip, frame=frame, piece=piece)
+    return dataclasses.replace(clip, frame=frame, piece=piece, drawn=all(_comment(path) == DRAWN for path in given))
 
 
 def check_length(media: Path) -> None:
@@ -128,6 +128,14 @@ def _look_at_video(path: Path) -> Clip:
     check_seconds(path, timeline.end)
     fps = len(timeline.times) / float(timeline.end - timeline.times[0])
     return Clip(name=path.name, video=path, duration=timeline.end, width=width, height=height, fps=fps)
+
+
+def _comment(path: Path) -> str:
+    """What a file says of itself; "" where it says nothing."""
+    if is_picture(path) or is_film(path):
+        return comment(path)
+    with open_file(path) as container:
+        return container.metadata.get("comment", "")
 
 
 def _has_sound(path: Path) -> bool:

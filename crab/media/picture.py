@@ -87,6 +87,13 @@ def read_picture(path: Path) -> np.ndarray:
         return on_white(upright) if upright.has_transparency_data else np.array(upright.convert("RGB"))
 
 
+def comment(path: Path) -> str:
+    """What the file has as its comment; "" where it has none."""
+    with _opened(path) as picture:
+        said = picture.info.get("comment", "")
+        return said.decode(errors="replace") if isinstance(said, bytes) else str(said)
+
+
 def _eight_bits(picture: Image.Image, *, signed: bool) -> np.ndarray:
     """(height, width) uint8 of greys in 16 or 32 bits, or in floats: of 0 to 1 where they keep to that."""
     grey = np.asarray(picture)

@@ -18,10 +18,9 @@ from crab.ilora import Intervention
 from crab.ilora.trace import What
 from crab.media import Clip, Limits, open_clip
 from crab.page.answering import Answerer
-from crab.page.files import Example, saved
+from crab.page.files import Example, drawn, saved
 from crab.page.form import told_of_length
 from crab.page.parts import LONGEST, ROOT, sentences, told_by
-from crab.page.sheet import pictured
 from crab.prompt import LONGEST_QUESTION, check_question
 from crab.tasks import FAMILIES, TASKS, task_named
 
@@ -222,7 +221,7 @@ class Programs:
             results = self.answerer.answers(open_clip(media, frame=second), task_named(task), question, None)
             with closing(results):
                 *_, result = results
-            return pictured(result)
+            return drawn(result)
 
 
 def _file(label: str, given: Path | None = None, shown: Path | None = None) -> gr.File:

@@ -10,11 +10,10 @@ from typing import Any
 
 import gradio as gr
 
-from crab.answer import Answer
 from crab.ask import Result
 from crab.page import links
 from crab.page.answering import Answerer
-from crab.page.files import Example, first_answer, taken
+from crab.page.files import Example, first_answer, judged_example, taken
 from crab.page.form import Asked, Form, answered_before, file_shown, lacking, linked, opened
 from crab.page.parts import AT_ONCE, IN_TURN, PRIVATE, WITH_DARK, Updates, check_room, components, error_card, sentences
 from crab.page.runs import keep, one_of, still_here
@@ -22,7 +21,7 @@ from crab.page.sheet import EMPTY, Sheet
 from crab.page.workbench import Workbench
 from crab.prompt import check_question, check_words
 from crab.tasks import FAMILIES, TASKS
-from crab.truth import Verdict, asked_of, judged
+from crab.truth import asked_of
 
 NAME_LINK = {"fn": None, "outputs": None, "js": "crab.nameLink"} | PRIVATE
 
@@ -127,7 +126,9 @@ class Asking:
         """Without a link the first example stands there, answered."""
         if links.read(request.query_params) or not self.first:
             return {self.sheet.words: gr.skip()}
-        shown = self.sheet.finished(self.first, dark, self.truth(self.first), kept="ships with the page")
+        shown = self.sheet.finished(
+            self.first, dark, judged_example(self.examples, self.first), kept="ships with the page"
+        )
         return self.on_example(0) | shown | self.bench.places(self.first) | self.kept([], self.first)
 
     def not_started(self, card: str) -> Updates:
@@ -173,19 +174,10 @@ class Asking:
 
     def finished(self, result: Result, dark: bool) -> Updates:
         return (
-            self.sheet.finished(result, dark, self.truth(result))
+            self.sheet.finished(result, dark, judged_example(self.examples, result))
             | self.bench.places(result)
             | self.form.turn(busy=False)
         )
-
-    def truth(self, result: Result) -> tuple[Answer | None, Verdict] | None:
-        """What is true, and whether the answer says it, where the clip is an example and so its scene is known."""
-        example = next((example for example in self.examples if example.has(result.clip, result.other)), None)
-        if example is None or not result.done:
-            return None
-        size = result.size if result.frame is not None else (result.clip.width, result.clip.height)
-        where: dict[str, Any] = {"time": result.frame_time, "size": size}
-        return judged(example.drawn, result.task, result.question, result.answer, **where)
 
     def kept(self, runs: list[Result], latest: Result) -> Updates:
         runs = keep(runs, latest)
@@ -204,7 +196,7 @@ class Asking:
         shown = (
             self.sheet.cleared()
             | self.bench.cleared()
-            | self.sheet.finished(run, asked.dark, self.truth(run), kept="answered before")
+            | self.sheet.finished(run, asked.dark, judged_example(self.examples, run), kept="answered before")
         )
         return shown | self.bench.places(run) | self.followed(asked)
 

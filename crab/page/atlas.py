@@ -142,7 +142,7 @@ class Mapping:
         every = sheet.ask.click(
             self.on_every,
             [runs, *self.form.inputs],
-            [sheet.ask, sheet.answers, runs, self.bench.average],
+            [sheet.ask, sheet.answers, runs, *self.bench.listed],
             js=WITH_DARK,
             **IN_TURN,
         )

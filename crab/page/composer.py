@@ -63,6 +63,7 @@ class Composer:
     now: gr.HTML
     facts: gr.HTML
     copy: gr.Button
+    open: gr.Button  # the answer among the runs of the first tab
     earlier: gr.Column
     before: gr.HTML
     closer: gr.Column
@@ -179,8 +180,10 @@ def _cards() -> dict[str, Any]:
         gr.HTML("<h2>Now</h2>")
         now = gr.HTML(EMPTY, label="Answer beside the truth")
         facts = gr.HTML(elem_classes="compared", label="Who answered, in what time")
-        copy = gr.Button("Copy link", size="sm", visible=False)
+        with gr.Row():
+            copy = gr.Button("Copy link", size="sm", visible=False)
+            opened = gr.Button("Change its routing, take it along", size="sm", visible=False, elem_id="open-composed")
     with gr.Column(elem_classes="card", elem_id="before", visible=False) as earlier:
         gr.HTML("<h2>Before</h2>")
         before = gr.HTML(label="The answer before")
-    return {"now": now, "facts": facts, "copy": copy, "earlier": earlier, "before": before}
+    return {"now": now, "facts": facts, "copy": copy, "open": opened, "earlier": earlier, "before": before}

@@ -29,6 +29,9 @@ from crab.page.parts import (
     facts,
     sentences,
 )
+from crab.page.runs import keep
+from crab.page.sheet import Sheet
+from crab.page.workbench import Workbench
 from crab.prompt import check_question
 from crab.scenes.asking.questions import Question
 from crab.scenes.world import render
@@ -71,6 +74,8 @@ class Composing:
     page: gr.Blocks
     composer: Composer
     tab: gr.Tab
+    answers: Sheet
+    bench: Workbench
     answerer: Answerer
 
     def wire(self) -> None:
@@ -103,8 +108,8 @@ class Composing:
         shown = [c.last, c.filmed, c.film, c.problem, c.earlier, c.before, c.now, c.facts, c.ask, c.stop, c.closer]
         running = c.go.click(
             self.on_ask,
-            [c.last, c.filmed, c.question, c.own, *inputs],
-            [*shown, c.copy, c.link],
+            [self.answers.runs, c.last, c.filmed, c.question, c.own, *inputs],
+            [*shown, c.copy, c.open, c.link, self.answers.runs, *self.bench.listed],
             trigger_mode="multiple",
             **IN_TURN,
         )
@@ -173,7 +178,13 @@ class Composing:
 
     @error_card(refused)
     def on_ask(
-        self, last: Card | None, shown: tuple[Scene, str] | None, asked: str | None, own: str, *values: Any
+        self,
+        runs: list[Result],
+        last: Card | None,
+        shown: tuple[Scene, str] | None,
+        asked: str | None,
+        own: str,
+        *values: Any,
     ) -> Iterator[Updates]:
         c, form = self.composer, compose.Form.of(values)
         yield self._begun(last)
@@ -190,7 +201,9 @@ class Composing:
                 card = Card(scene, question, result, changed)
                 yield {c.last: card, c.now: card.html()}
         link = links.write(SceneLink(form, asked or "", own))
-        yield {c.facts: facts(result), c.link: link, c.copy: gr.update(visible=True)} | c.turn(busy=False)
+        runs, there = keep(runs, result), gr.update(visible=True)
+        told = {c.facts: facts(result), c.link: link, c.copy: there, c.open: there, self.answers.runs: runs}
+        yield told | self.bench.known(runs) | c.turn(busy=False)
 
     def _begun(self, last: Card | None) -> Updates:
         """The answer there was moves to the card "Before": what had changed by then is an old story."""
@@ -198,7 +211,7 @@ class Composing:
         if last:
             told = replace(last, changed=()).html(facts(last.result))
             before = {c.earlier: gr.update(visible=True), c.before: told}
-        gone = {part: gr.update(visible=False) for part in (c.closer, c.copy)}
+        gone = {part: gr.update(visible=False) for part in (c.closer, c.copy, c.open)}
         return before | gone | {c.now: DRAWING, c.facts: ""} | c.turn(busy=True)
 
     @sentences()

@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import gradio as gr
+from PIL import Image, PngImagePlugin
 
-from crab import answer, trace
+from crab import __version__, answer, trace
+from crab.answer import Answer
 from crab.ask import Result, Seconds, to_json
 from crab.loading import about_of
 from crab.media import Clip, open_clip
 from crab.model import Crab
 from crab.page.parts import ASSETS
-from crab.page.runs import same_file
+from crab.page.runs import file_name, same_file
 from crab.scenes.world import render
 from crab.scenes.world.script import Scene
 from crab.seen import Seen
 from crab.tasks import Task, task_named
-from crab.truth import Drawn
-from visualize import standalone
+from crab.truth import Drawn, Verdict, judged
+from visualize import compare, masks, standalone, text, theme
 
 FILM = (320, 240)  # width and height of a composed scene
 
@@ -72,6 +76,16 @@ def listed_examples() -> tuple[Example, ...]:
     return tuple(examples)
 
 
+def judged_example(examples: Sequence[Example], result: Result) -> tuple[Answer | None, Verdict] | None:
+    """What is true, and whether a whole answer says it, where the clip is an example and so its scene is known."""
+    example = next((example for example in examples if example.has(result.clip, result.other)), None)
+    if example is None or not result.done:
+        return None
+    size = result.size if result.frame is not None else (result.clip.width, result.clip.height)
+    where: dict[str, Any] = {"time": result.frame_time, "size": size}
+    return judged(example.drawn, result.task, result.question, result.answer, **where)
+
+
 def first_answer(crab: Crab, example: Example) -> Result | None:
     """The answer to an example that ships beside it, with its router weights, as `ask --json` and `route` wrote them;
     None where there is none. `crab` opens the clip for it and is not asked."""
@@ -108,26 +122,58 @@ def new_folder(cache: str) -> Path:
 def saved(result: Result, cache: str) -> tuple[str, str | None]:
     """Paths of the result as JSON and of its router weights, None if it has none."""
     place = new_folder(cache)
-    answer = place / "answer.json"
+    answer, weights = place / file_name(result, "answer", "json"), place / file_name(result, "router weights", "npz")
     answer.write_text(json.dumps(to_json(result), indent=2), encoding="utf-8")
     if not result.routing:
         return str(answer), None
-    trace.save(result.routing, place / "routing.npz")
-    return str(answer), str(place / "routing.npz")
+    trace.save(result.routing, weights)
+    return str(answer), str(weights)
+
+
+def told(result: Result) -> tuple[str, ...]:
+    """What a figure of a result says of itself, a paragraph each: clip, question, answer, and all notes."""
+    clips = " and ".join(one.name for one in (result.clip, result.other) if one)
+    said = text.plain(result.answer)
+    return (
+        f"Clip: {clips}. Asked as {result.task.name}: {result.question or result.task.title}",
+        f"{result.model} said: {said if len(said) <= 600 else f'{said[:600]}…'}",
+        *result.notes,
+    )
+
+
+def pictured(result: Result, cache: str, truth: Answer | None = None) -> str:
+    """The path of what `drawn` draws, as PNG that says of itself what it is."""
+    path = new_folder(cache) / file_name(result, "picture", "png")
+    about = PngImagePlugin.PngInfo()
+    for name, words in (
+        ("Title", "Where"),
+        ("Description", "\n".join(told(result))),
+        ("Software", f"Crab+ {__version__}"),
+    ):
+        about.add_itxt(name, words)
+    drawn(result, truth).save(path, pnginfo=about)
+    return str(path)
+
+
+def drawn(result: Result, truth: Answer | None = None) -> Image.Image:
+    """The picture asked about with masks, boxes and points on it, in the colours of the answer's words; over them the
+    true boxes, white, where they are known; below, what keeps the answer from meaning anything."""
+    assert result.frame is not None
+    said, colours = result.answer, theme.answer_colours(result.answer)
+    true = [replace(box, label=f"truth: {box.label}") for box in truth.boxes] if truth else []
+    colours |= {box.label: compare.TRUTH for box in true}
+    boxes = [*said.boxes, *true]
+    picture = masks.overlay(result.frame, result.masks, boxes, said.points, of=result.size, colours=colours)
+    return masks.captioned(picture, result.caveat) if result.caveat else picture
 
 
 def taken(result: Result, format: str, cache: str) -> str:
     """The path of a result's router weights as "csv" (all), "html" (the explorer, to use offline), "svg" or "pdf"."""
-    path = new_folder(cache) / f"routing.{format}"
-    title = f"Router weights · {result.task.title}"
-    routing = result.routing or {}
-    if format == "html":
-        facts = [f"{result.model}: {result.text}", *([result.question] if result.question else [])]
-        path.write_text(standalone.page(routing, title=title, facts=facts, seen=result.seen), encoding="utf-8")
-    else:
-        from visualize import export  # with Matplotlib, which the page does not wait for when it starts
+    from visualize import export  # with Matplotlib, which the page does not wait for when it starts
 
-        export.write(routing, path, title=title)
+    path = new_folder(cache) / file_name(result, "router weights", format)
+    title = f"Router weights · {result.task.title}"
+    export.write(result.routing or {}, path, title=title, facts=told(result), seen=result.seen)
     return str(path)
 
 
@@ -143,6 +189,7 @@ def filmed(scene: Scene, before: tuple[Scene, str] | None, cache: str) -> tuple[
     """The scene and its film: the one from before where it is of this scene, else a new one in Gradio's own folder."""
     if before and before[0] == scene and Path(before[1]).exists():
         return before
-    path = new_folder(cache) / "scene.mp4"
+    actors = " and ".join(dict.fromkeys(part.actor.replace("_", " ") for part in scene.parts)) or "nobody"
+    path = new_folder(cache) / f"scene with {actors}.mp4"
     render.write_clip(scene, path, FILM, fps=15)
     return scene, str(path)

@@ -235,6 +235,20 @@ class Form:
             found[field] |= {"value": value}
         return found
 
+    def again(self, run: Result) -> Updates:
+        """The updates that ask what a run was asked, of its own clips."""
+        clip, other, task = run.clip, run.other, run.task
+        source = "video" if clip.video else "picture" if clip.image else "sound"
+        found = self.updates(source, task)
+        files = {"video": clip.video, "picture": clip.image, "sound": None if clip.audio == clip.video else clip.audio}
+        files |= {"other_video": other.video, "other_sound": other.audio} if other else {}
+        values: Updates = {self.source: source, self.family: task.family, self.wordings[task.family]: task.name}
+        values |= {self.question: run.question, self.second: "" if clip.frame is None else f"{clip.frame:.0f}"}
+        values |= {self.media[name]: str(file) for name, file in files.items() if file}
+        for field, value in values.items():
+            found[field] |= {"value": value}
+        return found
+
 
 def lay_out(questions: Sequence[str] = ()) -> Form:
     """`questions`: to click at first."""

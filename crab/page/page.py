@@ -68,8 +68,8 @@ def build(crab: Crab, segmenter: Segmenter) -> gr.Blocks:
         for part in (
             Programs(answerer, examples),
             Asking(page, asked, answer, bench, shelf, examples, answerer),
-            workbench.Working(bench, answer, asked.dark, answerer),
-            Composing(page, scene, composing_tab, answerer),
+            workbench.Working(bench, answer, asked, scene, tabs, examples, answerer),
+            Composing(page, scene, composing_tab, answer, bench, answerer),
             atlas.Mapping(map_sheet, atlas_tab, found, asked, answer, bench, answerer),
             Following(page, asked, scene, tabs, examples),
         ):

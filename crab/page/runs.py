@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from filecmp import cmp
 from pathlib import Path
 from typing import Any
 
-from crab import CrabError
+from crab import CrabError, shortened
 from crab.ask import Result
 from crab.media import Clip
 from crab.tasks import Task
@@ -32,8 +33,38 @@ def weight(run: Result) -> int:
 
 
 def names(runs: list[Result]) -> list[str]:
-    """The runs as people tell them apart, counted from 1."""
-    return [f"{i} · {run.task.name} · {run.intervention or 'as it is'}" for i, run in enumerate(runs, 1)]
+    """The runs as people tell them apart, counted from 1: clip, question, change."""
+    return [f"{i} · {about(run)}" for i, run in enumerate(runs, 1)]
+
+
+def about(run: Result) -> str:
+    """Of which clip a run is, what was asked, and what was changed."""
+    return f"{_clips(run)} · {run.task.name}: {shortened(run.question or run.task.title)} · {changed(run)}"
+
+
+def changed(run: Result) -> str:
+    return str(run.intervention or "as it is")
+
+
+def _clips(run: Result) -> str:
+    return " and ".join(shortened(Path(one.name).stem) for one in (run.clip, run.other) if one)
+
+
+def file_name(run: Result, what: str, ending: str) -> str:
+    """A name for a file that is taken along, in characters that every file system has: clip, dataset, change, `what`."""
+    change = f"{run.intervention} · " if run.intervention else ""
+    name = f"{_clips(run)} · {run.task.name} · {change}{what}"
+    safe = re.sub(r"[^\w .,()+·-]", "-", name)[:150]
+    return f"{safe}.{ending}"
+
+
+def unlike(one: Result, other: Result) -> str:
+    """Why two runs' words and times cannot be held against each other, a sentence; "" where they can."""
+    if not (same_clip(one.clip, other.clip) and same_clip(one.other, other.other)):
+        return "These runs are about different clips, or different seconds of one: words and times are not compared."
+    if (one.task, one.question) != (other.task, other.question):
+        return "These runs were asked different things: words and times are not compared."
+    return ""
 
 
 def one_of(runs: list[Result], number: int) -> Result:

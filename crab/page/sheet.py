@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
-from PIL import Image
 
 from crab.answer import Answer
 from crab.ask import Result
-from crab.page.files import saved
+from crab.page.files import pictured, saved
 from crab.page.parts import OPEN, WAITING, Updates, facts
 from crab.truth import Verdict
-from visualize import compare, masks, text, theme, timeline
+from visualize import compare, text, theme, timeline
 from visualize.live import live
 
 TAKEN = ("csv", "html", "svg", "pdf")  # as `crab.page.files.taken` writes them
@@ -57,7 +56,7 @@ class Sheet:
         if answer.events != (before.answer.events if before else ()):
             updates |= self.bars(result, dark)
         if result.frame is not None and (before is None or _marks(before) != _marks(result)):
-            updates |= {self.where: gr.update(visible=True), self.picture: pictured(result)}
+            updates |= {self.where: gr.update(visible=True), self.picture: pictured(result, self.picture.GRADIO_CACHE)}
         return updates
 
     def finished(
@@ -78,7 +77,7 @@ class Sheet:
             told = compare.truth(result.answer, *truth, result.clip.duration)
             updates[self.truth] = gr.update(value=told, visible=True)
             if truth[0] and truth[0].boxes and result.frame is not None:
-                updates[self.picture] = pictured(result, truth[0])
+                updates[self.picture] = pictured(result, self.picture.GRADIO_CACHE, truth[0])
         if result.task.grammar == "events" and not result.answer.events:  # a figure that says so
             updates |= self.bars(result, dark)
         return updates
@@ -87,17 +86,6 @@ class Sheet:
         colours = theme.answer_colours(result.answer)
         figure = timeline.timeline(result.answer.events, result.clip.duration, colours=colours, dark=dark)
         return {self.when: gr.update(visible=True), self.timeline: figure}
-
-
-def pictured(result: Result, truth: Answer | None = None) -> Image.Image:
-    """The picture asked about with masks, boxes and points on it, in the colours of the answer's words; over them the
-    true boxes, white, where they are known."""
-    assert result.frame is not None
-    answer, colours = result.answer, theme.answer_colours(result.answer)
-    true = [replace(box, label=f"truth: {box.label}") for box in truth.boxes] if truth else []
-    colours |= {box.label: compare.TRUTH for box in true}
-    boxes = [*answer.boxes, *true]
-    return masks.overlay(result.frame, result.masks, boxes, answer.points, of=result.size, colours=colours)
 
 
 def _marks(result: Result) -> tuple[Any, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -14,8 +14,11 @@ from crab import CrabError
 from crab.ask import Result
 from crab.ilora import Intervention
 from crab.ilora.trace import What
+from crab.metrics.wording import edits
 from crab.page.answering import Answerer
-from crab.page.files import explorer
+from crab.page.composer import Composer
+from crab.page.files import Example, explorer, judged_example
+from crab.page.form import Form
 from crab.page.parts import (
     AT_ONCE,
     CLOSER,
@@ -24,12 +27,13 @@ from crab.page.parts import (
     WAITING,
     WITH_DARK,
     Updates,
+    components,
     error_card,
     figure,
     segments,
     sentences,
 )
-from crab.page.runs import keep, names, one_of, still_here
+from crab.page.runs import about, keep, names, one_of, still_here, unlike
 from crab.page.sheet import Sheet
 from crab.prompt import is_of
 from visualize import compare, difference, text, theme
@@ -42,6 +46,9 @@ CHANGES = [
     ("Freeze to another run’s average", "average"),
 ]
 VIEWS = {"group": difference.by_group, "module": difference.by_module}
+
+
+UNSCORED = "How likely every token became is not told of a clip that was asked in windows."
 
 
 @dataclass(frozen=True)
@@ -58,9 +65,11 @@ class Workbench:
     kinds: gr.Dropdown
     again: gr.Button
     said: gr.HTML
-    pair: gr.Column  # the card of two runs
+    pair: gr.Column  # the card of all runs of the visit
     one: gr.Dropdown
     two: gr.Dropdown
+    opens: list[gr.Button]  # by which either is shown above
+    held: gr.Column  # the two beside each other
     sides: gr.HTML
     tower: gr.Radio
     by: gr.Radio
@@ -68,7 +77,7 @@ class Workbench:
 
     def cleared(self) -> Updates:
         """Before a new answer: what speaks of the last one is not shown."""
-        return {self.closer: gr.update(visible=False), self.change: gr.update(visible=False)}
+        return {part: gr.update(visible=False) for part in (self.closer, self.change, self.held)}
 
     def explored(self, result: Result | None, dark: bool) -> Updates:
         """The explorer with a result's router weights, if there are any."""
@@ -77,8 +86,21 @@ class Workbench:
         return {self.closer: gr.update(visible=True), self.explorer: explorer(result, self.explorer, dark)}
 
     def known(self, runs: list[Result]) -> Updates:
-        """The runs of the visit, as those whose average can be taken."""
-        return {self.average: gr.update(choices=names(runs), value=None)}
+        """The runs of the visit, as those whose average can be taken, and of which two can be compared."""
+        choices = names(runs)
+        latest = choices[-1] if choices else None
+        return {
+            self.average: gr.update(choices=choices, value=None),
+            self.pair: gr.update(visible=bool(runs)),
+            self.one: gr.update(choices=choices, value=latest),
+            self.two: gr.update(choices=choices, value=latest),
+            self.held: gr.update(visible=False),
+        }
+
+    @property
+    def listed(self) -> list[Any]:
+        """What `known` updates."""
+        return [self.average, self.pair, self.one, self.two, self.held]
 
     def places(self, result: Result) -> Updates:
         """What the routing of a result can be changed in: heads, towers, layers, modules, kinds of token."""
@@ -125,20 +147,31 @@ def lay_out() -> Workbench:
         again = gr.Button("Ask again, changed", variant="primary", elem_id="again")
         said = gr.HTML(elem_id="said")
     with gr.Column(visible=False, elem_classes="card", elem_id="pair") as pair:
-        gr.HTML("<h2>Two runs side by side</h2>")
+        gr.HTML(
+            "<h2>Two runs side by side</h2><p class='key'>Every answer of this visit, those about composed scenes too. "
+            "Choose two to compare; open one to explore it, to change its routing or to take it along.</p>"
+        )
         with gr.Row():
-            one, two = (
-                gr.Dropdown(label=label, type="index", elem_id=name)
-                for name, label in (("one", "First"), ("two", "Second"))
-            )
-        sides = gr.HTML(elem_id="sides")
-        tower = segments([], "Second minus first, in this part of the model")
-        by = segments([("By kind of token", "group"), ("By module", "module")], "Laid out", value="group")
-        drawn = figure("Difference of mean router weights")
+            one, two, opens = _chosen_runs()
+        with gr.Column(visible=False) as held:
+            sides = gr.HTML(elem_id="sides")
+            tower = segments([], "Second minus first, in this part of the model")
+            by = segments([("By kind of token", "group"), ("By module", "module")], "Laid out", value="group")
+            drawn = figure("Difference of mean router weights")
     return Workbench(
         closer, explorer, change, what, heads, average, **places, again=again, said=said, pair=pair, one=one, two=two,
-        sides=sides, tower=tower, by=by, difference=drawn,
+        opens=opens, held=held, sides=sides, tower=tower, by=by, difference=drawn,
     )  # fmt: skip
+
+
+def _chosen_runs() -> tuple[gr.Dropdown, gr.Dropdown, list[gr.Button]]:
+    """Two columns: a run chosen from all there are, and the button that opens it."""
+    chosen, opens = [], []
+    for name, label in (("one", "First"), ("two", "Second")):
+        with gr.Column(min_width=280):
+            chosen.append(gr.Dropdown(label=label, type="index", elem_id=name))
+            opens.append(gr.Button(f"Open the {label.lower()}", size="sm", elem_id=f"open-{name}"))
+    return chosen[0], chosen[1], opens
 
 
 @dataclass(frozen=True)
@@ -147,26 +180,62 @@ class Working:
 
     bench: Workbench
     sheet: Sheet
-    dark: gr.Checkbox  # told by the browser
+    form: Form
+    composer: Composer
+    tabs: gr.Tabs
+    examples: Sequence[Example]
     answerer: Answerer
 
     def wire(self) -> None:
-        bench, sheet = self.bench, self.sheet
+        bench, sheet, dark = self.bench, self.sheet, self.form.dark
         bench.what.input(self.on_what, bench.what, [bench.heads, bench.average], **AT_ONCE)
         places = [bench.towers, bench.layers, bench.modules, bench.kinds]
         asked = bench.again.click(
             self.on_again,
             [sheet.result, sheet.runs, bench.what, bench.heads, bench.average, *places],
-            [bench.again, bench.said, sheet.runs, bench.average, bench.pair, bench.one, bench.two],
+            [bench.again, bench.said, sheet.runs, *bench.listed],
             **IN_TURN,
         )
         asked.failure(None, None, bench.again, js="crab.freeOne", **PRIVATE)
-        view = [sheet.runs, bench.one, bench.two, bench.tower, bench.by, self.dark]
-        both = {"fn": self.on_pair, "inputs": view, "outputs": [bench.sides, bench.tower, bench.difference]}
+        view = [sheet.runs, bench.one, bench.two, bench.tower, bench.by, dark]
+        both = {"fn": self.on_pair, "inputs": view, "outputs": [bench.held, bench.sides, bench.tower, bench.difference]}
         both |= {"js": WITH_DARK} | IN_TURN
         asked.success(**both)
         gr.on([bench.one.input, bench.two.input], **both)
         gr.on([bench.tower.input, bench.by.input], self.on_view, view, bench.difference, js=WITH_DARK, **AT_ONCE)
+        shown = [*components(sheet), *components(bench), *components(self.form), self.tabs]
+        composed = [self.composer.last, dark]
+        for opened in (
+            bench.opens[0].click(self.on_open, [sheet.runs, bench.one, dark], shown, js=WITH_DARK, **AT_ONCE),
+            bench.opens[1].click(self.on_open, [sheet.runs, bench.two, dark], shown, js=WITH_DARK, **AT_ONCE),
+            self.composer.open.click(self.on_open_composed, composed, shown, js=WITH_DARK, **AT_ONCE),
+        ):
+            opened.success(None, sheet.link, None, js="crab.nameLink", **PRIVATE).then(
+                self.on_explore, [sheet.result, dark], components(bench), js=WITH_DARK, **AT_ONCE
+            )
+            opened.success(None, js="() => crab.show('#words')", **PRIVATE)
+
+    def opened(self, run: Result, dark: bool) -> Updates:
+        """A run of the visit as the one that is on screen: explored, changed, taken along as any."""
+        shown = (
+            self.sheet.cleared()
+            | self.sheet.finished(run, dark, judged_example(self.examples, run), kept="answered before")
+            | self.bench.places(run)
+        )
+        link = {self.sheet.link: "", self.sheet.copy: gr.update(visible=False)}
+        return shown | link | self.form.again(run) | {self.tabs: gr.update(selected="ask")}
+
+    @sentences()
+    def on_open(self, runs: list[Result], number: int | None, dark: bool) -> Updates:
+        return self.opened(one_of(runs, -1 if number is None else number), dark)
+
+    @sentences()
+    def on_open_composed(self, card: Any, dark: bool) -> Updates:
+        return self.opened(still_here(card and card.result), dark)
+
+    @sentences()
+    def on_explore(self, result: Result | None, dark: bool) -> Updates:
+        return self.bench.explored(result, dark)
 
     def on_what(self, what: str) -> Updates:
         return {
@@ -193,11 +262,12 @@ class Working:
         bench = self.bench
         yield {bench.again: gr.update(interactive=False), bench.said: WAITING}
         asked = still_here(result)
-        source = None
+        source, whose = None, ""
         if what == "average":
             if average is None:
                 raise CrabError("Choose the run whose average to take.")
-            source = one_of(runs, average).routing
+            run = one_of(runs, average)
+            source, whose = run.routing, about(run)
         change = Intervention(
             what,
             tuple(heads) if what in ("mute", "force") else (),
@@ -206,21 +276,15 @@ class Working:
             tuple(layers) or None,
             tuple(modules) or None,
             partial(is_of, tuple(kinds)) if kinds else None,
+            whose,
         )
         with closing(self.answerer.answers(asked.clip, asked.task, asked.question, asked.other, change)) as results:
             for latest in results:
                 yield {bench.said: text.chips(latest.answer, colours=theme.answer_colours(latest.answer))}
         runs = keep(runs, latest)
-        choices = names(runs)
-        first = next((i for i, run in enumerate(runs) if run is result), 0)
-        yield bench.known(runs) | {
-            self.sheet.runs: runs,
-            bench.again: gr.update(interactive=True),
-            bench.said: "",
-            bench.pair: gr.update(visible=True),
-            bench.one: gr.update(choices=choices, value=choices[first]),
-            bench.two: gr.update(choices=choices, value=choices[-1]),
-        }
+        known, first = bench.known(runs), next((i for i, run in enumerate(runs) if run is result), 0)
+        known[bench.one] |= {"value": names(runs)[first]}
+        yield known | {self.sheet.runs: runs, bench.again: gr.update(interactive=True), bench.said: ""}
 
     @sentences()
     def on_pair(
@@ -230,21 +294,26 @@ class Working:
         if one is None or two is None:
             return {bench.sides: gr.skip()}
         first, second = one_of(runs, one), one_of(runs, two)
-        differs = self.answerer.compare(first, second)
+        differs, apart = self.answerer.compare(first, second), unlike(first, second)
+        windows = () if differs.shifts else (UNSCORED,)
+        caveats = tuple(dict.fromkeys(run.caveat for run in (first, second) if run.caveat))
         sides = compare.pair(
             first.answer,
             second.answer,
-            (names(runs)[one], names(runs)[two]),
+            (f"Run {one + 1}", f"Run {two + 1}"),
+            asked=(about(first), about(second)),
             pictures=(_boxes(first), _boxes(second)),
             duration=first.clip.duration,
-            edits=differs.words,
-            facts=differs.facts,
+            edits=edits(text.plain(first.answer), text.plain(second.answer)),
+            apart=apart,
+            facts=caveats if apart else (*caveats, *differs.facts, *windows),
             shifts=differs.shifts,
         )
         ours, theirs = first.routing or {}, second.routing or {}
         towers = [(title, name) for name, title in TOWERS.items() if name in ours and name in theirs]
         tower = tower if tower in ours else "language"
         return {
+            bench.held: gr.update(visible=True),
             bench.sides: sides,
             bench.tower: gr.update(choices=towers, value=tower),
             bench.difference: VIEWS[by](ours[tower], theirs[tower], dark=dark),

@@ -36,7 +36,7 @@ class SceneClip:
     frame: float = DURATION / 2
     heard: Scene | None = None
 
-    visible = audible = True  # an empty stage is a picture, and the noise beneath everything a sound
+    visible = audible = drawn = True  # an empty stage is a picture, and the noise beneath everything a sound
     piece = None  # its sound is as long as it is itself, so seconds say it all
 
     @property

@@ -214,7 +214,7 @@ _X264 = {
 def _write_video(scene: Scene, size: tuple[int, int], path: Path) -> None:
     """H.264 without sound, of little loss."""
     pictures = (render.frame(scene, number / FPS, size) for number in range(int(scene.duration) * FPS))
-    render.write_film(path, pictures, size=size, fps=FPS, options=_X264)
+    render.write_film(path, pictures, size=size, fps=FPS, options=_X264, comment=render.MARK)
 
 
 def _write_sound(scene: Scene, start: int, end: int, path: Path) -> None:
@@ -224,10 +224,19 @@ def _write_sound(scene: Scene, start: int, end: int, path: Path) -> None:
     with wave.open(str(path), "wb") as out:
         out.setparams((1, 2, SAMPLE_RATE, 0, "NONE", ""))
         out.writeframes(np.rint(32768 * samples).astype("<i2").tobytes())
+    mark(path)
+
+
+def mark(path: Path) -> None:
+    """Adds to a WAV file the comment that films of scenes have, which the standard library cannot write."""
+    said = render.MARK.encode() + b"\0" * (2 - len(render.MARK) % 2)
+    listed = b"INFOICMT" + len(said).to_bytes(4, "little") + said
+    wav = path.read_bytes() + b"LIST" + len(listed).to_bytes(4, "little") + listed
+    path.write_bytes(wav[:4] + (len(wav) - 8).to_bytes(4, "little") + wav[8:])
 
 
 def _write_picture(scene: Scene, time: float, size: tuple[int, int], path: Path) -> None:
-    Image.fromarray(render.frame(scene, time, size)).save(path, "JPEG", quality=95, subsampling=0)
+    Image.fromarray(render.frame(scene, time, size)).save(path, "JPEG", quality=95, subsampling=0, comment=render.MARK)
 
 
 def _write_mask(scene: Scene, time: float, size: tuple[int, int], actor: str, path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from test_page import answered, downloaded
 
@@ -63,7 +65,45 @@ def test_muting_a_head_puts_both_answers_side_by_side(asked):
     expect(first).to_contain_text("as it is")
     expect(second).to_contain_text("head 2 muted")
     assert first.locator(".crab-answer").inner_text() and second.locator(".crab-answer").inner_text()
+    expect(first).to_contain_text("evening-1000412 · avvp: What is seen when")
+    expect(page.locator("#sides .crab-shifts small").first).to_be_visible()  # what it did, also where no word changes
+    expect(page.locator("#sides .crab-scale")).to_contain_text("nats")
     expect(page.locator("#pair .js-plotly-plot")).to_be_visible()
+
+
+def test_a_changed_run_is_explored_and_taken_along_as_any(asked):
+    page, frame = asked
+    before = frame.locator("#words .t").last.get_attribute("style")
+    page.get_by_label("All heads alike").click()
+    page.click("#again")
+    expect(page.locator("#sides section")).to_have_count(2)
+    page.click("#open-two")
+    expect(page.locator("#facts")).to_contain_text("all heads alike")
+    expect(page.locator("#sides")).to_have_count(0)
+    expect(ready(page, "#explorer").locator("#words .t").last).not_to_have_attribute("style", before)
+    with page.expect_download() as download:
+        page.get_by_text("SVG").click()
+    assert download.value.suggested_filename == "evening-1000412 · avvp · all heads alike · router weights.svg"
+    told = json.loads(downloaded(page, "Answer as JSON").read_text())
+    assert (told["clip"], told["intervention"]) == (EXAMPLE, "all heads alike")
+    assert not any("drawn" in note for note in told["notes"])  # it is a drawn scene
+
+
+def test_a_composed_run_is_changed_and_taken_along_and_compared_as_any(asked):
+    page, _ = asked
+    page.get_by_role("tab", name="Compose").click()
+    page.click("#compose-ask")
+    page.click("#open-composed")
+    expect(page.locator("#facts")).to_contain_text("answered before")
+    expect(page.locator("#video video")).to_be_visible()
+    assert json.loads(downloaded(page, "Answer as JSON").read_text())["clip"].startswith("scene with ")
+    page.locator("#one input").click()
+    page.get_by_role("option", name=EXAMPLE.removesuffix(".mp4")).click()
+    expect(page.locator("#sides")).to_contain_text("about different clips")
+    expect(page.locator("#sides .crab-diff")).to_have_count(0)
+    page.click("#again")
+    expect(page.locator("#sides section").last).to_contain_text("head 1 muted")
+    expect(page.locator("#sides section").first).to_contain_text("scene with")
 
 
 def test_a_change_without_a_head_is_refused_in_a_sentence(asked):

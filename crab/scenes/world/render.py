@@ -20,6 +20,7 @@ from .script import ASPECT, DURATION, Part, Scene, during, place
 from .sounds.synth import SAMPLE_RATE
 
 Size = tuple[int, int]  # (width, height) in pixels
+MARK = "A scene drawn by Crab+"  # the comment in every file of a scene: so it is known for one wherever it turns up
 _ENTRANCE = 0.3  # seconds an actor takes to drop in or leap out
 _FADE = 0.02  # seconds at either end of a heard stretch
 
@@ -105,7 +106,8 @@ def write_clip(scene: Scene, path: str | Path, size: Size = (448, 336), fps: int
     double = (2 * size[0], 2 * size[1])  # drawn finer, so that slow drifts do not step from pixel to pixel
     drawn = (Image.fromarray(frame(scene, number / fps, double)) for number in range(int(scene.duration * fps)))
     pictures = (np.asarray(picture.resize(size, Image.Resampling.BOX)) for picture in drawn)
-    write_film(path, pictures, size=size, fps=fps, options={"crf": "20", "preset": "medium"}, sound=sound(scene))
+    options = {"crf": "20", "preset": "medium"}
+    write_film(path, pictures, size=size, fps=fps, options=options, sound=sound(scene), comment=MARK)
 
 
 def write_film(
@@ -116,12 +118,14 @@ def write_film(
     fps: int,
     options: dict[str, str],
     sound: np.ndarray | None = None,
+    comment: str = "",
 ) -> None:
     """Write pictures, (height, width, 3) uint8, as an mp4 (H.264 with x264's `options`), with mono `sound` (float32 at
-    16 kHz, as AAC) or without. Needs PyAV."""
+    16 kHz, as AAC) or without, and what the file says of itself. Needs PyAV."""
     import av
 
     with av.open(str(path), "w", format="mp4") as out:
+        out.metadata["comment"] = comment
         video = out.add_stream("libx264", rate=fps, options=options)
         video.width, video.height = size
         video.pix_fmt = "yuv420p"
