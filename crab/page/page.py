@@ -65,6 +65,8 @@ def build(crab: Crab, segmenter: Segmenter) -> gr.Blocks:
                 scene = composer.lay_out(note)
             with gr.Tab("Atlas", id="atlas") as atlas_tab:
                 map_sheet = atlas.lay_out(found)
+            with gr.Tab("About", id="about"):
+                gr.Markdown(title.about(), elem_classes="card", elem_id="about")
         for part in (
             Programs(answerer, examples),
             Asking(page, asked, answer, bench, shelf, examples, answerer),
@@ -105,6 +107,7 @@ def launch(page: gr.Blocks) -> None:
         font_mono=["ui-monospace", "monospace"],
         font=[name.strip("'") for name in theme.FONT.split(", ")],
     )
+    gr.set_static_paths([ASSETS / "page.png"])  # for whoever shares the page, see `title.head`
     with redirect_stdout(io.StringIO()) as said:
         page.launch(
             theme=look,

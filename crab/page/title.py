@@ -6,6 +6,7 @@ from html import escape
 
 import numpy as np
 
+from crab.page.parts import ASSETS
 from visualize import theme
 
 PAPER = "https://arxiv.org/abs/2603.04128"
@@ -26,7 +27,7 @@ matrix A that everything passes, then three <b>heads</b>, B1 to B3. For every to
 each head is mixed in; these three shares, which add up to 100&nbsp;%, are its <b>router weights</b>. So tasks can share
 heads, or part ways.</p>
 <p class='links'><a href='{PAPER}' target='_blank' rel='noopener'>Paper</a>
-<a href='{WEIGHTS}' target='_blank' rel='noopener'>Released weights</a></p></div>
+<a href='{WEIGHTS}' target='_blank' rel='noopener'>Released weights</a> <span>How to cite, and the card of the model that ships: About</span></p></div>
 {drawing(SHARES)}"""
 
 
@@ -59,12 +60,19 @@ def drawing(shares: tuple[float, ...]) -> str:
 {"".join(heads)}</svg>"""
 
 
+def about() -> str:
+    """Markdown: how to cite, and the card of the model that ships."""
+    card = (ASSETS / "crab-mini" / "README.md").read_text(encoding="utf-8")
+    cited = (ASSETS.parent / "CITATION.cff").read_text(encoding="utf-8")
+    return f"# How to cite\n\n```yaml\n{cited}```\n\n{card}"
+
+
 def head(host: str | None) -> str:
     """Tags for whoever shares the page; the picture needs the name of the `host`, which a Space knows."""
     tags = {"description": DESCRIPTION}
     shared = {"og:title": "Crab+", "og:description": DESCRIPTION, "og:type": "website"}
     if host:
-        shared |= {"og:url": f"https://{host}/", "og:image": f"https://{host}/gradio_api/file=assets/page.png"}
+        shared |= {"og:url": f"https://{host}/", "og:image": f"https://{host}/gradio_api/file={ASSETS / 'page.png'}"}
     return "".join(f"<meta name='{name}' content='{escape(text)}'>" for name, text in tags.items()) + "".join(
         f"<meta property='{name}' content='{escape(text)}'>" for name, text in shared.items()
     )
