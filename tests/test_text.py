@@ -103,5 +103,5 @@ def test_a_guess_is_told_for_one():
 
 def test_in_plain_words_results_are_in_seconds_and_pixels():
     said = "The dog is at <obj>(0,0)(112,224)</obj>, I think."
-    assert plain(parse(said, TASKS["arig"], size=(640, 360))) == "The dog is at dog 0, 0 – 320, 360 px, I think."
+    assert plain(parse(said, TASKS["arig"], size=(640, 360))) == "The dog is at box 0, 0 – 320, 360 px, I think."
     assert plain(parse("<event>dog, (0 4)</event>.", TASKS["unav"], duration=20)) == "dog 0–8 s."
