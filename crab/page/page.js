@@ -91,6 +91,7 @@ window.crab = (() => {
 
   const withDark = (...values) => [...values.slice(0, -1), document.querySelector(".dark") !== null];
 
-  return {busy, stopping, isOver, free, start, go, show, tell, instead, dice, askNow, openLink, nameLink, dropLink,
+  return {busy, stopping, isOver, free, start, go, toSight, show, tell, instead, dice, askNow, openLink, nameLink, dropLink,
+    copyLink, fetchFile, withDark};
     copyLink, fetchFile, withDark};
 })();

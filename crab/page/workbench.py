@@ -211,7 +211,7 @@ class Working:
         view = [sheet.runs, bench.one, bench.two, bench.tower, bench.by, dark]
         both = {"fn": self.on_pair, "inputs": view, "outputs": [bench.held, bench.sides, bench.tower, bench.difference]}
         both |= {"js": WITH_DARK} | IN_TURN
-        asked.success(**both)
+        asked.success(**both).then(None, js="() => crab.toSight('#pair')", **PRIVATE)
         gr.on([bench.one.input, bench.two.input], **both)
         gr.on([bench.tower.input, bench.by.input], self.on_view, view, bench.difference, js=WITH_DARK, **AT_ONCE)
         shown = [*components(sheet), *components(bench), *components(self.form), self.tabs]
