@@ -23,7 +23,7 @@ that sounds marked on its picture, and the router weights behind every word.</di
 @dataclass(frozen=True)
 class Sheet:
     line: gr.HTML  # where the visitor stands in the line, see crab.page.line
-    about: gr.HTML  # which clip and question the rest is about
+    whose: gr.HTML  # which clip and question the rest is about
     stale: gr.HTML  # said while the form shows another clip
     words: gr.HTML
     facts: gr.HTML
@@ -46,7 +46,7 @@ class Sheet:
 
     def cleared(self) -> Updates:
         """Before a new answer: nothing of the last one stays."""
-        hidden = (self.about, self.facts, self.truth, self.when, self.where, self.writing, self.downloads)
+        hidden = (self.whose, self.facts, self.truth, self.when, self.where, self.writing, self.downloads)
         gone: Updates = {part: gr.update(visible=False) for part in hidden}
         return gone | {self.stale: "", self.result: None, self.words: WAITING}
 
@@ -56,7 +56,7 @@ class Sheet:
         words = said(result) if result.text else WAITING
         updates: Updates = {self.result: result, self.words: progress(result) + words}
         if before is None:
-            updates[self.about] = gr.update(value=heading(result), visible=True)
+            updates[self.whose] = gr.update(value=heading(result), visible=True)
         if result.routing:
             updates |= {self.writing: gr.update(visible=True), self.live: live(result.routing["language"])}
         if answer.events and (
@@ -113,7 +113,7 @@ def _marks(result: Result) -> tuple[Any, ...]:
 
 def lay_out() -> Sheet:
     line = gr.HTML(visible=False, elem_id="line")
-    about, stale = gr.HTML(visible=False, elem_id="about"), gr.HTML(elem_id="stale")
+    whose, stale = gr.HTML(visible=False, elem_id="whose"), gr.HTML(elem_id="stale")
     words = gr.HTML(EMPTY, elem_id="words", label="Answer")
     told = gr.HTML(elem_id="facts", visible=False)
     true = gr.HTML(visible=False, elem_id="truth")
@@ -145,6 +145,6 @@ def lay_out() -> Sheet:
         copy = gr.Button("Copy link", size="sm", min_width=80, visible=False)
     link, result, runs = gr.Textbox(visible=False), gr.State(time_to_live=OPEN), gr.State([], time_to_live=OPEN)
     return Sheet(
-        line, about, stale, words, told, true, when, bars, where, picture, writing, weights, downloads, answer, npz, formats,
+        line, whose, stale, words, told, true, when, bars, where, picture, writing, weights, downloads, answer, npz, formats,
         file, copy, link, result, runs,
     )  # fmt: skip

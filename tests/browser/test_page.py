@@ -159,7 +159,7 @@ def test_of_a_long_clip_one_window_is_unfolded_and_progress_is_told(page, long_c
 def test_the_sheet_steps_back_while_the_form_shows_another_clip(page, scene_clip):
     page.locator("#examples button").first.click()
     answered(page)
-    expect(page.locator("#about")).to_contain_text("About evening-1000412.mp4 · Where and when, as")
+    expect(page.locator("#whose")).to_contain_text("About evening-1000412.mp4 · Where and when, as")
     expect(page.locator("#stale p")).to_have_count(0)
     page.wait_for_url("**/?clip=evening-*")
 
