@@ -42,6 +42,16 @@ class Seconds:
 
 
 @dataclass(frozen=True)
+class Window:
+    """A part of the clip that is asked about on its own, in seconds of the clip, and what came of it so far."""
+
+    start: float
+    end: float
+    answer: Answer | None = None  # None: nobody has looked there
+    took: float = 0.0  # seconds, wall clock
+
+
+@dataclass(frozen=True)
 class PackedMask:
     """A `Mask` to keep: of a large picture a thousandth of its bytes."""
 
@@ -90,6 +100,39 @@ class Result:
     other: Clip | None = None  # the second clip of a matching question
     intervention: Intervention | None = None  # what stood in the routers' place
     caveat: str = ""  # one of the notes: why this model can make nothing of such a clip
+    windows: tuple[Window, ...] = ()  # one, where the clip is asked about as a whole
+
+    @property
+    def looked(self) -> int:
+        """How many windows were begun."""
+        return sum(window.answer is not None for window in self.windows)
+
+    @property
+    def unlooked(self) -> tuple[float, float] | None:
+        """The seconds of the clip that no window has come to yet."""
+        if self.looked == len(self.windows):
+            return None
+        return self.windows[self.looked - 1].end if self.looked else 0.0, self.windows[-1].end
+
+    @property
+    def left(self) -> float | None:
+        """Seconds until the last window is over, if the others take as long as those that are; None: not known yet."""
+        over = [window.took for window in self.windows[: max(0, self.looked - 1)]]
+        if not over:
+            return None
+        mean = sum(over) / len(over)
+        running = max(0.0, mean - self.windows[len(over)].took)
+        return running + mean * (len(self.windows) - self.looked)
+
+
+def stopped(result: Result) -> Result:
+    """A result that will not grow any more, with a note of how much of the clip was looked at."""
+    looked, all_of_them = result.looked, len(result.windows)
+    said = "It was stopped before its end."
+    if all_of_them > 1:
+        rest = "" if looked == all_of_them else "; the rest was not looked at"
+        said = f"Stopped in window {looked} of {all_of_them}{rest}."
+    return replace(result, notes=(*result.notes, said))
 
 
 def ask(
@@ -112,23 +155,24 @@ def ask(
     mask, is said in a note, and the words are kept.
     """
     began = time.perf_counter()
-    windows = windows_of(clip, task)
+    spans = windows_of(clip, task)
     caveat = _caveat(crab, clip, other)
-    notes = ((caveat,) if caveat else ()) + _notes(clip, other, task, windows)
+    notes = ((caveat,) if caveat else ()) + _notes(clip, other, task, spans)
     if not crab.taught.covers(task, question):
         notes = (*notes, f"{crab.name} was not taught a question of this form: what it says is a guess.")
     if intervention is not None:
-        if len(windows) > 1 and (intervention.what == "replay" or isinstance(intervention.tokens, Mapping)):
+        if len(spans) > 1 and (intervention.what == "replay" or isinstance(intervention.tokens, Mapping)):
             raise CrabError("A clip this long is asked in windows, each with positions of its own: choose tokens by "
                             "their kind, and play weights back to a shorter clip.")  # fmt: skip
         notes = (f"Not the routers' own choice: {intervention}.", *notes)
+    windows = [Window(start, end) for start, end in spans]
     result = Result(
         clip, task, question, crab.name, crab.knows, notes=notes, other=other, intervention=intervention, caveat=caveat
     )
     finished: list[Answer] = []
     known = Seen(max(one.duration for one in (clip, other) if one))
-    for start, end in windows:
-        window = (start, end) if len(windows) > 1 else None
+    for number, (start, end) in enumerate(spans):
+        window, turned = (start, end) if len(spans) > 1 else None, time.perf_counter()
         asked = crab.prompt(clip, task, question, other=other, window=window)
         shown = asked.media
         known = known.with_more(shown)
@@ -155,10 +199,12 @@ def ask(
                     merged = answers.join([*finished, parsed])
                     now = time.perf_counter() - began
                     first = result.seconds.first_text
+                    windows[number] = Window(start, end, parsed, time.perf_counter() - turned)
                     result = replace(
                         result,
                         text=merged.text,
                         answer=merged,
+                        windows=tuple(windows),
                         token_ids=result.token_ids + step.token_ids,
                         routing=grown(result.routing, step.routing),
                         seconds=replace(result.seconds, first_text=now if first is None and text else first, total=now),
@@ -227,7 +273,7 @@ def _notes(clip: Clip, other: Clip | None, task: Task, windows: list[tuple[float
     seen = max(c.duration if c and c.video else 0.0 for c in (clip, other))
     if len(windows) > 1:
         notes.append(
-            f"The clip is {clip.duration:.0f} s long, so it was asked in {len(windows)} windows of ten seconds."
+            f"The clip is {clip.duration:.0f} s long, so it is asked in {len(windows)} windows of ten seconds, one by one."
         )
     elif task.frames and seen > WINDOW + SLACK:
         notes.append(f"The model sees {task.frames} frames spread over the whole {seen:.0f} s.")

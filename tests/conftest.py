@@ -217,6 +217,10 @@ def opened(browser, address):
 @pytest.fixture
 def page(opened):
     """The same once a visitor has put the example away, to ask a question of their own about a clip of their own."""
+    return put_away(opened)
+
+
+def put_away(opened):
     opened.locator("#video [aria-label=Clear]").click()
     opened.locator("#video input[type=file]").wait_for(state="attached")
     opened.get_by_label("Question answering").click()

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from crab import CrabError, answer, media
-from crab.ask import LOOKED_AT, _notes, ask, packed, to_json, windows_of
+from crab.ask import LOOKED_AT, Result, Window, _notes, ask, packed, stopped, to_json, windows_of
 from crab.ilora import Intervention
 from crab.segment import Mask
 from crab.tasks import TASKS
@@ -60,6 +60,34 @@ def test_a_long_clip_is_asked_in_windows(tiny, clip, monkeypatch):
     assert any("3 windows" in note for note in last.notes)
     assert len(last.token_ids) == 6
     assert last.routing is None
+
+
+def test_windows_fill_one_by_one_and_the_rest_was_not_looked_at(tiny, clip):
+    results = list(ask(tiny, replace(clip, duration=24.0), TASKS["unav"], max_new_tokens=2, trace=False))
+    assert [r.looked for r in results] == [1, 1, 2, 2, 3, 3, 3]
+    assert [r.unlooked for r in results] == [(10, 24)] * 2 + [(20, 24)] * 2 + [None] * 3
+    assert [(w.start, w.end) for w in results[0].windows] == [(0, 10), (10, 20), (14, 24)]
+    assert answer.join([w.answer for w in results[-1].windows]) == results[-1].answer
+    assert all(w.took > 0 for w in results[-1].windows)
+    assert stopped(results[2]).notes[-1] == "Stopped in window 2 of 3; the rest was not looked at."
+    assert stopped(results[4]).notes[-1] == "Stopped in window 3 of 3."
+    assert not stopped(results[2]).done
+
+
+def test_a_short_clip_is_one_window_and_stopping_it_is_said(results):
+    assert [len(r.windows) for r in results] == [1] * 7 and results[0].unlooked is None
+    assert stopped(results[0]).notes[-1] == "It was stopped before its end."
+
+
+def test_what_is_left_is_reckoned_from_the_windows_that_are_over():
+    def left(*took, of=4):
+        windows = [Window(0, 1, answer.NOTHING, seconds) for seconds in took] + [Window(0, 1)] * (of - len(took))
+        return Result(None, TASKS["unav"], "", "", "", windows=tuple(windows)).left
+
+    assert left() is left(5.0) is None  # nothing is over yet
+    assert left(2.0, 0.5) == 1.5 + 2 * 2.0
+    assert left(2.0, 4.0, 9.0) == 0 + 3.0  # the third takes longer than the two before
+    assert left(2.0, 2.0, 2.0, 2.0) == 0
 
 
 @pytest.mark.parametrize(("seconds", "expected"), [

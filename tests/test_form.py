@@ -17,7 +17,7 @@ from crab.ilora import Intervention
 from crab.media import open_clip
 from crab.page import form as forms
 from crab.page.files import listed_examples
-from crab.page.form import MEDIA, Asked, answered_before, lacking, linked, told_of_length, whole_second
+from crab.page.form import MEDIA, Asked, answered_before, lacking, linked, shows, told_of_length, whole_second
 from crab.scenes.world import render, script
 from crab.tasks import FAMILIES, TASKS
 
@@ -114,6 +114,32 @@ def test_the_form_shows_what_a_task_needs(task):
     assert shown[form.media["other_video"]]["visible"] == (task.name == "a2v")
     assert shown[form.media["other_sound"]]["visible"] == (task.name == "v2a")
     assert shown[form.wordings[task.family]]["visible"]
+
+
+def test_the_dataset_that_is_chosen_stays_in_sight():
+    with gr.Blocks():
+        form = forms.lay_out()
+    assert form.updates("video", TASKS["ref_avs"])[form.details] == {
+        "__type__": "update", "label": "Ask it as ref_avs does", "visible": True, "open": True
+    }  # fmt: skip
+    own = form.updates("video", TASKS["avqa"])[form.details]
+    assert own["label"] == "Ask it as one dataset does" == form.details.label
+    assert "open" not in own  # it is as the visitor has left it
+
+
+def test_the_form_shows_the_clip_of_an_answer_by_what_is_in_its_files(scene_clip, tmp_path):
+    again, other = tmp_path / "again.mp4", tmp_path / "other.mp4"
+    again.write_bytes(scene_clip.read_bytes())
+    other.write_bytes(b"another film")
+    clip = open_clip(scene_clip)
+    assert clip.audio  # its own sound makes no second file
+    assert shows(on_form(video=str(scene_clip)), clip, None)
+    assert shows(on_form(source="file", file=str(again), video=str(other)), clip, None)
+    for asked in (on_form(), on_form(video=str(other)), on_form(source="sound", video=str(scene_clip))):
+        assert not shows(asked, clip, None)
+    pair = on_form(task="a2v", video=str(scene_clip), other_video=str(other))
+    assert not shows(pair, clip, None)
+    assert shows(pair, clip, dataclasses.replace(clip, video=other, audio=None))
 
 
 @pytest.mark.parametrize(

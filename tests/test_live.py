@@ -9,7 +9,7 @@ from PIL import Image
 
 from crab.trace import RoutingTrace, Site, Token
 from visualize import theme
-from visualize.live import live
+from visualize.live import live, unmarked
 
 MODULES = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 
@@ -95,3 +95,9 @@ def test_a_long_answer_scrolls_and_stays_small():
 def test_it_says_what_its_rows_are_and_how_much_a_shade_stands_for():
     html = live(random_trace(layers=2, cells=4, sound=4, generated=1))
     assert "rows: layers, the first on top" in html and "0 % <i" in html and "</i> 67 % and more" in html
+
+
+def test_the_newest_words_stand_without_the_markup_around_results():
+    said = "audio_event>dog barking, (0 3)</audio_event>\nAnd <event>rain, (2 4)</event> <aud"
+    assert unmarked(said) == "dog barking, (0 3) And rain, (2 4)"
+    assert unmarked("is 3 > 2, or a < b?") == "is 3 > 2, or a < b?"

@@ -9,7 +9,12 @@ import pytest
 
 import app  # noqa: F401  imports spaces before torch
 from crab import CrabError
-from crab.page.parts import components, error_card, sentences
+from crab.answer import NOTHING
+from crab.ask import Result, Window
+from crab.ilora import Intervention
+from crab.media import Clip
+from crab.page.parts import about, components, error_card, heading, progress, sentences
+from crab.tasks import TASKS
 
 
 def test_what_a_person_can_put_right_keeps_its_sentence():
@@ -65,3 +70,31 @@ def test_the_components_of_a_part_come_in_the_order_of_its_fields():
         boxes = [gr.HTML() for _ in range(5)]
     whole = Whole(boxes[0], [boxes[1], boxes[2]], {"a": boxes[3]}, Part(boxes[4]))
     assert components(whole) == boxes
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0, "1 s"), (7.2, "8 s"), (9.9, "10 s"), (21, "20 s"), (97, "95 s"), (98, "2 min"), (200, "3 min")],
+)
+def test_a_time_that_nobody_knows_exactly_is_round(seconds, words):
+    assert about(seconds) == words
+
+
+def of_windows(*took, of, done=False):
+    windows = [Window(0, 1, NOTHING, seconds) for seconds in took] + [Window(0, 1)] * (of - len(took))
+    return Result(Clip("a.mp4"), TASKS["unav"], "", "", "", windows=tuple(windows), done=done)
+
+
+def test_progress_counts_windows_while_they_are_asked():
+    assert progress(of_windows(3.0, of=19)) == "<p class='progress'>Window 1 of 19</p>"
+    assert progress(of_windows(3.0, 1.0, of=4)) == "<p class='progress'>Window 2 of 4, about 8 s left</p>"
+    assert progress(of_windows(3.0, of=1)) == progress(of_windows(3.0, 3.0, of=2, done=True)) == ""
+
+
+def test_an_answer_is_headed_with_clip_question_and_dataset():
+    run = Result(Clip("<b>.mp4"), TASKS["avqa"], "What barks?", "", "", intervention=Intervention("mute", (0,)))
+    assert heading(run) == (
+        "<p>About <b>&lt;b&gt;.mp4</b> · Question answering, as avqa “What barks?” · head 1 muted</p>"
+    )
+    pair = dataclasses.replace(run, task=TASKS["a2v"], other=Clip("two.mp4"), question="", intervention=None)
+    assert "<b>&lt;b&gt;.mp4 and two.mp4</b> · Matching, as a2v</p>" in heading(pair)

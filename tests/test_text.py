@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from crab.answer import parse
 from crab.tasks import TASKS
 from visualize import theme
-from visualize.text import chips, plain
+from visualize.text import chips, plain, windows
 
 
 class Reader(HTMLParser):
@@ -105,3 +105,16 @@ def test_in_plain_words_results_are_in_seconds_and_pixels():
     said = "The dog is at <obj>(0,0)(112,224)</obj>, I think."
     assert plain(parse(said, TASKS["arig"], size=(640, 360))) == "The dog is at box 0, 0 – 320, 360 px, I think."
     assert plain(parse("<event>dog, (0 4)</event>.", TASKS["unav"], duration=20)) == "dog 0–8 s."
+
+
+def test_windows_unfold_one_at_a_time_and_those_not_asked_are_left_out():
+    parts = [(0, 10, parse("<event>dog, (0 3)</event>", TASKS["unav"])), (10, 20, parse("A <b>.", TASKS["unav"]))]
+    html = windows([*parts, (20, 30, None)], colours={})
+    summaries = re.findall(r"<details name='(\S+?)'( open)?><summary>(.*?)</summary>", html)
+    assert summaries == [("crab-windows", "", "0–10 s"), ("crab-windows", " open", "10–20 s")]
+    assert html.count("<style>") == 1 and "dog 0–3 s" in html and "A &lt;b&gt;." in html
+
+
+def test_windows_of_minutes_are_named_by_the_clock():
+    html = windows([(60, 70, parse("", TASKS["unav"])), (170, 180, None)], colours={})
+    assert "<summary>1:00–1:10</summary>" in html

@@ -88,3 +88,13 @@ def test_the_axis_stands_still_under_a_pages_playhead():
 def test_times_are_seconds_however_long_the_clip_is():
     figure = timeline([Event("dog", "audio", 170.5, 180)], 200.0)
     assert "170.5–180 s" in words(figure) and ":" not in words(figure)
+
+
+def test_where_nobody_looked_every_lane_is_hatched_in_grey():
+    events = [Event("dog", "audio", 0, 4), Event("rain", "both", 2, 3)]
+    *answered, hatched = timeline(events, 40.0, unseen=(20.0, 40.0)).data
+    assert len(answered) == 3 == len(timeline(events, 40.0).data)
+    assert (hatched.name, list(hatched.base), list(hatched.x)) == ("not looked at", [20, 20], [20, 20])
+    assert hatched.marker.pattern.shape == "x" and hatched.marker.pattern.fgcolor == theme.ink(False)["quiet"]
+    heard, seen = answered[1].y[0], answered[2].y[0]
+    assert hatched.y[1] - hatched.width / 2 < heard < seen < hatched.y[1] + hatched.width / 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import re
 from html import escape
 
 import numpy as np
@@ -39,7 +40,7 @@ def live(trace: RoutingTrace) -> str:
         left = bin_means(left, np.linspace(0, len(prompt), PROMPT_COLUMNS + 1).astype(int))
     right = by_layer(answer[-ANSWER_COLUMNS:])
     newest = trace.weights[:, -1].mean(0, dtype=np.float32) if n_tokens and n_sites else np.zeros(n_heads)
-    said = "".join(trace.tokens[i].text for i in answer[-24:]).replace("\n", "↵")[-56:]
+    said = unmarked("".join(trace.tokens[i].text for i in answer[-40:]))[-56:]
     grown = 100 * right.shape[1] / ANSWER_COLUMNS
 
     bands = "".join(
@@ -65,6 +66,13 @@ def live(trace: RoutingTrace) -> str:
     )
 
 
+def unmarked(text: str) -> str:
+    """The end of an answer without the tags around its results, of which the first and the last may be cut."""
+    return " ".join(_CUT.sub("", _TAG.sub(" ", text)).split())
+
+
+_TAG = re.compile(r"</?(?:visual_|audio_)?(?:event|range|answer|obj|visual|audio)>|</?[a-z_]*\Z")
+_CUT = re.compile(r"\A\w*>")
 _GRID = "display:grid;grid-template-columns:92px 1fr 2fr;gap:4px 6px"
 _TRACK = "position:relative;height:44px;border-radius:4px;overflow:hidden;background:rgba(128,134,144,.14)"
 

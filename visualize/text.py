@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
 from visualize import theme
+from visualize.timeline import clock
 
 # A chip's pattern is its lane's: heard solid, seen hatched. Colours mix with whatever the page's ground and ink are.
 STYLE = """<style>
@@ -21,6 +22,12 @@ STYLE = """<style>
 .crab-answer .chip.box, .crab-answer .chip.point { font-weight: 400; font-variant-numeric: tabular-nums; }
 .crab-answer .chip.guess { border-style: dashed; background: none; font-weight: 400; opacity: .8; }
 .crab-answer .chip b { color: color-mix(in srgb, var(--c) 75%, currentColor); font-weight: 400; margin-right: .3em; }
+.crab-windows { display: flex; flex-wrap: wrap; gap: .3em .4em; line-height: 1.4; }
+.crab-windows summary { padding: .15em .6em; border-radius: .6em; font-size: .78em; cursor: pointer; list-style: none;
+  font-variant-numeric: tabular-nums; background: color-mix(in srgb, currentColor 9%, transparent); }
+.crab-windows summary::-webkit-details-marker { display: none; }
+.crab-windows details[open] { order: 1; flex-basis: 100%; }
+.crab-windows details[open] summary { width: fit-content; font-weight: 600; }
 </style>"""
 
 GLYPHS = {  # kind of span → sign, and what a screen reader and a resting pointer say
@@ -44,13 +51,32 @@ def chips(answer: Any, *, colours: Mapping[str, str]) -> str:
     from `theme.answer_colours`. A chip that has a time says in `data-at` at which second it begins. Fits light and dark
     pages. An empty answer gives an empty block.
     """
+    return STYLE + _said(answer, colours)
+
+
+def windows(parts: Sequence[tuple[float, float, Any]], *, colours: Mapping[str, str]) -> str:
+    """HTML of the `Answer`s about parts of a clip, as (start, end, answer): one unfolds at a time, at first the last.
+
+    A part whose answer is None has not been asked about, and is left out.
+    """
+    asked = [(start, end, answer) for start, end, answer in parts if answer is not None]
+    duration = parts[-1][1]
+    folds = "".join(
+        f"<details name='crab-windows'{' open' if number == len(asked) else ''}><summary>"
+        f"{clock(start, duration).removesuffix(' s')}–{clock(end, duration)}</summary>{_said(answer, colours)}</details>"
+        for number, (start, end, answer) in enumerate(asked, 1)
+    )
+    return f"{STYLE}<div class='crab-windows'>{folds}</div>"
+
+
+def _said(answer: Any, colours: Mapping[str, str]) -> str:
     quiet = " quiet" if answer.reasoning else ""
     parts, at = [], 0
     for span in answer.spans:
         parts += [_prose(answer.text[at : span.start], quiet), _chip(span, colours)]
         at = span.end
     parts.append(_prose(answer.text[at:], quiet))
-    return f'{STYLE}<div class="crab-answer">{"".join(parts).strip()}</div>'
+    return f'<div class="crab-answer">{"".join(parts).strip()}</div>'
 
 
 def plain(answer: Any) -> str:

@@ -26,13 +26,19 @@ GLYPHS = {"audio": "♪", "visual": "◎"}
 
 
 def timeline(
-    events: Sequence[Any], duration: float, *, colours: Mapping[str, str] | None = None, dark: bool = False
+    events: Sequence[Any],
+    duration: float,
+    *,
+    colours: Mapping[str, str] | None = None,
+    unseen: tuple[float, float] | None = None,
+    dark: bool = False,
 ) -> go.Figure:
     """Swim lanes of `Event`s over 0…`duration` seconds, in order of first appearance.
 
     `colours` are those of the other views (`theme.answer_colours`); by default the events' own. Hovering gives seconds
     as they were said. What reaches past the clip is drawn up to its end. The axis stands still, so that a page can lay
-    its playhead over it. No events, or a clip that does not last: a figure with a sentence.
+    its playhead over it. Over `unseen`, the seconds from and to which nobody has looked, all lanes are hatched in grey.
+    No events, or a clip that does not last: a figure with a sentence.
     """
     if not events or duration <= 0:
         return theme.sentence(
@@ -75,6 +81,8 @@ def timeline(
             )
             _bars(figure, [event for event in lane if event.modality in (sense, "both")], sense, middle, duration, hue)
     height = len(lanes) * LANE - GAP
+    if unseen:
+        _hatch(figure, unseen, len(lanes), tone)
     marks = ticks(duration)
     figure.update_xaxes(
         range=[0, duration],
@@ -124,6 +132,22 @@ def _bars(figure: go.Figure, events: list[Any], sense: str, middle: float, durat
         customdata=[[event.start, event.end, event.end - event.start] for event in events],
         hovertemplate=f"<b>{escape(_short(events[0].label))}</b> {SENSES[sense]}<br>"
         "%{customdata[0]:.2~f}–%{customdata[1]:.2~f} s (%{customdata[2]:.2~f} s)<extra></extra>",
+    )
+
+
+def _hatch(figure: go.Figure, unseen: tuple[float, float], lanes: int, tone: Mapping[str, str]) -> None:
+    """One trace of bars over those seconds of both halves of every lane."""
+    start, end = unseen
+    pattern = {"shape": "x", "fgcolor": tone["quiet"], "bgcolor": "rgba(0,0,0,0)", "size": 7, "solidity": 0.12}
+    figure.add_bar(
+        orientation="h",
+        base=[start] * lanes,
+        x=[end - start] * lanes,
+        y=[place * LANE + NAME + BAR + GAP / 2 for place in range(lanes)],
+        width=2 * BAR + GAP,
+        marker={"color": "rgba(0,0,0,0)", "pattern": pattern | {"fillmode": "replace"}, "line": {"width": 0}},
+        name="not looked at",
+        hovertemplate=f"not looked at<br>{start:.0f}–{end:.0f} s<extra></extra>",
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from threading import Event
 
 from crab import CrabError
@@ -13,6 +13,7 @@ from crab.ilora import Intervention
 from crab.media import Clip
 from crab.model import Crab
 from crab.page import zerogpu
+from crab.page.line import Pace
 from crab.page.parts import sentences
 from crab.routing import effects
 from crab.segment import Segmenter
@@ -27,6 +28,7 @@ class Answerer:
 
     crab: Crab
     segmenter: Segmenter
+    pace: Pace = field(default_factory=Pace)
 
     @classmethod
     def of(cls, crab: Crab, segmenter: Segmenter) -> Answerer:
@@ -38,11 +40,16 @@ class Answerer:
         """The growing results of an ask; close them. Raises gr.Error with a sentence."""
         with sentences():
             results = ask(self.crab, clip, task, question, other=other, segmenter=self.segmenter, intervention=changed)
-            with closing(results):
-                for result in results:
-                    if ending.is_set():
-                        raise CrabError("The page was closed before the answer was over.")
-                    yield result
+            began = self.pace.begin()
+            try:
+                with closing(results):
+                    for result in results:
+                        if ending.is_set():
+                            raise CrabError("The page was closed before the answer was over.")
+                        self.pace.tell(result)
+                        yield result
+            finally:
+                self.pace.end(began)
 
     def compare(self, one: Result, other: Result) -> effects.Comparison:
         """What differs; where both were asked the same, also how much likelier either run finds every token."""

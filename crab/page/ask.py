@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -10,11 +10,11 @@ from typing import Any
 
 import gradio as gr
 
-from crab.ask import Result
-from crab.page import links
+from crab.ask import Result, stopped
+from crab.page import line, links
 from crab.page.answering import Answerer
 from crab.page.files import Example, first_answer, judged_example, taken
-from crab.page.form import Asked, Form, answered_before, file_shown, lacking, linked, opened
+from crab.page.form import Asked, Form, answered_before, file_shown, lacking, linked, opened, shows
 from crab.page.parts import AT_ONCE, IN_TURN, PRIVATE, WITH_DARK, Updates, check_room, components, error_card, sentences
 from crab.page.runs import keep, one_of, still_here
 from crab.page.sheet import EMPTY, Sheet
@@ -67,20 +67,17 @@ class Asking:
         checked.success(js="crab.busy", **turns)
         # "multiple": a stopped answer ends with its last step only, and whoever asks again meanwhile waits in the queue.
         running = checked.success(
-            self.on_ask,
-            [sheet.runs, *inputs],
-            outputs,
-            js=WITH_DARK,
-            trigger_mode="multiple",
-            show_progress_on=sheet.words,
-            **IN_TURN | {"show_progress": "minimal"},
+            self.on_ask, [sheet.runs, *inputs], outputs, js=WITH_DARK, trigger_mode="multiple", **IN_TURN
         )
+        line.show(self.page, self.answerer.pace, checked.success, running, sheet.line)
         running.failure(js="crab.free", **turns)
         running.then(None, js="crab.isOver", **PRIVATE)
         running.success(None, js="() => crab.show('#words')", **PRIVATE)
+        running.success(None, js="() => crab.tell('#words .crab-windows, #words .crab-answer')", **PRIVATE)
         self._after(running)
+        self._whose(running.then)
         form.stop.click(js="crab.stopping", **turns)
-        stopped = form.stop.click(
+        ended = form.stop.click(
             self.on_stop,
             [sheet.result, sheet.runs, form.dark],
             outputs,
@@ -88,7 +85,7 @@ class Asking:
             js=WITH_DARK,
             **AT_ONCE | {"queue": True},
         )  # after the last word
-        stopped.then(self.on_explore, [sheet.result, form.dark], components(self.bench), js=WITH_DARK, **AT_ONCE)
+        ended.then(self.on_explore, [sheet.result, form.dark], components(self.bench), js=WITH_DARK, **AT_ONCE)
         arrived = self.page.load(self.on_arrival, form.dark, [*outputs, *components(form)], js=WITH_DARK, **AT_ONCE)
         arrived.success(self.on_explore, [sheet.result, form.dark], components(self.bench), js=WITH_DARK, **AT_ONCE)
         self._wire_rest()
@@ -100,6 +97,14 @@ class Asking:
             self.on_explore, asked, bench, js=WITH_DARK, **AT_ONCE
         )
 
+    def _whose(self, happened: Callable[..., Any]) -> None:
+        """Whenever the form may show another clip than the sheet is about."""
+        sheet = self.sheet
+        asked, told = [sheet.result, *self.form.inputs], [sheet.stale, sheet.link, sheet.copy]
+        happened(self.on_other, asked, told, **AT_ONCE).success(
+            inputs=sheet.stale, **NAME_LINK | {"js": "crab.dropLink"}
+        )
+
     def _wire_rest(self) -> None:
         form, sheet = self.form, self.sheet
         fields = components(form)
@@ -109,6 +114,8 @@ class Asking:
             chosen = button.click(partial(self.on_example, number), None, fields, **AT_ONCE)
             chosen.success(None, js="crab.askNow", **PRIVATE)
         form.suggested.click(lambda row: row[0], form.suggested, form.question, **AT_ONCE)
+        others = (*form.media.values(), form.source, form.family, form.wordings["matching"])
+        self._whose(partial(gr.on, [field.change for field in others]))
         for button in sheet.formats.values():
             made = button.click(self.on_take, [sheet.result, button], sheet.file, **PRIVATE)
             made.success(None, js="crab.fetchFile", **PRIVATE)
@@ -200,9 +207,20 @@ class Asking:
         )
         return shown | self.bench.places(run) | self.followed(asked)
 
+    def on_other(self, result: Result | None, *values: Any) -> Updates:
+        """What to say while the form shows another clip than the sheet is about; its link is then dropped."""
+        sheet, asked = self.sheet, Asked.of(values)
+        if result is None or shows(asked, result.clip, result.other):
+            return {sheet.stale: ""}
+        said = "<p data-stale>The form shows another clip now. This is about the one before.</p>"
+        return {sheet.stale: said, sheet.link: "", sheet.copy: gr.update(visible=False)}
+
     def on_stop(self, result: Result | None, runs: list[Result], dark: bool) -> Updates:
         if result is None:
             return self.form.turn(busy=False) | {self.sheet.words: EMPTY}
+        if any(run is result for run in runs):  # the answer before, whose place was not taken yet
+            return self.form.turn(busy=False)
+        result = stopped(result)
         return self.finished(result, dark) | self.kept(runs, result)
 
     @sentences()

@@ -13,19 +13,8 @@ import gradio as gr
 from crab.ask import Result
 from crab.page.answering import Answerer
 from crab.page.form import WORDS, Asked, Form, opened
-from crab.page.parts import (
-    ASSETS,
-    AT_ONCE,
-    IN_TURN,
-    PRIVATE,
-    WAITING,
-    WITH_DARK,
-    Updates,
-    card,
-    figure,
-    segments,
-    sentences,
-)
+from crab.page.line import ask_in_turn
+from crab.page.parts import ASSETS, AT_ONCE, WAITING, WITH_DARK, Updates, card, figure, segments, sentences, turn
 from crab.page.runs import keep, names
 from crab.page.sheet import Sheet
 from crab.page.workbench import Workbench
@@ -71,7 +60,12 @@ class AtlasSheet:
     points: gr.Plot
     damage: gr.Plot
     ask: gr.Button
+    stop: gr.Button
+    line: gr.HTML  # where the visitor stands in the line, see crab.page.line
     answers: gr.HTML
+
+    def turn(self, *, busy: bool) -> Updates:
+        return turn(self.ask, self.stop, busy=busy)
 
     @property
     def figures(self) -> list[Any]:
@@ -97,9 +91,12 @@ def lay_out(found: Shipped | None) -> AtlasSheet:
             "<h2>Your clip, asked by every family</h2><p class='key'>Takes the clip of the first tab. Each run "
             "joins the points above, ringed.</p>"
         )
-        ask = gr.Button("Ask in every family", variant="primary", elem_id="ask-every")
+        with gr.Row(elem_classes="actions"):
+            ask = gr.Button("Ask in every family", variant="primary", scale=3, elem_id="ask-every")
+            stop = gr.Button("Stop", scale=1, min_width=90, interactive=False, elem_id="stop-every")
+        line = gr.HTML(visible=False, elem_classes="line")
         answers = gr.HTML(elem_id="answers")
-    return AtlasSheet(by, controls, signatures, similarity, points, damage, ask, answers)
+    return AtlasSheet(by, controls, signatures, similarity, points, damage, ask, stop, line, answers)
 
 
 def _words(found: Shipped | None) -> str:
@@ -121,6 +118,7 @@ def _words(found: Shipped | None) -> str:
 class Mapping:
     """What the tab does."""
 
+    page: gr.Blocks
     sheet: AtlasSheet
     tab: gr.Tab
     found: Shipped | None
@@ -139,14 +137,13 @@ class Mapping:
         draw |= {"js": WITH_DARK} | AT_ONCE
         self.tab.select(**draw)
         sheet.by.input(**draw)
-        every = sheet.ask.click(
-            self.on_every,
-            [runs, *self.form.inputs],
-            [sheet.ask, sheet.answers, runs, *self.bench.listed],
+        every = ask_in_turn(
+            self.page, self.answerer.pace, sheet.ask, sheet.stop, sheet.answers, sheet.line,
+            fn=self.on_every,
+            inputs=[runs, *self.form.inputs],
+            outputs=[sheet.ask, sheet.stop, sheet.answers, runs, *self.bench.listed],
             js=WITH_DARK,
-            **IN_TURN,
-        )
-        every.failure(None, None, sheet.ask, js="crab.freeOne", **PRIVATE)
+        )  # fmt: skip
         every.then(**draw)
 
     def on_atlas(self, runs: list[Result], by: Literal["dataset", "family"], dark: bool) -> Updates:
@@ -184,13 +181,13 @@ class Mapping:
 
     def on_every(self, runs: list[Result], *values: Any) -> Iterator[Updates]:
         answers: list[str] = []  # as HTML; an error stands after those there are
-        yield {self.sheet.ask: gr.update(interactive=False), self.sheet.answers: WAITING}
+        yield {self.sheet.answers: WAITING} | self.sheet.turn(busy=True)
         try:
             with sentences():
                 yield from self._in_every_family(runs, Asked.of(values), answers)
         except gr.Error as error:
             answers.append(card(error))
-        yield {self.sheet.ask: gr.update(interactive=True), self.sheet.answers: "".join(answers)}
+        yield {self.sheet.answers: "".join(answers)} | self.sheet.turn(busy=False)
 
     def _in_every_family(self, runs: list[Result], asked: Asked, answers: list[str]) -> Iterator[Updates]:
         if asked.question:

@@ -60,6 +60,7 @@ class Composer:
     stop: gr.Button
     go: gr.Button  # out of sight: `crab.go` presses it
     pressed: gr.Textbox  # what `crab.go` is told
+    line: gr.HTML  # where the visitor stands in the line, see crab.page.line
     now: gr.HTML
     facts: gr.HTML
     copy: gr.Button
@@ -99,6 +100,10 @@ def lay_out(note: str) -> Composer:
     """`note`: who answers, as HTML."""
     form = compose.surprise(FIRST)
     with gr.Column(elem_classes="card", elem_id="scene"):
+        gr.HTML(
+            "<p class='key'>Put a scene together, so that what is true of it is known: the answer then stands beside the "
+            "truth. Change one thing, ask again, and see what the answer hangs on.</p>"
+        )
         with gr.Row(elem_classes="backdrop"):
             backdrops = [(name.capitalize(), name) for name in BACKDROPS]
             backdrop = segments(backdrops, "Backdrop", value=form.backdrop, scale=6)
@@ -106,7 +111,7 @@ def lay_out(note: str) -> Composer:
         rows = [_actor_row(number, row) for number, row in enumerate(form.rows, 1)]
         problem = gr.HTML(visible=False, elem_id="scene-problem")
         with gr.Row(elem_classes="actions"):
-            render = gr.Button("Render", variant="primary", elem_id="render", scale=0, min_width=185)
+            render = gr.Button("Render", elem_id="render", scale=0, min_width=185)
             surprise = gr.Button("Surprise me", elem_id="surprise", scale=0, min_width=185)
     with gr.Row(elem_classes="columns"):
         with gr.Column(scale=5, min_width=300):
@@ -178,6 +183,7 @@ def _cards() -> dict[str, Any]:
     """The answer and the one before, by the fields of `Composer`."""
     with gr.Column(elem_classes="card", elem_id="now"):
         gr.HTML("<h2>Now</h2>")
+        line = gr.HTML(visible=False, elem_classes="line")
         now = gr.HTML(EMPTY, label="Answer beside the truth")
         facts = gr.HTML(elem_classes="compared", label="Who answered, in what time")
         with gr.Row():
@@ -186,4 +192,5 @@ def _cards() -> dict[str, Any]:
     with gr.Column(elem_classes="card", elem_id="before", visible=False) as earlier:
         gr.HTML("<h2>Before</h2>")
         before = gr.HTML(label="The answer before")
-    return {"now": now, "facts": facts, "copy": copy, "open": opened, "earlier": earlier, "before": before}
+    cards = {"line": line, "now": now, "facts": facts, "copy": copy, "open": opened}
+    return cards | {"earlier": earlier, "before": before}

@@ -10,11 +10,11 @@ from typing import Any
 import gradio as gr
 
 from crab import CrabError, compose, truth
-from crab.ask import Result
+from crab.ask import Result, stopped
 from crab.media import open_clip
-from crab.page import links
+from crab.page import line, links
 from crab.page.answering import Answerer
-from crab.page.composer import Composer
+from crab.page.composer import EMPTY, Composer
 from crab.page.files import FILM, explorer, filmed
 from crab.page.links import SceneLink
 from crab.page.parts import (
@@ -80,7 +80,10 @@ class Composing:
 
     def wire(self) -> None:
         c, inputs = self.composer, self.composer.inputs
-        redraw: dict[str, Any] = {"fn": self.on_change, "inputs": [c.filmed, c.second, c.question, *inputs]} | AT_ONCE
+        redraw: dict[str, Any] = {
+            "fn": self.on_change,
+            "inputs": [c.filmed, c.second, c.question, c.own, *inputs],
+        } | AT_ONCE
         redraw |= {"outputs": [c.problem, c.still, c.question, c.film, *(row.doing for row in c.rows)]}
         edits = [c.backdrop.input, c.seed.submit, c.seed.blur, *(edit for row in c.rows for edit in row.edits)]
         gr.on(edits, trigger_mode="always_last", **redraw)  # what is changed while a scene is drawn is drawn next
@@ -106,42 +109,50 @@ class Composing:
         pressed.success(None, c.pressed, None, js=go, **PRIVATE)
         pressed.failure(js="crab.free", **turns)
         shown = [c.last, c.filmed, c.film, c.problem, c.earlier, c.before, c.now, c.facts, c.ask, c.stop, c.closer]
-        running = c.go.click(
+        gone = c.go.click(None, js="() => {}", **PRIVATE)
+        running = gone.then(
             self.on_ask,
             [self.answers.runs, c.last, c.filmed, c.question, c.own, *inputs],
             [*shown, c.copy, c.open, c.link, self.answers.runs, *self.bench.listed],
             trigger_mode="multiple",
             **IN_TURN,
         )
+        line.show(self.page, self.answerer.pace, gone.then, running, c.line)
         running.failure(js="crab.free", **turns)
         running.then(None, js="crab.isOver", **PRIVATE)
         c.stop.click(js="crab.stopping", **turns)
         stopping = AT_ONCE | {"queue": True}
-        c.stop.click(self.on_stop, c.last, [c.now, c.facts, c.ask, c.stop], cancels=[running], **stopping)
+        c.stop.click(self.on_stop, c.last, [c.last, c.now, c.facts, c.ask, c.stop], cancels=[running], **stopping)
+        running.success(None, js="() => crab.tell('#now .compared')", **PRIVATE)
         named = running.success(None, c.link, None, js="crab.nameLink", **PRIVATE)
         explored = [c.closer, c.explorer]
         named.then(self.on_explore, [c.last, c.link, c.dark], explored, js=WITH_DARK, **AT_ONCE)
         c.copy.click(None, js="crab.copyLink", **PRIVATE)
+        # One question at a time: whoever chooses from the list lets go of their own, and the other way round.
+        c.question.input(None, None, c.own, js="() => ''", **PRIVATE)
+        c.own.input(None, c.own, c.question, js="crab.instead", **PRIVATE)
 
     # --- the scene ---
 
-    def on_change(self, shown: tuple[Scene, str] | None, second: int, asked: str | None, *values: Any) -> Updates:
+    def on_change(
+        self, shown: tuple[Scene, str] | None, second: int, asked: str | None, own: str, *values: Any
+    ) -> Updates:
         """How the scene looks now, and what it can be asked; a form that is no scene yet says why not."""
-        return self.composer.shown(compose.Form.of(values)) | self._redrawn(shown, second, asked, values)
+        return self.composer.shown(compose.Form.of(values)) | self._redrawn(shown, second, asked, own, values)
 
     def not_a_scene(self, card: str) -> Updates:
         return {self.composer.problem: gr.update(value=card, visible=True)}
 
     @error_card(not_a_scene)
     def _redrawn(
-        self, shown: tuple[Scene, str] | None, second: int, asked: str | None, values: Sequence[Any]
+        self, shown: tuple[Scene, str] | None, second: int, asked: str | None, own: str, values: Sequence[Any]
     ) -> Updates:
         c, scene = self.composer, compose.Form.of(values).scene()
         choices, value = compose.choices(scene, asked or "")
         return {
             c.problem: gr.update(visible=False),
             c.still: render.frame(scene, second + 0.5, STILL),
-            c.question: gr.update(choices=choices, value=value),
+            c.question: gr.update(choices=choices, value=None if own.strip() else value),
             c.film: gr.update(visible=shown is not None and shown[0] == scene),
         }
 
@@ -212,7 +223,7 @@ class Composing:
             told = replace(last, changed=()).html(facts(last.result))
             before = {c.earlier: gr.update(visible=True), c.before: told}
         gone = {part: gr.update(visible=False) for part in (c.closer, c.copy, c.open)}
-        return before | gone | {c.now: DRAWING, c.facts: ""} | c.turn(busy=True)
+        return before | gone | {c.last: None, c.now: DRAWING, c.facts: ""} | c.turn(busy=True)
 
     @sentences()
     def on_explore(self, last: Card | None, link: str, dark: bool) -> Updates:
@@ -222,10 +233,13 @@ class Composing:
         return {c.closer: gr.update(visible=True), c.explorer: explorer(last.result, c.explorer, dark)}
 
     def on_stop(self, last: Card | None) -> Updates:
-        told = {self.composer.now: ""}
-        if last:
-            told = {self.composer.now: last.html(), self.composer.facts: facts(last.result)}
-        return self.composer.turn(busy=False) | told
+        c = self.composer
+        if last is None:  # it was being drawn
+            return c.turn(busy=False) | {c.now: EMPTY}
+        if last.result.done:  # the answer before, whose place was not taken yet
+            return c.turn(busy=False)
+        card = replace(last, result=stopped(last.result))
+        return c.turn(busy=False) | {c.last: card, c.now: card.html(), c.facts: facts(card.result)}
 
 
 def _question(scene: Scene, asked: str | None, own: str) -> Question:

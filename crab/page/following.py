@@ -44,7 +44,7 @@ class Following:
         if link.own:
             check_question(TASKS["avqa"], link.own)
         choices, value = compose.choices(link.scene.scene(), link.question[:LONGEST_QUESTION])
-        question = {c.question: gr.update(choices=choices, value=value), c.own: link.own}
+        question = {c.question: gr.update(choices=choices, value=None if link.own else value), c.own: link.own}
         return c.filled(link.scene) | question | {self.tabs: gr.update(selected="compose")}
 
     def example(self, link: ClipLink) -> Updates:

@@ -19,7 +19,7 @@ from crab.page import links
 from crab.page.files import Example
 from crab.page.links import ClipLink
 from crab.page.parts import LONGEST, Updates, segments, told_by, turn
-from crab.page.runs import asked_like, same_clip
+from crab.page.runs import asked_like, same_clip, same_file
 from crab.prompt import LONGEST_QUESTION
 from crab.tasks import FAMILIES, TASKS, Family, Task, instruction
 
@@ -38,10 +38,10 @@ SUGGESTED = 8  # questions to click, at most
 # What to say at an input that is empty. A sound is only missed where nothing else is given: a video has its own.
 MISSING = {
     "video": "Give a video first: drop a file here, or record one.",
-    "other_video": "Give the second video: the question compares two.",
+    "other_video": "Give the other video: the question compares two.",
     "picture": "Give a picture first: drop a file here.",
     "sound": "Give a sound first: drop a file here, or record one.",
-    "other_sound": "Give the second sound: the question compares two.",
+    "other_sound": "Give the other sound: the question compares two.",
     "file": "Give a video, a sound or a picture first: drop a file here.",
 }
 # What to type, by Task.needs: label and example.
@@ -133,6 +133,13 @@ def told_of_length(sent: Any, cache: str) -> str | None:
     return told_by(lambda: check_length(path))
 
 
+def shows(asked: Asked, clip: Clip, other: Clip | None) -> bool:
+    """Whether the form shows the clip, and for matching the other one, that an answer is about: by their files."""
+    given = [asked.media[name] for name in SHOWN[asked.given_as][0] if asked.media[name]]
+    of = {file for one in (clip, other) if one for file in (one.video, one.image, one.audio) if file}
+    return len(given) == len(of) and all(any(same_file(Path(file), about) for about in of) for file in given)
+
+
 def answered_before(runs: list[Result], asked: Asked) -> int | None:
     """Which of a visitor's runs is the whole answer to what is asked, by what is in its files; None if none is."""
     alike = asked_like(runs, asked.task, asked.question)
@@ -216,8 +223,10 @@ class Form:
             self.family: gr.update(info=family.description),
             self.question: gr.update(visible=bool(task.needs), label=label, placeholder=example),
             self.second: gr.update(visible=family.name == "grounding"),
-            self.details: gr.update(open=matching, visible=len(family.datasets) > 1),
+            self.details: gr.update(label=_as(task), visible=len(family.datasets) > 1),
         }
+        if matching or task.name != family.default:  # what is chosen stays in sight; else it is as the visitor has it
+            found[self.details]["open"] = True
         return found | {field: gr.update(visible=name == family.name) for name, field in self.wordings.items()}
 
     def suggestions(self, questions: Sequence[str]) -> Updates:
@@ -278,7 +287,7 @@ def lay_out(questions: Sequence[str] = ()) -> Form:
         max_length=LONGEST["second"],
         visible=False,
     )
-    with gr.Accordion("Ask it as one dataset does", open=False) as details:
+    with gr.Accordion(_as(TASKS[FAMILIES["question"].default]), open=False) as details:
         wordings = {name: _wording(family) for name, family in FAMILIES.items()}
     with gr.Row(elem_classes="actions"):
         ask = gr.Button("Ask", variant="primary", scale=3, elem_id="ask")
@@ -289,6 +298,11 @@ def lay_out(questions: Sequence[str] = ()) -> Form:
         source, family, wordings, media, player, question, suggested, second, details, ask, stop, go, known, pressed,
         dark,
     )  # fmt: skip
+
+
+def _as(task: Task) -> str:
+    """What stands over the choice of a dataset: the one that is chosen, where it is not a family's own."""
+    return f"Ask it as {'one dataset' if task.name == FAMILIES[task.family].default else task.name} does"
 
 
 def _media() -> dict[str, Any]:

@@ -30,7 +30,6 @@ window.crab = (() => {
     await new Promise(later => setTimeout(later, 200));
     return over >= failed - 100 ? [update(), update()] : [update({interactive: true}), update({interactive: false})];
   };
-  const freeOne = () => update({interactive: true});
 
   // `word` is "go", or the number of a run that is known: a button out of sight is pressed, if nothing is under way.
   const start = word => {
@@ -42,6 +41,13 @@ window.crab = (() => {
   const go = (word, stop, button) => { if (word === "go" && enabled(stop)()) press(button); };
 
   const show = selector => toSight(`${selector} [role=alert]`);
+  // An answer that is over is read out: all of it once, not each word as it comes.
+  const tell = async selector => {
+    await drawn();
+    document.querySelector("#told [role=status]").textContent = document.querySelector(selector)?.innerText ?? "";
+  };
+  // Typing a question of one's own lets go of the one that is chosen.
+  const instead = own => update(own.trim() ? {value: null} : {});
   const dice = most => Math.floor(Math.random() * most);
 
   // An example that is on the form now is asked, in place of what is being answered; the answer comes to sight.
@@ -63,12 +69,29 @@ window.crab = (() => {
     const view = link === location.search ? location.hash : "";
     history.replaceState(null, "", (link || location.pathname) + view);
   };
+  // The form shows another clip than the answer is about: the address names neither that nor a view of it.
+  const dropLink = stale => { if (stale) history.replaceState(null, "", location.pathname); };
   const copyLink = () => navigator.clipboard.writeText(location.href);
 
   // The file that was made is fetched once the button out of sight names it.
   const fetchFile = async () => { await drawn(); press("#taken a, a#taken, #taken"); };
 
+  // A button that is disabled by being pressed would leave the focus nowhere: its neighbour in the row takes it, Stop
+  // while an answer is on its way, and Ask again when it is over. A key that is held down presses Ask alone.
+  let held = null;
+  document.addEventListener("focusin", event => { held = event.target.closest("button"); });
+  document.addEventListener("focusout", event => { if (!event.target.disabled) held = null; });
+  document.addEventListener("keydown", event => {
+    if (event.repeat && held && ["Enter", " "].includes(event.key)) event.preventDefault();
+  }, true);
+  new MutationObserver(() => {
+    if (held?.disabled && [document.body, held].includes(document.activeElement))
+      held.closest(".actions")?.querySelector("button:not([disabled])")?.focus();
+  }).observe(document, {subtree: true, attributeFilter: ["disabled"]});
+
   const withDark = (...values) => [...values.slice(0, -1), document.querySelector(".dark") !== null];
 
-  return {busy, stopping, isOver, free, freeOne, start, go, show, dice, askNow, openLink, nameLink, copyLink, fetchFile, withDark};
+  return {busy, stopping, isOver, free, start, go, toSight, show, tell, instead, dice, askNow, openLink, nameLink, dropLink,
+    copyLink, fetchFile, withDark};
+    copyLink, fetchFile, withDark};
 })();

@@ -48,6 +48,7 @@ def build(crab: Crab, segmenter: Segmenter) -> gr.Blocks:
     note = f"<p>Answering here: <strong>{escape(crab.name)}</strong></p><p>{escape(crab.knows)}</p>{switch}"
     with Page(title="Crab+", delete_cache=(3600, OPEN), fill_width=True) as page:
         gr.HTML(title.title(), elem_id="title")
+        gr.HTML("<div role='status'></div>", elem_id="told")  # out of sight: `crab.tell` has answers read out
         with gr.Tabs(elem_id="pages") as tabs:
             with gr.Tab("Ask a clip", id="ask"):
                 shelf = _shelf(examples)
@@ -70,9 +71,9 @@ def build(crab: Crab, segmenter: Segmenter) -> gr.Blocks:
         for part in (
             Programs(answerer, examples),
             Asking(page, asked, answer, bench, shelf, examples, answerer),
-            workbench.Working(bench, answer, asked, scene, tabs, examples, answerer),
+            workbench.Working(page, bench, answer, asked, scene, tabs, examples, answerer),
             Composing(page, scene, composing_tab, answer, bench, answerer),
-            atlas.Mapping(map_sheet, atlas_tab, found, asked, answer, bench, answerer),
+            atlas.Mapping(page, map_sheet, atlas_tab, found, asked, answer, bench, answerer),
             Following(page, asked, scene, tabs, examples),
         ):
             part.wire()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
@@ -18,6 +19,7 @@ from gradio.blocks import Block
 
 from crab import CrabError
 from crab.ask import Result
+from crab.tasks import FAMILIES
 
 ROOT = Path(__file__).parents[2]
 ASSETS = ROOT / "assets"
@@ -34,7 +36,8 @@ WAITING = "<div class='waiting' role='status'>Looking and listening</div>"
 PRIVATE: dict[str, Any] = {"api_visibility": "private"}
 QUIET = PRIVATE | {"show_progress": "hidden"}
 AT_ONCE = QUIET | {"queue": False}
-IN_TURN = QUIET | {"concurrency_id": "model"}
+MODEL = "model"  # whoever wants the model stands in the line of this name
+IN_TURN = QUIET | {"concurrency_id": MODEL}
 WITH_DARK = "crab.withDark"
 
 Updates = dict[Block, Any]
@@ -155,6 +158,32 @@ def figure(label: str, *, shown: bool = True) -> gr.Plot:
 
 
 # --- words ----------------------------------------------------------------------------------------------------------
+
+
+def about(seconds: float) -> str:
+    """A time that nobody knows exactly, in round words: "8 s", "20 s", "3 min"."""
+    if seconds < 10:
+        return f"{max(1, math.ceil(seconds))} s"
+    return f"{5 * round(seconds / 5)} s" if seconds < 98 else f"{round(seconds / 60)} min"
+
+
+def progress(result: Result) -> str:
+    """How far an answer in windows has come, as HTML; nothing for one that is over or has a single window."""
+    if result.done or len(result.windows) < 2:
+        return ""
+    left = "" if result.left is None else f", about {about(result.left)} left"
+    return f"<p class='progress'>Window {max(1, result.looked)} of {len(result.windows)}{left}</p>"
+
+
+def heading(result: Result) -> str:
+    """What an answer is about, as HTML: clip, question, dataset."""
+    task, clips = result.task, [one.name for one in (result.clip, result.other) if one]
+    asked = f" “{escape(result.question)}”" if result.question else ""
+    changed = f" · {escape(str(result.intervention))}" if result.intervention else ""
+    return (
+        f"<p>About <b>{escape(' and '.join(clips))}</b> · {escape(FAMILIES[task.family].title)}, "
+        f"as {escape(task.name)}{asked}{changed}</p>"
+    )
 
 
 def facts(result: Result, *, kept: str = "") -> str:

@@ -10,7 +10,7 @@ import gradio as gr
 from crab.answer import Answer
 from crab.ask import Result
 from crab.page.files import pictured, saved
-from crab.page.parts import OPEN, WAITING, Updates, facts
+from crab.page.parts import OPEN, WAITING, Updates, facts, heading, progress
 from crab.truth import Verdict
 from visualize import compare, text, theme, timeline
 from visualize.live import live
@@ -22,6 +22,9 @@ that sounds marked on its picture, and the router weights behind every word.</di
 
 @dataclass(frozen=True)
 class Sheet:
+    line: gr.HTML  # where the visitor stands in the line, see crab.page.line
+    whose: gr.HTML  # which clip and question the rest is about
+    stale: gr.HTML  # said while the form shows another clip
     words: gr.HTML
     facts: gr.HTML
     truth: gr.HTML  # of an example; its scene is known
@@ -43,17 +46,22 @@ class Sheet:
 
     def cleared(self) -> Updates:
         """Before a new answer: nothing of the last one stays."""
-        hidden = (self.facts, self.truth, self.when, self.where, self.writing, self.downloads)
-        return {part: gr.update(visible=False) for part in hidden} | {self.result: None, self.words: WAITING}
+        hidden = (self.whose, self.facts, self.truth, self.when, self.where, self.writing, self.downloads)
+        gone: Updates = {part: gr.update(visible=False) for part in hidden}
+        return gone | {self.stale: "", self.result: None, self.words: WAITING}
 
     def growing(self, result: Result, before: Result | None, dark: bool) -> Updates:
         """Words and live weights of a result always, figures only where `before` had others."""
-        answer, colours = result.answer, theme.answer_colours(result.answer)
-        words = text.chips(answer, colours=colours) if result.text else WAITING
-        updates: Updates = {self.result: result, self.words: words}
+        answer = result.answer
+        words = said(result) if result.text else WAITING
+        updates: Updates = {self.result: result, self.words: progress(result) + words}
+        if before is None:
+            updates[self.whose] = gr.update(value=heading(result), visible=True)
         if result.routing:
             updates |= {self.writing: gr.update(visible=True), self.live: live(result.routing["language"])}
-        if answer.events != (before.answer.events if before else ()):
+        if answer.events and (
+            before is None or (answer.events, result.looked) != (before.answer.events, before.looked)
+        ):
             updates |= self.bars(result, dark)
         if result.frame is not None and (before is None or _marks(before) != _marks(result)):
             updates |= {self.where: gr.update(visible=True), self.picture: pictured(result, self.picture.GRADIO_CACHE)}
@@ -68,6 +76,7 @@ class Sheet:
         """
         answer, weights = saved(result, self.json.GRADIO_CACHE)
         updates = self.growing(result, None, dark) | {
+            self.words: said(result),
             self.facts: gr.update(value=facts(result, kept=kept), visible=True),
             self.downloads: gr.update(visible=True),
             self.json: gr.update(value=answer),
@@ -84,8 +93,18 @@ class Sheet:
 
     def bars(self, result: Result, dark: bool) -> Updates:
         colours = theme.answer_colours(result.answer)
-        figure = timeline.timeline(result.answer.events, result.clip.duration, colours=colours, dark=dark)
+        figure = timeline.timeline(
+            result.answer.events, result.clip.duration, colours=colours, unseen=result.unlooked, dark=dark
+        )
         return {self.when: gr.update(visible=True), self.timeline: figure}
+
+
+def said(result: Result) -> str:
+    """The words of an answer as HTML; those of a long clip's windows fold."""
+    colours = theme.answer_colours(result.answer)
+    if len(result.windows) < 2:
+        return text.chips(result.answer, colours=colours)
+    return text.windows([(window.start, window.end, window.answer) for window in result.windows], colours=colours)
 
 
 def _marks(result: Result) -> tuple[Any, ...]:
@@ -93,6 +112,8 @@ def _marks(result: Result) -> tuple[Any, ...]:
 
 
 def lay_out() -> Sheet:
+    line = gr.HTML(visible=False, elem_id="line")
+    whose, stale = gr.HTML(visible=False, elem_id="whose"), gr.HTML(elem_id="stale")
     words = gr.HTML(EMPTY, elem_id="words", label="Answer")
     told = gr.HTML(elem_id="facts", visible=False)
     true = gr.HTML(visible=False, elem_id="truth")
@@ -124,6 +145,6 @@ def lay_out() -> Sheet:
         copy = gr.Button("Copy link", size="sm", min_width=80, visible=False)
     link, result, runs = gr.Textbox(visible=False), gr.State(time_to_live=OPEN), gr.State([], time_to_live=OPEN)
     return Sheet(
-        words, told, true, when, bars, where, picture, writing, weights, downloads, answer, npz, formats, file, copy, link,
-        result, runs,
+        line, whose, stale, words, told, true, when, bars, where, picture, writing, weights, downloads, answer, npz, formats,
+        file, copy, link, result, runs,
     )  # fmt: skip

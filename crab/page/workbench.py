@@ -19,6 +19,7 @@ from crab.page.answering import Answerer
 from crab.page.composer import Composer
 from crab.page.files import Example, explorer, judged_example
 from crab.page.form import Form
+from crab.page.line import ask_in_turn
 from crab.page.parts import (
     AT_ONCE,
     CLOSER,
@@ -32,6 +33,7 @@ from crab.page.parts import (
     figure,
     segments,
     sentences,
+    turn,
 )
 from crab.page.runs import about, keep, names, one_of, still_here, unlike
 from crab.page.sheet import Sheet
@@ -64,6 +66,8 @@ class Workbench:
     modules: gr.Dropdown
     kinds: gr.Dropdown
     again: gr.Button
+    stop: gr.Button
+    line: gr.HTML  # where the visitor stands in the line, see crab.page.line
     said: gr.HTML
     pair: gr.Column  # the card of all runs of the visit
     one: gr.Dropdown
@@ -74,6 +78,9 @@ class Workbench:
     tower: gr.Radio
     by: gr.Radio
     difference: gr.Plot
+
+    def turn(self, *, busy: bool) -> Updates:
+        return turn(self.again, self.stop, busy=busy)
 
     def cleared(self) -> Updates:
         """Before a new answer: what speaks of the last one is not shown."""
@@ -144,7 +151,10 @@ def lay_out() -> Workbench:
                     ("kinds", "Tokens", 140),
                 )
             }
-        again = gr.Button("Ask again, changed", variant="primary", elem_id="again")
+        with gr.Row(elem_classes="actions"):
+            again = gr.Button("Ask again, changed", variant="primary", scale=3, elem_id="again")
+            stop = gr.Button("Stop", scale=1, min_width=90, interactive=False, elem_id="stop-again")
+        line = gr.HTML(visible=False, elem_classes="line")
         said = gr.HTML(elem_id="said")
     with gr.Column(visible=False, elem_classes="card", elem_id="pair") as pair:
         gr.HTML(
@@ -159,8 +169,8 @@ def lay_out() -> Workbench:
             by = segments([("By kind of token", "group"), ("By module", "module")], "Laid out", value="group")
             drawn = figure("Difference of mean router weights")
     return Workbench(
-        closer, explorer, change, what, heads, average, **places, again=again, said=said, pair=pair, one=one, two=two,
-        opens=opens, held=held, sides=sides, tower=tower, by=by, difference=drawn,
+        closer, explorer, change, what, heads, average, **places, again=again, stop=stop, line=line, said=said, pair=pair,
+        one=one, two=two, opens=opens, held=held, sides=sides, tower=tower, by=by, difference=drawn,
     )  # fmt: skip
 
 
@@ -178,6 +188,7 @@ def _chosen_runs() -> tuple[gr.Dropdown, gr.Dropdown, list[gr.Button]]:
 class Working:
     """What the workbench does."""
 
+    page: gr.Blocks
     bench: Workbench
     sheet: Sheet
     form: Form
@@ -190,17 +201,17 @@ class Working:
         bench, sheet, dark = self.bench, self.sheet, self.form.dark
         bench.what.input(self.on_what, bench.what, [bench.heads, bench.average], **AT_ONCE)
         places = [bench.towers, bench.layers, bench.modules, bench.kinds]
-        asked = bench.again.click(
-            self.on_again,
-            [sheet.result, sheet.runs, bench.what, bench.heads, bench.average, *places],
-            [bench.again, bench.said, sheet.runs, *bench.listed],
-            **IN_TURN,
-        )
-        asked.failure(None, None, bench.again, js="crab.freeOne", **PRIVATE)
+        buttons = bench.again, bench.stop
+        asked = ask_in_turn(
+            self.page, self.answerer.pace, *buttons, bench.said, bench.line,
+            fn=self.on_again,
+            inputs=[sheet.result, sheet.runs, bench.what, bench.heads, bench.average, *places],
+            outputs=[*buttons, bench.said, sheet.runs, *bench.listed],
+        )  # fmt: skip
         view = [sheet.runs, bench.one, bench.two, bench.tower, bench.by, dark]
         both = {"fn": self.on_pair, "inputs": view, "outputs": [bench.held, bench.sides, bench.tower, bench.difference]}
         both |= {"js": WITH_DARK} | IN_TURN
-        asked.success(**both)
+        asked.success(**both).then(None, js="() => crab.toSight('#pair')", **PRIVATE)
         gr.on([bench.one.input, bench.two.input], **both)
         gr.on([bench.tower.input, bench.by.input], self.on_view, view, bench.difference, js=WITH_DARK, **AT_ONCE)
         shown = [*components(sheet), *components(bench), *components(self.form), self.tabs]
@@ -244,7 +255,7 @@ class Working:
         }
 
     def refused(self, card: str) -> Updates:
-        return {self.bench.again: gr.update(interactive=True), self.bench.said: card}
+        return {self.bench.said: card} | self.bench.turn(busy=False)
 
     @error_card(refused)
     def on_again(
@@ -260,7 +271,7 @@ class Working:
         kinds: list[str],
     ) -> Iterator[Updates]:
         bench = self.bench
-        yield {bench.again: gr.update(interactive=False), bench.said: WAITING}
+        yield {bench.said: WAITING} | bench.turn(busy=True)
         asked = still_here(result)
         source, whose = None, ""
         if what == "average":
@@ -284,7 +295,7 @@ class Working:
         runs = keep(runs, latest)
         known, first = bench.known(runs), next((i for i, run in enumerate(runs) if run is result), 0)
         known[bench.one] |= {"value": names(runs)[first]}
-        yield known | {self.sheet.runs: runs, bench.again: gr.update(interactive=True), bench.said: ""}
+        yield known | bench.turn(busy=False) | {self.sheet.runs: runs, bench.said: ""}
 
     @sentences()
     def on_pair(

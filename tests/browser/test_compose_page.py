@@ -60,6 +60,18 @@ def test_a_scene_is_composed_rendered_asked_about_changed_and_compared(composer)
     expect(page.locator("#before .true")).to_have_count(3)
 
 
+def test_a_question_of_ones_own_and_the_list_let_go_of_each_other(composer):
+    page, own, chosen = composer, composer.locator("#own textarea"), composer.locator("#asked input")
+    expect(chosen).not_to_have_value("")
+    own.fill("What is red?")
+    expect(chosen).to_have_value("")
+    choose(page, chosen, "avqa")
+    expect(own).to_have_value("")
+    page.click("#compose-ask")
+    answered(page)
+    expect(page.locator("#now .verdict")).not_to_contain_text("your own question")
+
+
 def test_a_bad_stretch_gets_a_sentence_and_the_form_stays(composer):
     page = composer
     heard = page.locator("#actor-1").get_by_label("Heard")

@@ -84,7 +84,7 @@ def test_what_is_missing_is_said_where_it_is_missing(page, scene_clip):
     expect(page.locator("#words .empty")).to_be_visible()
     page.get_by_label("Matching", exact=True).click()
     page.click("#ask")
-    expect(page.locator(".validation-error", has_text="Give the second video")).to_be_visible()
+    expect(page.locator(".validation-error", has_text="Give the other video")).to_be_visible()
 
     page.get_by_label("Question answering").click()
     upload(page, scene_clip)
@@ -132,12 +132,66 @@ def test_stop_ends_the_answer_and_leaves_what_there_is(page, long_clip):
     expect(page.locator("#words .crab-answer")).to_be_visible()
     page.click("#stop")
     expect(page.locator("#facts")).to_contain_text("stopped")
+    expect(page.locator("#facts")).to_contain_text("of 8; the rest was not looked at.")
+    expect(page.locator("#words .progress")).to_have_count(0)
     expect(page.locator("#ask")).to_be_enabled()
     expect(page.locator("#which iframe")).to_be_visible()
     page.wait_for_timeout(500)  # what was already on its way
     said = page.locator("#words").inner_text()
     page.wait_for_timeout(1500)
     assert page.locator("#words").inner_text() == said
+
+
+def test_of_a_long_clip_one_window_is_unfolded_and_progress_is_told(page, long_clip):
+    upload(page, long_clip)
+    page.get_by_label("Where and when").click()
+    page.click("#ask")
+    expect(page.locator("#words .progress")).to_contain_text("Window 2 of 8, about")
+    expect(page.locator("#words details")).to_have_count(2)
+    expect(page.locator("#words details[open]")).to_have_count(1)
+    expect(page.locator("#words details[open] summary")).to_have_text("10–20 s")
+    page.click("#stop")
+    expect(page.locator("#facts")).to_be_visible()
+    page.get_by_text("0–10 s", exact=True).click()
+    expect(page.locator("#words details[open] summary")).to_have_text("0–10 s")
+
+
+def test_the_sheet_steps_back_while_the_form_shows_another_clip(page, scene_clip):
+    page.locator("#examples button").first.click()
+    answered(page)
+    expect(page.locator("#whose")).to_contain_text("About evening-1000412.mp4 · Where and when, as")
+    expect(page.locator("#stale p")).to_have_count(0)
+    page.wait_for_url("**/?clip=evening-*")
+
+    page.locator("#video [aria-label=Clear]").click()
+    expect(page.locator("#stale")).to_contain_text("another clip")
+    page.wait_for_url(lambda url: "clip=" not in url)
+    upload(page, scene_clip)
+    at = page.locator("#when .crab-playhead").evaluate_all("lines => lines.map(line => line.style.left)")
+    page.evaluate("document.querySelector('#video video').currentTime = 4")
+    page.wait_for_timeout(500)  # the line would have moved by now
+    assert page.locator("#when .crab-playhead").evaluate_all("lines => lines.map(line => line.style.left)") == at
+    page.locator("#examples button").first.click()
+    expect(page.locator("#stale p")).to_have_count(0)  # it is back
+
+
+def test_an_answer_is_read_out_once_it_is_over_and_the_focus_stays_in_the_row(page, long_clip):
+    upload(page, long_clip)
+    page.get_by_label("Where and when").click()
+    page.locator("#ask").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#words .crab-answer").first).to_be_visible()
+    expect(page.locator("#stop")).to_be_focused()
+    expect(page.locator("#told [role=status]")).to_be_empty()
+    page.keyboard.press("Enter")
+    expect(page.locator("#ask")).to_be_focused()
+
+    page.get_by_label("Captioning").click()
+    page.click("#ask")
+    expect(page.locator("#facts")).to_be_hidden()
+    answered(page)
+    said = page.locator("#words").inner_text()
+    expect(page.locator("#told [role=status]")).to_have_text(said)
 
 
 def test_after_stop_one_can_ask_again_at_once(page, long_clip):
