@@ -7,7 +7,7 @@ import torch
 from conftest import MINI
 
 from crab import avuie
-from crab.learn import evaluate
+from crab.learn import evaluate, train
 from crab.learn import mini as mini_model
 from crab.loading import published_name, skeleton
 from crab.model import Crab, site_of
@@ -38,6 +38,14 @@ def test_it_says_what_it_is(mini):
     assert mini.name == "crab-mini" == about["name"]
     assert "drawn scenes" in mini.knows and mini.drawn and mini_model.ABOUT["drawn"]
     assert mini.about.frame_size == about["frame_size"] == 112
+
+
+def test_the_log_that_ships_is_of_the_whole_recipe():
+    rows = [json.loads(line) for line in (MINI / "training.jsonl").read_text().splitlines()]
+    last = {row["stage"]: row["step"] for row in rows}
+    assert last == {name: stage.steps for name, stage in train.STAGES.items()}
+    held_out = [row["held_out"] for row in rows if "held_out" in row]
+    assert len(held_out) == last["adapter"] // 100 and held_out[-1] < 0.5 * held_out[0]
 
 
 def test_numbers_are_single_tokens():

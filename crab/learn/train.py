@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from shutil import copyfile
 from typing import Any
 
 import numpy as np
@@ -190,7 +191,8 @@ def save_adapter(model: PeftModel, folder: Path) -> None:
 
 
 def ship(out: str | Path, folder: str | Path) -> None:
-    """Write what was trained in `out` as the folder that ships: base, `adapter/` (PEFT's format), the published file."""
+    """Write what was trained in `out` as the folder that ships: base, `adapter/` (PEFT's format), the published file, and
+    the log of the run (`training.jsonl`)."""
     out, folder = Path(out), Path(folder)
     processor = _processor(out)
     model, _ = checkpoint.attach(_thinker(out, processor, BASE[-1]), out / "adapter", drop_silent=False)
@@ -198,6 +200,7 @@ def ship(out: str | Path, folder: str | Path) -> None:
     if process().is_main_process:
         (folder / "adapter" / "finetune_weights.bin").replace(folder / "finetune_weights.bin")
         mini.save(model.unload(), processor, folder)
+        copyfile(out / "log.jsonl", folder / "training.jsonl")
     process().wait_for_everyone()
 
 
