@@ -7,7 +7,6 @@ from html import escape
 from typing import Any
 
 from visualize import theme
-from visualize.timeline import clock
 
 # A chip's pattern is its lane's: heard solid, seen hatched. Colours mix with whatever the page's ground and ink are.
 STYLE = """<style>
@@ -60,10 +59,9 @@ def windows(parts: Sequence[tuple[float, float, Any]], *, colours: Mapping[str, 
     A part whose answer is None has not been asked about, and is left out.
     """
     asked = [(start, end, answer) for start, end, answer in parts if answer is not None]
-    duration = parts[-1][1]
     folds = "".join(
         f"<details name='crab-windows'{' open' if number == len(asked) else ''}><summary>"
-        f"{clock(start, duration).removesuffix(' s')}–{clock(end, duration)}</summary>{_said(answer, colours)}</details>"
+        f"{start:g}–{end:g} s</summary>{_said(answer, colours)}</details>"
         for number, (start, end, answer) in enumerate(asked, 1)
     )
     return f"{STYLE}<div class='crab-windows'>{folds}</div>"
