@@ -280,11 +280,11 @@ def _trimmed(body: str) -> str:
 
 
 def _around(spans: Iterable[Span], text: str) -> str:
-    """The prose before, between and after the spans; what is punctuation only between two of them goes."""
+    """The prose before, between and after the spans; what only joins two of them goes."""
     pieces, at = [], 0
     for start, end in [(span.start, span.end) for span in spans] + [(len(text), len(text))]:
         piece = text[at:start] if at == 0 else text[at:start].lstrip(" \n\t,.;:)")
-        if any(character.isalnum() for character in piece):
+        if any(character.isalnum() for character in piece) and not (at and piece.strip() in ("and", "or")):
             pieces.append(piece.strip())
         at = end
     return " ".join(pieces)

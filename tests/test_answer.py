@@ -381,6 +381,12 @@ def test_places_are_pixels_of_the_frame():
         ("unav", "Dogs bark. <event>dog, (0 3)</event> <event>cat, (0 3)</event>.", "Dogs bark."),
         ("unav", "Dogs bark. <event>dog, (0", "Dogs bark."),
         (
+            "unav",
+            "I hear <event>dog, (0 3)</event>, <event>cat, (0 3)</event> and <event>cow, (0 3)</event>.",
+            "I hear",
+        ),
+        ("unav", "<event>dog, (0 3)</event> and more.", "and more."),
+        (
             "s4",
             "The object making the sound in the video is dog. [1,2,3,4] [1,2],[1,2],[1,2].",
             "The object making the sound in the video is dog.",

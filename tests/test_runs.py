@@ -12,7 +12,7 @@ from crab import CrabError
 from crab.ask import LOOKED_AT, Result
 from crab.ilora import Intervention
 from crab.media import Clip
-from crab.page.runs import KEPT, KEPT_BYTES, about, file_name, keep, names, still_here, unlike, weight
+from crab.page.runs import KEPT, KEPT_BYTES, about, file_name, keep, names, still_here, unlike, weight, whose
 from crab.tasks import TASKS
 
 
@@ -28,6 +28,7 @@ def test_a_run_is_named_by_its_clip_its_question_and_what_was_changed():
         "2 · evening · avqa: How many? · head 2 muted",
         "3 · evening · avcap: A description of picture and sound · as it is",
     ]
+    assert whose(changed) == "evening (avqa, head 2 muted)"
     both = run_of("one.mp4", "a2v", "", other=Clip("two.mp4"), intervention=Intervention("average", whose="that run"))
     assert about(both) == "one and two · a2v: Which of two videos matches the sound · average of that run"
 

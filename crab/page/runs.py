@@ -46,6 +46,11 @@ def changed(run: Result) -> str:
     return str(run.intervention or "as it is")
 
 
+def whose(run: Result) -> str:
+    """A run in a few words, where another one has its average."""
+    return f"{_clips(run)} ({run.task.name}, {changed(run)})"
+
+
 def _clips(run: Result) -> str:
     return " and ".join(shortened(Path(one.name).stem) for one in (run.clip, run.other) if one)
 

@@ -35,7 +35,7 @@ from crab.page.parts import (
     sentences,
     turn,
 )
-from crab.page.runs import about, keep, names, one_of, still_here, unlike
+from crab.page.runs import about, keep, names, one_of, still_here, unlike, whose
 from crab.page.sheet import Sheet
 from crab.prompt import is_of
 from visualize import compare, difference, text, theme
@@ -273,12 +273,12 @@ class Working:
         bench = self.bench
         yield {bench.said: WAITING} | bench.turn(busy=True)
         asked = still_here(result)
-        source, whose = None, ""
+        source, of = None, ""
         if what == "average":
             if average is None:
                 raise CrabError("Choose the run whose average to take.")
             run = one_of(runs, average)
-            source, whose = run.routing, about(run)
+            source, of = run.routing, whose(run)
         change = Intervention(
             what,
             tuple(heads) if what in ("mute", "force") else (),
@@ -287,7 +287,7 @@ class Working:
             tuple(layers) or None,
             tuple(modules) or None,
             partial(is_of, tuple(kinds)) if kinds else None,
-            whose,
+            of,
         )
         with closing(self.answerer.answers(asked.clip, asked.task, asked.question, asked.other, change)) as results:
             for latest in results:
