@@ -203,6 +203,7 @@ def test_a_link_says_what_is_on_the_form():
     json.dumps(FORM).replace('"dog"', '"unicorn"'), json.dumps(FORM).replace('"dog"', '["dog"]'),
     json.dumps(FORM).replace('"dog"', '"\\ud800"'), json.dumps(FORM).replace('"2-6"', "26"),
     json.dumps(FORM).replace('"2-6"', '"8-14"'), json.dumps(FORM).replace(json.dumps(FORM[0]), "{}"),
+    json.dumps(FORM).replace(" 0]", " 1e30]"),
 ])  # fmt: skip
 def test_a_link_that_says_no_scene_is_told_so(link):
     with pytest.raises(CrabError, match="does not name a scene"):

@@ -780,6 +780,16 @@ def test_a_trace_is_the_softmax_of_each_router():
         np.testing.assert_allclose(routed[name].sum(axis=1), 1, atol=1e-6)
 
 
+def test_the_router_decides_in_float32_in_a_model_of_bfloat16_too():
+    layer, gates = one_layer(256, 192).bfloat16(), []
+    layer.recorders = (gates.append,)
+    x = torch.randn(50, 256, dtype=torch.bfloat16)
+    layer(x)
+    R, _, _ = weights_of(layer)
+    [gate] = gates
+    assert gate.dtype == torch.float32 and torch.equal(gate, F.linear(x, R).float().softmax(dim=-1))
+
+
 def test_a_recorder_gives_what_came_since_it_was_last_asked():
     model, x = adapted_net(), torch.randn(1, 9, 12)
     with record(model) as recorder:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crab import CrabError
+from crab import CrabError, segment
 from crab.answer import Answer, Box
 from crab.segment import GrabCut, Mask, Sam2, load_segmenter, masks
 
@@ -82,6 +82,12 @@ def test_a_large_frame_gets_a_mask_of_its_own_size():
     mask, _ = GrabCut()(frame, box_of(truth), ())
     assert mask.shape == (1080, 1920)
     assert overlap(mask, truth) > 0.97
+
+
+def test_a_side_takes_every_pixel_that_it_touches():
+    assert segment._within(2.2, 7.1, 10) == (2, 8) and segment._within(2.0, 7.0, 10) == (2, 7)
+    assert segment._within(-3.0, 0.2, 10) == (0, 1) and segment._within(9.4, 30.0, 10) == (9, 10)
+    assert segment._within(4.0, 4.0, 10) == (4, 5)  # one at least
 
 
 def test_a_box_around_the_whole_frame_still_has_an_object_in_it():

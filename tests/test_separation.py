@@ -7,7 +7,7 @@ import pytest
 
 from crab import CrabError
 from crab.routing import separation
-from crab.routing.separation import HIDDEN, OWN, RANDOM
+from crab.routing.separation import HIDDEN, OWN, RANDOM, Control
 
 
 def planted(apart: dict[str, float], tokens: str = "closing", scenes: int = 40):
@@ -32,6 +32,21 @@ def test_runs_about_the_same_scene_are_no_neighbours():
     assert not separation.nearest_alike(rows, kinds, np.array(list("abcd"))).any()
     with pytest.raises(CrabError, match="one scene"):
         separation.nearest_alike(rows, kinds, np.array(["one"] * 4))
+
+
+def test_a_scene_counts_once_however_many_runs_are_about_it():
+    signatures, kinds, scenes = planted({OWN: 2, f"{RANDOM} 1": 1})
+    often = {key: np.repeat(rows, 5, axis=0) for key, rows in signatures.items()}
+    labels = np.repeat(kinds, 5), np.repeat(scenes, 5)
+    few = separation.separation(signatures[OWN, "closing"], kinds, scenes, "family")
+    many = separation.separation(often[OWN, "closing"], *labels, "family")
+    assert (many.runs, many.scenes) == (5 * few.runs, few.scenes) and few.low < few.accuracy < few.high
+    assert (many.low, many.high) == pytest.approx((few.low, few.high))
+    [_, few], [_, many] = (
+        separation.controls(signatures, kinds, scenes, "family"),
+        separation.controls(often, *labels, "family"),
+    )
+    assert (many.low, many.high) == pytest.approx((few.low, few.high)) and few.low < few.gap < few.high
 
 
 def test_a_gap_is_above_nothing_only_where_the_control_does_worse():
@@ -60,3 +75,5 @@ def test_the_sentence_claims_what_survives_the_control_with_the_wording_held_fix
     elsewhere = tuple(controls({OWN: 5, f"{RANDOM} 1": 0}, tokens="answer").values())  # the words differ there too
     assert separation.verdict(elsewhere) == ""
     assert f"{learned[1].gap:+.3f}" in separation.table(learned)
+    unsure = (Control("family", "closing", RANDOM, accuracy=0.6, gap=0.05, low=-0.01, high=0.11),)
+    assert "is not shown to come from what the routers learned" in separation.verdict(unsure)

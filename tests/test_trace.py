@@ -51,6 +51,15 @@ def test_a_sound_is_its_seconds_in_the_other_tower_too():
     assert list(np.flatnonzero(read.counterparts(traces, "audio", 21)["language"])) == [9 + 10]
 
 
+def test_a_second_of_one_clip_is_not_that_of_the_other():
+    tokens = tuple(Token("audio", start=i, end=i + 1, source=clip) for clip in (0, 1) for i in range(4))
+    weights = np.full((1, len(tokens), 2), 0.5, np.float16)
+    traces = {tower: RoutingTrace(weights, (Site(tower, 0, "q_proj"),), tokens) for tower in ("language", "audio")}
+    assert list(np.flatnonzero(read.counterparts(traces, "language", 6)["audio"])) == [
+        6
+    ]  # the third of the second clip
+
+
 def test_a_word_stands_for_no_piece_of_the_clip():
     masks = read.counterparts(towers(), "language", 0)
     assert not masks["audio"].any() and not masks["vision"].any()

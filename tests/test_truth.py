@@ -79,6 +79,7 @@ def test_the_truth_is_right_about_every_question(seed):
         ("avqa", "<answer>cat</answer>", "<answer> dog </answer>", "✗"),
         ("avqa", "", "<answer> dog </answer>", "✗"),
         ("ave", "<event>dog barking, (3 6)</event>", "<event>dog barking, (2 6)</event>", "✓"),
+        ("ave", "<event>dog barking, (2 4)</event>", "<event>dog barking, (2 6)</event>", "✓"),  # half is shared
         ("ave", "<event>dog barking, (0 10)</event>", "<event>dog barking, (2 6)</event>", "✗"),
         ("unav", "<event>dog, (2 6)</event>, <event>cat, (2 6)</event>", "<event>dog, (2 6)</event>", "≈"),
         ("avvp", "<audio_event>dog, (2 6)</audio_event>", "<visual_event>dog, (2 6)</visual_event>", "✗"),
@@ -86,6 +87,9 @@ def test_the_truth_is_right_about_every_question(seed):
         ("arig", "The object is cat. <obj>(0,0)(100,100)</obj>", "The object is dog. <obj>(0,0)(100,90)</obj>", "≈"),
         ("arig", "The object is dog. <obj>(99,99)(199,199)</obj>", "The object is dog. <obj>(0,0)(100,90)</obj>", "✗"),
         ("arig", "The object is dog. <obj>(50,0)(150,100)</obj>", "The object is dog. <obj>(0,0)(100,100)</obj>", "≈"),
+        ("arig", "The object is dog. <obj>(0,0)(100,50)</obj>", "The object is dog. <obj>(0,0)(100,100)</obj>", "✓"),
+        ("arig", "The object is dog. <obj>(0,0)(100,11)</obj>", "The object is dog. <obj>(0,0)(100,100)</obj>", "≈"),
+        ("arig", "The object is dog. <obj>(0,0)(100,9)</obj>", "The object is dog. <obj>(0,0)(100,100)</obj>", "✗"),
         ("arig", "dog", "The object is dog. <obj>(0,0)(100,90)</obj>", "✗"),
         ("ref_avs", "<answer>false</answer>", "<answer>false</answer> The object is absent.", "✓"),
         ("ref_avs", "<answer>true</answer> [0,0,9,9]", "<answer>false</answer> The object is absent.", "✗"),
