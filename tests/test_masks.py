@@ -107,7 +107,7 @@ def test_a_picture_made_smaller_has_boxes_masks_and_points_where_the_large_one_h
     inside = np.zeros((900, 1600), bool)
     inside[200:600, 400:1200] = True
     marks = ([Mask(0.0, "dog", inside, None)], [Box("dog", 400, 200, 1200, 600)], [(800, 400)])
-    marked = np.asarray(overlay(grey(450, 800), *marks, colours=COLOURS, of=(1600, 900)))
+    marked = np.asarray(overlay(grey(540, 960), *marks, colours=COLOURS, of=(1600, 900)))
     changed = (marked != 128).any(-1)
     rows, columns = np.flatnonzero(changed.any(1)), np.flatnonzero(changed.any(0))
     scale = marked.shape[1] / 1600
