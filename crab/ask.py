@@ -132,7 +132,7 @@ def stopped(result: Result) -> Result:
     if all_of_them > 1:
         rest = "" if looked == all_of_them else "; the rest was not looked at"
         said = f"Stopped in window {looked} of {all_of_them}{rest}."
-    return replace(result, notes=(*result.notes, said))
+    return result if said in result.notes else replace(result, notes=(*result.notes, said))
 
 
 def ask(

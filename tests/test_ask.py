@@ -72,6 +72,7 @@ def test_windows_fill_one_by_one_and_the_rest_was_not_looked_at(tiny, clip):
     assert stopped(results[2]).notes[-1] == "Stopped in window 2 of 3; the rest was not looked at."
     assert stopped(results[4]).notes[-1] == "Stopped in window 3 of 3."
     assert not stopped(results[2]).done
+    assert stopped(stopped(results[2])).notes == stopped(results[2]).notes
 
 
 def test_a_short_clip_is_one_window_and_stopping_it_is_said(results):

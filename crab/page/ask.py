@@ -101,7 +101,7 @@ class Asking:
         """Whenever the form may show another clip than the sheet is about."""
         sheet = self.sheet
         asked, told = [sheet.result, *self.form.inputs], [sheet.stale, sheet.link, sheet.copy]
-        happened(self.on_other, asked, told, **AT_ONCE).success(
+        happened(self.on_other, asked, told, trigger_mode="always_last", **AT_ONCE).success(
             inputs=sheet.stale, **NAME_LINK | {"js": "crab.dropLink"}
         )
 
