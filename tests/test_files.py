@@ -81,7 +81,8 @@ def result(**more) -> Result:
     caveat = "This means nothing."
     given = {"answer": said, "text": said.text, "frame": np.zeros((48, 64, 3), np.uint8), "size": (64, 48)}
     given |= {"routing": towers(), "notes": (caveat, "Head 1 muted."), "caveat": caveat}
-    return Result(Clip("my clip.mp4"), TASKS["arig"], "", "crab-mini", "", **given | more)
+    given |= {"clip": Clip("my clip.mp4"), "task": TASKS["arig"], "question": "", "model": "crab-mini", "knows": ""}
+    return Result(**given | more)
 
 
 def test_what_is_taken_along_is_named_by_what_is_in_it_and_says_what_it_means(tmp_path):
@@ -104,6 +105,8 @@ def test_the_picture_carries_the_caveat_and_says_what_it_is(tmp_path):
     with Image.open(path) as picture, Image.open(pictured(result(caveat=""), str(tmp_path))) as plain:
         assert picture.height > plain.height and picture.width == plain.width
         assert "This means nothing." in picture.info["Description"] and picture.info["Software"].startswith("Crab+ ")
+    strange = Path(pictured(result(clip=Clip("a\udc81.mp4")), str(tmp_path)))  # a byte that is no character
+    assert strange.name == "a- · arig · picture.png" and strange.is_file()
 
 
 def test_the_film_of_a_composed_scene_is_drawn_and_named_by_who_is_in_it(tmp_path):

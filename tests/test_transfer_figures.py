@@ -78,6 +78,9 @@ def test_damage_is_centred_at_zero_signed_and_honest_about_noise():
     assert [list(row) for row in panel.text] == [["−0.40", "(+0.01)"], ["not measured", "+0.30"]]
     assert "1 beyond it" in words(figure) and "40 questions" in panel.customdata[0][0]
     np.testing.assert_allclose(panel.z, [[-0.4, 0], [np.nan, 0.3]])  # what is not told from nothing has no colour
+    assert "2 of 3 effects are told from zero, over 40 questions" in words(figure)
+    nothing = transfer.damage(values, ["head 1 muted", "head 2 muted"], ["a", "b"], low=values - 1, high=values + 1)
+    assert "No effect is told from zero" in words(nothing)
 
 
 @pytest.mark.parametrize(

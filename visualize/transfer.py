@@ -243,7 +243,13 @@ def damage(
         f"{unit}: {less} − worse, {more} + better; the scale is ±{limit:g}"
         + (f", {beyond} beyond it." if beyond else ".")
     ]
-    lines += ["In brackets and without a colour: the interval spans zero."] if interval else []
+    if interval:
+        clear = ~vague & np.isfinite(values)
+        many = f"{clear.sum()} of {np.isfinite(values).sum()} effects are" if clear.any() else "No effect is"
+        asked = f", over {sum(counts.values())} questions" if counts else ""
+        lines.append(
+            f"{many} told from zero{asked}; of the others, in brackets and without a colour, the interval spans it."
+        )
     lines += [note] if note else []
     top = 36 + 14 * len(lines)
     theme.small_print(figure, lines, top - 4, tone)

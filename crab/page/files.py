@@ -134,11 +134,12 @@ def told(result: Result) -> tuple[str, ...]:
     """What a figure of a result says of itself, a paragraph each: clip, question, answer, and all notes."""
     clips = " and ".join(one.name for one in (result.clip, result.other) if one)
     said = text.plain(result.answer)
-    return (
+    lines = (
         f"Clip: {clips}. Asked as {result.task.name}: {result.question or result.task.title}",
         f"{result.model} said: {said if len(said) <= 600 else f'{said[:600]}…'}",
         *result.notes,
     )
+    return tuple(line.encode(errors="replace").decode() for line in lines)  # a file's name may hold half a character
 
 
 def pictured(result: Result, cache: str, truth: Answer | None = None) -> str:
