@@ -224,7 +224,7 @@ def test_everything_goes_by_keyboard(saved):
 def test_a_ribbon_of_words_is_one_tab_stop_with_arrows_inside(saved):
     focused = "+document.activeElement.dataset.token"
     words = saved.evaluate("[...document.querySelectorAll('#words .t')].map(e => +e.dataset.token)")
-    saved.get_by_label("layer").focus()
+    saved.locator("#layer").focus()
     saved.keyboard.press("Tab")
     assert saved.evaluate(focused) == words[0]
     shown(saved, words[0])
@@ -244,7 +244,7 @@ def test_a_ribbon_of_words_is_one_tab_stop_with_arrows_inside(saved):
     saved.keyboard.press("Shift+Tab")
     assert saved.evaluate(focused) == words[1]
     # Drawn anew, they are one stop again.
-    saved.get_by_label("layer").select_option("1")
+    saved.locator("#layer").select_option("1")
     assert saved.locator("#words .t[tabindex='0']").count() == 1
 
 
