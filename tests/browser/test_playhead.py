@@ -87,8 +87,9 @@ def test_a_sound_its_bars_its_chips_and_the_explorer_move_together(page, sound):
         .contentDocument.getElementById('playhead')].every(e => at > .5 && Math.abs(says(e) - at) < .1) }""")  # fmt: skip
 
 
-def test_bars_and_chips_go_by_keys_alone(page):
+def test_bars_and_chips_go_by_keys_alone(opened):
     """Of the example that the page opens with."""
+    page = opened
     ready(page, "#explorer")
     player, line = page.locator("#video video"), page.locator("#when").get_by_role("slider")
     chip = page.locator("#words .chip[data-at]").last
