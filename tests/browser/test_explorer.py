@@ -224,7 +224,7 @@ def test_everything_goes_by_keyboard(saved):
 def test_a_ribbon_of_words_is_one_tab_stop_with_arrows_inside(saved):
     focused = "+document.activeElement.dataset.token"
     words = saved.evaluate("[...document.querySelectorAll('#words .t')].map(e => +e.dataset.token)")
-    saved.locator("#layer").focus()
+    saved.locator("#mode").focus()  # the last before them
     saved.keyboard.press("Tab")
     assert saved.evaluate(focused) == words[0]
     shown(saved, words[0])
