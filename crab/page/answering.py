@@ -15,6 +15,7 @@ from crab.model import Crab
 from crab.page import zerogpu
 from crab.page.line import Pace
 from crab.page.parts import sentences
+from crab.page.runs import unlike
 from crab.routing import effects
 from crab.segment import Segmenter
 from crab.tasks import Task
@@ -53,5 +54,4 @@ class Answerer:
 
     def compare(self, one: Result, other: Result) -> effects.Comparison:
         """What differs; where both were asked the same, also how much likelier either run finds every token."""
-        alike = (one.clip, one.task, one.question, one.other) == (other.clip, other.task, other.question, other.other)
-        return effects.compare(one, other, crab=self.crab if alike else None)
+        return effects.compare(one, other, crab=None if unlike(one, other) else self.crab)
