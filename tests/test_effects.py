@@ -108,12 +108,13 @@ def test_damage_asks_with_each_head_muted_and_tells_what_is_lost_by_family(tiny,
     )
     assert found.changes == (
         "head 1 muted", "head 2 muted", "head 3 muted", "head 1 forced", "head 2 forced", "head 3 forced",
+        *(f"head {head} muted in {tower}" for tower in ("audio", "vision", "language") for head in (1, 2, 3)),
         "all heads alike", "routers of other sites", "routers drawn at random", "all heads muted",
     )  # fmt: skip
     table = effects.damage_table(found)
     assert table.families == ("localisation", "question") and table.counts == {"localisation": 1, "question": 2}
-    np.testing.assert_allclose(table.values, [[0, 0], [-0.25, -0.25], *[[0, 0]] * 8])
-    assert table.clear.tolist() == [[False, False], [True, True], *[[False, False]] * 8]
+    np.testing.assert_allclose(table.values, [[0, 0], [-0.25, -0.25], *[[0, 0]] * 17])
+    assert table.clear.tolist() == [[False, False], [True, True], *[[False, False]] * 17]
     assert (table.low <= table.values).all() and (table.values <= table.high).all() and "-0.250" in str(table)
     with pytest.raises(CrabError, match="without targets"):
         effects.damage(tiny, [Asked(TASKS["ave"], clip)])

@@ -22,7 +22,7 @@ from crab.ilora.trace import Intervention
 from crab.metrics import accuracy, box_iou, jaccard, temporal_iou
 from crab.metrics.intervals import bootstrap
 from crab.metrics.wording import Edit, edits
-from crab.model import Crab, Scores
+from crab.model import Crab, Scores, site_of
 from crab.routing.atlas import LONGEST, Asked
 
 # --- two runs -------------------------------------------------------------------------------------------------------
@@ -216,8 +216,9 @@ def damage(
     score: Callable[[Result, Asked], float] = nearness,
     max_new_tokens: int = LONGEST,
 ) -> Damage:
-    """Ask every question as it is; with each head muted, and each forced; with the router taken away (all heads
-    alike), given to another site, or drawn at random; and with all heads muted, which leaves the bare base.
+    """Ask every question as it is; with each head muted, in all of the model and in one tower alone, and each forced;
+    with the router taken away (all heads alike), given to another site, or drawn at random; and with all heads muted,
+    which leaves the bare base.
 
     Raises CrabError for a question without a target, and as asking does.
     """
@@ -226,7 +227,9 @@ def damage(
     heads = range(crab.adapter.heads)
     changes: dict[str, tuple[Intervention | None, dict[str, torch.Tensor]]] = {"": (None, {})}
     one_head = [Intervention(what, (head,)) for what in ("mute", "force") for head in heads]
-    changes |= {str(one): (one, {}) for one in (*one_head, Intervention("uniform"))}
+    towers = dict.fromkeys(site_of(name).tower for name in crab.adapter.sites)
+    in_one = [Intervention("mute", (head,), towers=(tower,)) for tower in towers for head in heads]
+    changes |= {str(one): (one, {}) for one in (*one_head, *in_one, Intervention("uniform"))}
     changes["routers of other sites"] = (None, shuffled(crab))
     changes["routers drawn at random"] = (None, drawn(crab))
     changes["all heads muted"] = (Intervention("mute", tuple(heads)), {})  # the floor: what the bare base says
