@@ -399,7 +399,8 @@ def run_atlas(args: argparse.Namespace) -> None:
     atlases.save(atlas, args.out)
     for by in ("family", "dataset"):
         print(atlases.separation(atlas, by=by))
-    print(separation.table(atlas.controls), separation.verdict(atlas.controls), sites.summary(atlas.usage), sep="\n")
+    verdicts = (separation.verdict(atlas.controls, by) for by in ("family", "dataset"))
+    print(separation.table(atlas.controls), *verdicts, sites.summary(atlas.usage), sep="\n")
     if args.damage:
         found = effects.damage(crab, tqdm(asked, unit=" questions"))
         effects.save(found, args.damage)

@@ -77,3 +77,10 @@ def test_the_sentence_claims_what_survives_the_control_with_the_wording_held_fix
     assert f"{learned[1].gap:+.3f}" in separation.table(learned)
     unsure = (Control("family", "closing", RANDOM, accuracy=0.6, gap=0.05, low=-0.01, high=0.11),)
     assert "is not shown to come from what the routers learned" in separation.verdict(unsure)
+    two = (*unsure, Control("family", "media", RANDOM, accuracy=0.6, gap=0.05, low=0.01, high=0.11))
+    assert separation.verdict(two).startswith(
+        "What the routers learned tells a family apart beyond what random routers see in the same tokens: +0.05 (95 % "
+        "interval +0.01 to +0.11) of runs by tokens of sound and picture. That runs of a family lie together is not "
+        "shown to come from what the routers learned: +0.05 (95 % interval −0.01 to +0.11) of runs by the prompt"
+    )
+    assert separation.verdict(two, "dataset") == ""

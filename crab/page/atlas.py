@@ -32,7 +32,7 @@ class Shipped:
 
     atlas: atlases.Atlas
     separations: tuple[str, ...]
-    verdict: str  # what survives the controls
+    verdicts: tuple[str, ...]  # what survives the controls, by family and by dataset
     damage: effects.DamageTable | None
     claims: tuple[claims.Outcome, ...]
 
@@ -45,7 +45,7 @@ def shipped() -> Shipped | None:
     return Shipped(
         atlas,
         tuple(str(atlases.separation(atlas, by=by)) for by in ("family", "dataset")),
-        separation.verdict(atlas.controls),
+        tuple(separation.verdict(atlas.controls, by) for by in ("family", "dataset")),
         effects.damage_table(effects.load(damage)) if damage.exists() else None,
         claims.read_outcomes(ASSETS / "claims.json"),
     )
@@ -105,7 +105,7 @@ def _words(found: Shipped | None) -> str:
             "<p class='key'>No atlas came with this model. Make one with <code>python -m crab atlas --data DIR "
             "--out assets/atlas.npz --damage assets/damage.json</code>.</p>"
         )
-    told = "".join(f"<li>{escape(sentence)}</li>" for sentence in (found.verdict, *found.separations) if sentence)
+    told = "".join(f"<li>{escape(sentence)}</li>" for sentence in (*found.verdicts, *found.separations) if sentence)
     runs, scenes = len(found.atlas.datasets), len(set(found.atlas.scenes))
     return (
         "<p class='key'>A signature is a run’s mean router weight by layer and head, over the answer’s tokens. "

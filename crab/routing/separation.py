@@ -24,6 +24,8 @@ TOKENS = {
 }
 """Sorts of token -> in words. Of the closing ones the wording is held fixed: what they tell of a task they have read."""
 
+WORDLESS = ("media", "closing")  # tokens that are no words, and words that are the same in every prompt
+
 OWN, RANDOM, HIDDEN = "routers", "random routers", "hidden states"
 NORMAL_95 = 1.96  # standard deviations to either side: 95 %, as every interval here
 
@@ -138,16 +140,25 @@ def _hits(
 
 
 def verdict(found: tuple[Control, ...], by: By = "family") -> str:
-    """The sentence that survives the controls: what trained routers tell beyond random ones, wording held fixed."""
-    for control in found:
-        if (control.by, control.tokens, control.what) == (by, "closing", RANDOM):
-            told = f"{control.gap:+.2f} (95 % interval {control.low:+.2f} to {control.high:+.2f})".replace("-", "−")
-            if control.low > 0:
-                return (f"What the routers learned tells a {by} apart beyond what random routers see in the same "
-                        f"tokens, with the wording held fixed: {told} of runs.")  # fmt: skip
-            return (f"That runs of a {by} lie together is not shown to come from what the routers learned: random "
-                    f"routers do as well on the same tokens, with the wording held fixed ({told} of runs).")  # fmt: skip
-    return ""
+    """The sentences that survive the controls: what trained routers tell beyond random ones given the same tokens, of
+    those tokens in which wording tells nothing (WORDLESS). "" where none were looked at."""
+    looked = {one.tokens: one for one in found if (one.by, one.what) == (by, RANDOM) and one.tokens in WORDLESS}
+    ahead = [name for name, control in looked.items() if control.low > 0]
+    level = [name for name in looked if name not in ahead]
+    told = []
+    if ahead:
+        told.append(
+            f"What the routers learned tells a {by} apart beyond what random routers see in the same tokens: "
+            + ", and ".join(f"{_gap(looked[name])} of runs by {TOKENS[name]}" for name in ahead)
+        )
+    if level:
+        where = ", and ".join(f"{_gap(looked[name])} of runs by {TOKENS[name]}" for name in level)
+        told.append(f"That runs of a {by} lie together is not shown to come from what the routers learned: {where}")
+    return " ".join(f"{sentence}." for sentence in told)
+
+
+def _gap(control: Control) -> str:
+    return f"{control.gap:+.2f} (95 % interval {control.low:+.2f} to {control.high:+.2f})".replace("-", "−")
 
 
 def table(found: tuple[Control, ...]) -> str:
