@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from test_routing_page import EXAMPLE, ready
 
 expect = pytest.importorskip("playwright.sync_api").expect
@@ -115,8 +116,6 @@ def test_bars_and_chips_go_by_keys_alone(opened):
 
 @pytest.mark.parametrize("kind", ["video", "audio", "img"])
 def test_any_file_is_shown_or_played(page, scene_clip, sound, tmp_path, kind):
-    from PIL import Image
-
     Image.new("RGB", (64, 48)).save(tmp_path / "picture.png")
     file = {"video": scene_clip, "audio": sound, "img": tmp_path / "picture.png"}[kind]
     page.get_by_label("Any file").click()
