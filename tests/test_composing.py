@@ -38,7 +38,7 @@ def test_the_card_holds_the_answer_beside_the_truth_and_judges_when_it_is_over()
 
 def composing() -> Composing:
     with gr.Blocks():
-        return Composing(None, composer.lay_out(""), None, None)
+        return Composing(None, composer.lay_out(""), None, None, None, None)
 
 
 def test_while_a_question_of_ones_own_is_typed_none_of_the_list_is_chosen():
