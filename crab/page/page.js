@@ -93,5 +93,4 @@ window.crab = (() => {
 
   return {busy, stopping, isOver, free, start, go, toSight, show, tell, instead, dice, askNow, openLink, nameLink, dropLink,
     copyLink, fetchFile, withDark};
-    copyLink, fetchFile, withDark};
 })();
