@@ -185,5 +185,5 @@ def test_atlas_writes_a_file_and_says_whether_tasks_lie_apart(golden, model, tmp
     assert main(command) == 0
     told = capsys.readouterr().out
     assert "family: the nearest run of another scene" in told and "chance" in told
-    assert "random routers" in told and "wording held fixed" in told and "entropy by layer" in told
+    assert "random routers" in told and "what the routers learned" in told and "entropy by layer" in told
     assert len(atlases.load(out).datasets) == 7
