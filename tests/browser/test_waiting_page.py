@@ -27,19 +27,24 @@ def visitor(browser, address):
         context.close()
 
 
-def ask(page, clip, family: str) -> None:
+def prepared(page, clip, family: str):
     upload(page, clip)
     page.get_by_label(family).click()
-    page.click("#ask")
+    return page
+
+
+def ask(page, clip, family: str) -> None:
+    prepared(page, clip, family).click("#ask")
 
 
 def test_each_sees_their_place_until_it_is_their_turn(visitor, long_clip, scene_clip):
-    first, second, third = visitor(), visitor(), visitor()
-    ask(first, long_clip, "Where and when")
-    expect(first.locator("#words .crab-answer").first).to_be_visible()
-    ask(second, scene_clip, "Captioning")
+    first = prepared(visitor(), long_clip, "Where and when")
+    second, third = (prepared(visitor(), scene_clip, "Captioning") for _ in range(2))
+    first.click("#ask")
+    expect(first.locator("#words .progress")).to_be_visible()
+    second.click("#ask")
     expect(second.locator("#line")).to_contain_text("You are next")
-    ask(third, scene_clip, "Captioning")
+    third.click("#ask")
     expect(third.locator("#line")).to_contain_text("2 before you")
     expect(third.locator("#line")).to_be_in_viewport()
 
@@ -71,9 +76,9 @@ def test_whoever_leaves_the_line_has_the_answer_before_again(visitor, long_clip,
     expect(page.locator("#facts")).not_to_contain_text("stopped")
     page.get_by_label("All heads alike").click()
     page.click("#again")
-    expect(page.locator("#change .line")).to_contain_text("You are next")
+    expect(page.locator("#change .prose.line")).to_contain_text("You are next")
     page.click("#stop-again")
-    expect(page.locator("#change .line")).to_be_hidden()
+    expect(page.locator("#change .prose.line")).to_be_hidden()
     expect(page.locator("#again")).to_be_enabled()
     other.click("#stop")
     page.click("#again")
@@ -87,12 +92,12 @@ def test_in_compose_too(visitor, long_clip):
     ask(other, long_clip, "Where and when")
     expect(other.locator("#words .crab-answer").first).to_be_visible()
     page.click("#compose-ask")
-    expect(page.locator("#now .line")).to_contain_text("You are next")
+    expect(page.locator("#now .prose.line")).to_contain_text("You are next")
     page.click("#compose-stop")
-    expect(page.locator("#now .line")).to_be_hidden()
+    expect(page.locator("#now .prose.line")).to_be_hidden()
     expect(page.locator("#now .empty")).to_be_visible()
     page.click("#compose-ask")
-    expect(page.locator("#now .line")).to_be_visible()
+    expect(page.locator("#now .prose.line")).to_be_visible()
     other.click("#stop")
     expect(page.locator("#now .verdict")).to_be_visible()
-    expect(page.locator("#now .line")).to_be_hidden()
+    expect(page.locator("#now .prose.line")).to_be_hidden()
