@@ -156,19 +156,8 @@ def ask(
     """
     began = time.perf_counter()
     spans = windows_of(clip, task)
-    caveat = _caveat(crab, clip, other)
-    notes = ((caveat,) if caveat else ()) + _notes(clip, other, task, spans)
-    if not crab.taught.covers(task, question):
-        notes = (*notes, f"{crab.name} was not taught a question of this form: what it says is a guess.")
-    if intervention is not None:
-        if len(spans) > 1 and (intervention.what == "replay" or isinstance(intervention.tokens, Mapping)):
-            raise CrabError("A clip this long is asked in windows, each with positions of its own: choose tokens by "
-                            "their kind, and play weights back to a shorter clip.")  # fmt: skip
-        notes = (f"Not the routers' own choice: {intervention}.", *notes)
+    result = _begun(crab, clip, task, question, other, spans, intervention)
     windows = [Window(start, end) for start, end in spans]
-    result = Result(
-        clip, task, question, crab.name, crab.knows, notes=notes, other=other, intervention=intervention, caveat=caveat
-    )
     finished: list[Answer] = []
     known = Seen(max(one.duration for one in (clip, other) if one))
     for number, (start, end) in enumerate(spans):
@@ -224,6 +213,37 @@ def ask(
     total = replace(result.seconds, total=time.perf_counter() - began)
     notes = (*result.notes, *result.answer.notes, *told)
     yield replace(result, masks=masks, notes=notes, seconds=total, done=True)
+
+
+def _begun(
+    crab: Crab,
+    clip: Clip,
+    task: Task,
+    question: str,
+    other: Clip | None,
+    spans: list[tuple[float, float]],
+    intervention: Intervention | None,
+) -> Result:
+    """A result before the first word, with the notes that are known by then. Raises CrabError for an intervention at
+    positions of one prompt, where there will be several."""
+    if (
+        intervention is not None
+        and len(spans) > 1
+        and (intervention.what == "replay" or isinstance(intervention.tokens, Mapping))
+    ):
+        raise CrabError("A clip this long is asked in windows, each with positions of its own: choose tokens by "
+                        "their kind, and play weights back to a shorter clip.")  # fmt: skip
+    caveat = _caveat(crab, clip, other)
+    notes = [caveat] if caveat else []
+    notes += _notes(clip, other, task, spans)
+    if not crab.taught.covers(task, question):
+        notes.append(f"{crab.name} was not taught a question of this form: what it says is a guess.")
+    if intervention is not None:
+        notes.insert(0, f"Not the routers' own choice: {intervention}.")
+    return Result(
+        clip, task, question, crab.name, crab.knows, notes=tuple(notes), other=other, intervention=intervention,
+        caveat=caveat,
+    )  # fmt: skip
 
 
 def _masks(

@@ -41,9 +41,8 @@ def timeline(
     No events, or a clip that does not last: a figure with a sentence.
     """
     if not events or duration <= 0:
-        return theme.sentence(
-            "A picture stands still: there is no timeline." if duration <= 0 else "The answer names no times.", dark
-        )
+        why = "A picture stands still: there is no timeline." if duration <= 0 else "The answer names no times."
+        return theme.sentence(why, dark)
     colours = theme.colours(event.label for event in events) if colours is None else colours
     tone = theme.ink(dark)
     lanes: dict[str, list[Any]] = {}
