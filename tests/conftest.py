@@ -8,9 +8,12 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # no test may wait for a network
@@ -199,6 +202,20 @@ def address(tmp_path_factory):
     """Where `python app.py` answers, one and the same for all tests that only talk with it."""
     with served(tmp_path_factory.mktemp("server") / "log.txt") as (_, address):
         yield address
+
+
+@contextmanager
+def folder_served(root: Path) -> Iterator[str]:
+    """Where the files of a folder can be fetched, for tests that need no page of ours around them."""
+
+    class Handler(SimpleHTTPRequestHandler):
+        def log_message(self, *args):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(root)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_address[1]}"
+    server.shutdown()
 
 
 @pytest.fixture

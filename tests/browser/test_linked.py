@@ -6,10 +6,7 @@ import base64
 import io
 import re
 import sys
-import threading
 import wave
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +15,7 @@ from plotly.offline import get_plotlyjs
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from conftest import folder_served
 from test_trace import towers
 
 from crab.answer import parse
@@ -70,14 +68,8 @@ def address(tmp_path_factory):
         encoding="utf-8",
     )
 
-    class Handler(SimpleHTTPRequestHandler):
-        def log_message(self, *args):
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(root)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_address[1]}/index.html"
-    server.shutdown()
+    with folder_served(root) as address:
+        yield f"{address}/index.html"
 
 
 @pytest.fixture
