@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from PIL import Image
@@ -42,13 +43,13 @@ class Media:
     stretches: tuple[Stretch, ...] = ()
     notes: tuple[str, ...] = ()
 
-    @property
+    @cached_property  # asked with every token
     def visible(self) -> bool:
         """Whether there is anything to see: black stands for nothing."""
         pictures = self.videos if self.picture is None else (*self.videos, self.picture)
         return any(bool(picture.any()) for picture in pictures)
 
-    @property
+    @cached_property
     def audible(self) -> bool:
         """Whether there is anything to hear: a tenth of a second at least that is not quite silent."""
         return self.sound is not None and int(np.count_nonzero(self.sound)) >= SAMPLE_RATE // 10
