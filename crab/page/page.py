@@ -67,7 +67,7 @@ def build(crab: Crab, segmenter: Segmenter) -> gr.Blocks:
             with gr.Tab("Atlas", id="atlas") as atlas_tab:
                 map_sheet = atlas.lay_out(found)
             with gr.Tab("About", id="about"):
-                gr.Markdown(title.about(), elem_classes="card", elem_id="about")
+                gr.Markdown(title.about(), elem_id="about")
         for part in (
             Programs(answerer, examples),
             Asking(page, asked, answer, bench, shelf, examples, answerer),
