@@ -156,15 +156,18 @@ _ASKED = {
 }
 
 
-def _task_item(kind: str, processor, number: int, rng: np.random.Generator) -> Item:
-    told = _conclusions(number + _ELSEWHERE, rng, _TOLD)
+def _task_item(
+    kind: str, conclude: Callable[..., list[Question]], processor, number: int, rng: np.random.Generator
+) -> Item:
+    told = conclude(number + _ELSEWHERE, rng)
     of = _ASKED[kind]
     scenes = questions.KINDS[of.scenes]
     written = scenes.write(number)
     ask: Callable[..., list[Question]] = _descriptions if kind == "refers" else scenes.ask
     asked = [question for question in ask(written, rng) if question.dataset in of.datasets]
     if not asked:
-        return make_item(processor, kind, number + _ANOTHER)
+        number += _ANOTHER
+        return _task_item(kind, conclude, processor, number, np.random.default_rng([number, *kind.encode()]))
     asked = asked if of.most is None else _few(asked, rng, of.most)
     first, task = asked[0], TASKS[asked[0].dataset]  # questions of one kind show their clip alike
     if isinstance(written, tuple):
@@ -177,14 +180,26 @@ def _descriptions(scene: Scene, rng: np.random.Generator) -> list[Question]:
     return questions.ask_about(scene, float(rng.integers(script.DURATION)) + 0.5, rng)
 
 
-def _conclusions(number: int, rng: np.random.Generator, n: int) -> list[Question]:
-    """Up to `n`, half of them of the hardest sort, about which is where."""
+def _conclusions(number: int, rng: np.random.Generator) -> list[Question]:
+    """Up to `_TOLD`, one in three of the hardest sort, about which is where."""
     words = questions.ask_words(script.write(number), rng)
-    places = [
+    return _few(words, rng, _TOLD - _TOLD // 2) + _few(_places(number, rng), rng, _TOLD // 2)
+
+
+def _decisions(number: int, rng: np.random.Generator) -> list[Question]:
+    """Twice as many, all of the sorts that take two things together: yes or no, true or false, which is where."""
+    words = [asked for asked in questions.ask_words(script.write(number), rng) if asked.answer in _EITHER]
+    return _few(words, rng, 4) + _few(_places(number, rng), rng, 2)
+
+
+_EITHER = ("yes", "no", "true", "false")
+
+
+def _places(number: int, rng: np.random.Generator) -> list[Question]:
+    return [
         question for seed in (number, number + _ELSEWHERE)
         for question in questions.ask_places(script.write(seed), script.write_pair(seed), rng)
     ]  # fmt: skip
-    return _few(words, rng, n - n // 2) + _few(places, rng, n // 2)
 
 
 # --- the kinds ------------------------------------------------------------------------------------------------------
@@ -198,4 +213,11 @@ _PLAIN: dict[str, Callable[..., Item]] = {
     "films": partial(_plain_pair, True), "sounds": partial(_plain_pair, False),
 }  # fmt: skip
 PLAIN = tuple(_PLAIN)
-KINDS: dict[str, Callable[..., Item]] = _PLAIN | {kind: partial(_task_item, kind) for kind in _ASKED}
+KINDS: dict[str, Callable[..., Item]] = (
+    _PLAIN
+    | {kind: partial(_task_item, kind, _conclusions) for kind in _ASKED}
+    | {
+        f"{kind}, decided": partial(_task_item, kind, _decisions)
+        for kind in ("a2v", "v2a", "answers", "choices", "refers")
+    }
+)

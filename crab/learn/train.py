@@ -60,6 +60,11 @@ _TASKS = (
     ("a2v", 2), ("v2a", 2), ("answers", 3), ("choices", 3), ("events", 3), ("refers", 3), ("box", 4), ("points", 4),
     ("emotion", 2), ("action", 1),
 )  # fmt: skip
+# More of what takes two things together: whose film a sound is, whether there is what is described, whether it sounds.
+_CONCLUDES = (
+    ("a2v, decided", 2), ("v2a, decided", 2), ("answers, decided", 3), ("choices, decided", 2), ("events", 2),
+    ("refers, decided", 3), ("box", 4), ("points", 4), ("emotion", 1), ("action", 1),
+)  # fmt: skip
 STAGES = {
     "senses": Stage(steps=2400, kinds=(("look", 16), ("look", 16), ("hear", 4), ("hear", 4)), rate=1e-3, warmup=50),
     "practice": Stage(
@@ -67,8 +72,10 @@ STAGES = {
     ),
     "speaks": Stage(steps=1200, kinds=_SPEAKS, rate=8e-4),
     "adapter": Stage(steps=1200, kinds=_TASKS, rate=2e-3, held=4),
+    "concludes": Stage(steps=600, kinds=_CONCLUDES, rate=1e-3, held=4),
 }
-BASE = ("senses", "practice", "speaks")  # each begins with the weights of the one before
+BASE = ("senses", "practice", "speaks")  # each begins with the weights of the one before, as does
+ADAPTERS = ("adapter", "concludes")  # the second of these
 ADAPTER: dict[str, Any] = dict(
     r=12, alpha=24, heads=3, dropout=0.0
 )  # no item comes twice, so there is nothing to overfit
@@ -111,22 +118,26 @@ def train_base(out: str | Path, name: str, *, seed: int = 0) -> None:
 
 
 def train_adapter(out: str | Path, *, seed: int = 0) -> None:
-    """Train I-LoRA on scenes around the frozen base, `out/speaks`.
+    """Train I-LoRA on scenes around the frozen base, `out/speaks`, through the stages `ADAPTERS`.
 
-    Writes `out/adapter`, both PEFT's folder and the published `finetune_weights.bin`, on the way `checkpoint-N`, and
-    rows to `log.jsonl`. Raises CrabError if there is no such base.
+    Each writes to `out/<stage>` both PEFT's folder and the published `finetune_weights.bin`, on the way `checkpoint-N`,
+    and rows to `log.jsonl`; one that is finished is left alone. Raises CrabError if there is no such base.
     """
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
-    if (out / "adapter" / "finetune_weights.bin").exists():
-        return
-    processor = _processor(out)
-    thinker = _thinker(out, processor, BASE[-1], seed=seed)
-    model = adapted(thinker, ILoRAConfig(**ADAPTER), seed=seed)
-    data = Scenes(processor, STAGES["adapter"], make_batch, seed=_seed(seed, "adapter"))
-    run(Answering(thinker, ten=ten_of(processor.tokenizer)), data, STAGES["adapter"], out / "adapter",
-        seed=_seed(seed, "adapter"))  # fmt: skip
-    save_adapter(model, out / "adapter")
+    for before, name in zip((None, *ADAPTERS), ADAPTERS):
+        if (out / name / "finetune_weights.bin").exists():
+            continue
+        processor = _processor(out)
+        thinker = _thinker(out, processor, BASE[-1], seed=seed)
+        if before is None:
+            model = adapted(thinker, ILoRAConfig(**ADAPTER), seed=seed)
+        else:
+            model = PeftModel.from_pretrained(thinker, out / before, is_trainable=True)
+        data = Scenes(processor, STAGES[name], make_batch, seed=_seed(seed, name))
+        run(Answering(thinker, ten=ten_of(processor.tokenizer)), data, STAGES[name], out / name,
+            seed=_seed(seed, name))  # fmt: skip
+        save_adapter(model.to(torch.bfloat16), out / name)  # as `train_base` does, in the format that ships
 
 
 def train_data(
@@ -195,7 +206,7 @@ def ship(out: str | Path, folder: str | Path) -> None:
     the log of the run (`training.jsonl`)."""
     out, folder = Path(out), Path(folder)
     processor = _processor(out)
-    model, _ = checkpoint.attach(_thinker(out, processor, BASE[-1]), out / "adapter", drop_silent=False)
+    model, _ = checkpoint.attach(_thinker(out, processor, BASE[-1]), out / ADAPTERS[-1], drop_silent=False)
     save_adapter(model.to(torch.bfloat16), folder / "adapter")
     if process().is_main_process:
         (folder / "adapter" / "finetune_weights.bin").replace(folder / "finetune_weights.bin")
