@@ -226,11 +226,21 @@ class Crab:
                 positions = (delta + start).expand(3, 1, 1)
 
     @torch.inference_mode()
-    def generate(self, prompts: list[Prompt], *, max_new_tokens: int = 512) -> list[list[int]]:
-        """Answer a batch greedily: the new token ids of each, up to the stop token, which is left out."""
+    def generate(
+        self, prompts: list[Prompt], *, max_new_tokens: int = 512, intervention: Intervention | None = None
+    ) -> list[list[int]]:
+        """Answer a batch greedily: the new token ids of each, up to the stop token, which is left out.
+
+        `intervention` as in `stream`, for all answers and their every token. Raises CrabError for one that is about
+        chosen tokens or plays weights back: these are of one prompt.
+        """
+        if intervention is not None and (intervention.tokens is not None or intervention.what == "replay"):
+            raise CrabError("Tokens are chosen, and weights played back, in one question at a time.")
+        instead = self._intervening(intervention, prompts[0])
+        everywhere = {tower: tokens[:1] for tower, tokens in _reads(prompts[0]).items()}
         pad = self.processor.tokenizer.pad_token_id
         batch = self._on_device(prompt.collate(prompts, pad=pad))
-        with self._turn, _enough_memory(), self._last_scores():
+        with self._turn, _enough_memory(), instead(everywhere), self._last_scores():
             ids = self.model.generate(
                 **batch, max_new_tokens=max_new_tokens, do_sample=False, pad_token_id=pad,
                 eos_token_id=sorted(self.stops),

@@ -12,6 +12,7 @@ from test_atlas import clip, forced, model, own, result_of, run  # noqa: F401  t
 from crab import CrabError, media
 from crab.__main__ import main
 from crab.answer import Box, Event
+from crab.ask import ask
 from crab.ilora import Intervention
 from crab.routing import effects
 from crab.routing.atlas import Asked
@@ -97,27 +98,50 @@ def test_events_that_only_one_has_count_as_nothing_in_common():
 def test_nearness_to_the_target(dataset, target, prediction, score):
     clip = media.Clip("clip.mp4", duration=10.0, width=224, height=224)
     asked = Asked(TASKS[dataset], clip, target=target)
-    assert effects.nearness(result_of(prediction, dataset), asked) == pytest.approx(score)
+    prediction = result_of(prediction, dataset).answer
+    assert effects.nearness(prediction, asked, (224, 224)) == pytest.approx(score)
 
 
 def test_damage_asks_with_each_head_muted_and_tells_what_is_lost_by_family(tiny, clip, monkeypatch):
     asked = [Asked(TASKS[name], clip, "How many?", target="x") for name in ("ave", "avqa", "avqa")]
-    # By this score every answer without head 2 is a quarter worse.
-    found = effects.damage(
-        tiny, asked, max_new_tokens=1, score=lambda r, _: 0.75 if r.intervention == Intervention("mute", (1,)) else 1.0
-    )
+    worse, fine = (tiny.processor.tokenizer(word)["input_ids"] for word in ("dog", "cat"))
+
+    def generate(prompts, *, max_new_tokens, intervention):
+        """What is said without head 2 is a quarter worse by the score below."""
+        return [worse if intervention == Intervention("mute", (1,)) else fine] * len(prompts)
+
+    monkeypatch.setattr(tiny, "generate", generate)
+    monkeypatch.setattr(effects, "BATCH", 2)
+    found = effects.damage(tiny, asked, score=lambda said, *_: {"dog": 0.75, "cat": 1.0}[said.text])
+    thirds = ("layer 0", "layer 1", "layer 2")
     assert found.changes == (
         "head 1 muted", "head 2 muted", "head 3 muted", "head 1 forced", "head 2 forced", "head 3 forced",
         *(f"head {head} muted in {tower}" for tower in ("audio", "vision", "language") for head in (1, 2, 3)),
+        *(f"head {head} muted in {third} of language" for third in thirds for head in (1, 2, 3)),
         "all heads alike", "routers of other sites", "routers drawn at random", "all heads muted",
     )  # fmt: skip
     table = effects.damage_table(found)
     assert table.families == ("localisation", "question") and table.counts == {"localisation": 1, "question": 2}
-    np.testing.assert_allclose(table.values, [[0, 0], [-0.25, -0.25], *[[0, 0]] * 17])
-    assert table.clear.tolist() == [[False, False], [True, True], *[[False, False]] * 17]
+    rows = len(found.changes)
+    np.testing.assert_allclose(table.values, [[0, 0], [-0.25, -0.25], *[[0, 0]] * (rows - 2)])
+    assert table.clear.tolist() == [[False, False], [True, True], *[[False, False]] * (rows - 2)]
     assert (table.low <= table.values).all() and (table.values <= table.high).all() and "-0.250" in str(table)
     with pytest.raises(CrabError, match="without targets"):
         effects.damage(tiny, [Asked(TASKS["ave"], clip)])
+
+
+def test_damage_hears_each_change_as_one_question_alone_does(tiny, clip):
+    """In a batch, another question beside it, with the change in place: the answers of `ask`, and none is the first."""
+    asked = [Asked(TASKS[name], clip, "How many?", target="x") for name in ("avqa", "ave")]
+    heard: list[str] = []
+    effects.damage(tiny, asked, max_new_tokens=4, score=lambda said, *_: float(heard.append(said.text) or 0))
+    changes = effects._changes(tiny)
+    for number, (name, (change, instead)) in enumerate(changes.items()):
+        for place, one in enumerate(asked):
+            with effects.routers(tiny, instead):
+                *_, alone = ask(tiny, clip, one.task, one.question, intervention=change, trace=False, max_new_tokens=4)
+            assert heard[2 * number + place] == alone.text.strip(), name
+    assert len(set(heard[::2])) > 3
 
 
 def test_routers_change_places_and_come_back(tiny, clip):

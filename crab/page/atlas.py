@@ -114,6 +114,12 @@ def _words(found: Shipped | None) -> str:
     )
 
 
+def _said(change: str) -> str:
+    """What was changed, its part of the model by the name that people know: "head 1 muted in the sound encoder"."""
+    words, _, tower = change.rpartition(" ")
+    return f"{words} the {TOWERS[tower].lower()}" if tower in TOWERS else change
+
+
 @dataclass(frozen=True)
 class Mapping:
     """What the tab does."""
@@ -175,7 +181,7 @@ class Mapping:
         if found.damage:
             t = found.damage
             updates[sheet.damage] = transfer.damage(
-                t.values, t.rows, t.families, low=t.low, high=t.high, counts=t.counts, limit=0.25, dark=dark
+                t.values, list(map(_said, t.rows)), t.families, low=t.low, high=t.high, counts=t.counts, limit=0.25, dark=dark
             )
         return updates
 

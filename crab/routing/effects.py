@@ -7,7 +7,9 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,14 +18,18 @@ import torch
 
 from crab import CrabError, answer
 from crab.answer import Answer, Event
-from crab.ask import Result, ask
+from crab.ask import Result, windows_of
 from crab.ilora import adapted_layers
 from crab.ilora.trace import Intervention
 from crab.metrics import accuracy, box_iou, jaccard, temporal_iou
 from crab.metrics.intervals import bootstrap
 from crab.metrics.wording import Edit, edits
 from crab.model import Crab, Scores, site_of
+from crab.prompt import Prompt
 from crab.routing.atlas import LONGEST, Asked
+from crab.seen import borne_out
+
+BATCH = 16  # questions answered at once, for each change in turn
 
 # --- two runs -------------------------------------------------------------------------------------------------------
 
@@ -145,16 +151,13 @@ def _kl(a: np.ndarray, b: np.ndarray) -> float:
 # --- damage ---------------------------------------------------------------------------------------------------------
 
 
-def nearness(result: Result, asked: Asked) -> float:
-    """How near an answer is to its target, 0 to 1.
+def nearness(prediction: Answer, asked: Asked, size: tuple[int, int]) -> float:
+    """How near an answer is to its target, 0 to 1; `size` is the (width, height) of the picture it is about.
 
     Choices and matches right or wrong; events by `events_iou`; boxes by IoU; what does not exist by saying so; captions
     by their words (F1). An answer that cannot be read is 0.
     """
-    width, height = result.size if result.frame is not None else (asked.clip.width, asked.clip.height)
-    duration = asked.clip.duration or answer.CLOCK
-    reference = answer.parse(asked.target, asked.task, duration=duration, size=(width, height))
-    prediction = result.answer
+    reference = answer.parse(asked.target, asked.task, duration=asked.clip.duration or answer.CLOCK, size=size)
     if reference.exists is False:
         return float(prediction.exists is False)
     if reference.boxes:
@@ -213,42 +216,89 @@ def damage(
     crab: Crab,
     asked: Iterable[Asked],
     *,
-    score: Callable[[Result, Asked], float] = nearness,
+    score: Callable[[Answer, Asked, tuple[int, int]], float] = nearness,
     max_new_tokens: int = LONGEST,
 ) -> Damage:
-    """Ask every question as it is; with each head muted, in all of the model and in one tower alone, and each forced;
-    with the router taken away (all heads alike), given to another site, or drawn at random; and with all heads muted,
-    which leaves the bare base.
+    """Ask every question as it is; with each head muted, in all of the model, in one tower alone and in a third of the
+    language model's layers, and each forced; with the router taken away (all heads alike), given to another site, or
+    drawn at random; and with all heads muted, which leaves the bare base.
 
-    Raises CrabError for a question without a target, and as asking does.
+    Questions are answered `BATCH` at a time. Raises CrabError for a question without a target, and as asking does.
     """
     if crab.adapter is None:
         raise CrabError(f"{crab.name} has no adapter and so no heads to mute: give one.")
-    heads = range(crab.adapter.heads)
-    changes: dict[str, tuple[Intervention | None, dict[str, torch.Tensor]]] = {"": (None, {})}
-    one_head = [Intervention(what, (head,)) for what in ("mute", "force") for head in heads]
-    towers = dict.fromkeys(site_of(name).tower for name in crab.adapter.sites)
-    in_one = [Intervention("mute", (head,), towers=(tower,)) for tower in towers for head in heads]
-    changes |= {str(one): (one, {}) for one in (*one_head, *in_one, Intervention("uniform"))}
+    changes = _changes(crab)
+    families, scores = [], []
+    asked = iter(asked)
+    while some := list(islice(asked, BATCH)):
+        if not all(one.target for one in some):
+            raise CrabError("What is lost cannot be told without targets, which training records hold (train.json).")
+        windows = [_windows(crab, one) for one in some]
+        after = []
+        for change, instead in changes.values():
+            with routers(crab, instead):
+                answers = list(_answers(crab, some, windows, change, max_new_tokens))
+            after.append([score(*one) for one in zip(answers, some, map(_size, some, windows))])
+        families += [one.task.family for one in some]
+        scores.append(np.array(after, dtype=float))
+    before, *rest = np.concatenate(scores, axis=1) if scores else np.empty((len(changes), 0))
+    return Damage(tuple(changes)[1:], tuple(families), before, np.array(rest))
+
+
+Change = tuple[Intervention | None, dict[str, torch.Tensor]]  # and the routers that stand in for the model's own
+
+
+def _changes(crab: Crab) -> dict[str, Change]:
+    """By name; the first, "", changes nothing."""
+    assert crab.adapter is not None
+    heads, sites = range(crab.adapter.heads), [site_of(name) for name in crab.adapter.sites]
+    layers = sorted({site.layer for site in sites if site.tower == "language"})
+    thirds = [tuple(part.tolist()) for part in np.array_split(layers, 3) if len(part)]
+    muted = [Intervention("mute", (head,)) for head in heads]
+    made = [*muted, *(Intervention("force", (head,)) for head in heads)]
+    made += [replace(one, towers=(tower,)) for tower in dict.fromkeys(site.tower for site in sites) for one in muted]
+    made += [replace(one, towers=("language",), layers=third) for third in thirds for one in muted]
+    changes: dict[str, Change] = {"": (None, {})}
+    changes |= {str(one): (one, {}) for one in (*made, Intervention("uniform"))}
     changes["routers of other sites"] = (None, shuffled(crab))
     changes["routers drawn at random"] = (None, drawn(crab))
     changes["all heads muted"] = (Intervention("mute", tuple(heads)), {})  # the floor: what the bare base says
-    families, scores = [], []
-    for one in asked:
-        if not one.target:
-            raise CrabError("What is lost cannot be told without targets, which training records hold (train.json).")
-        of = []
-        for change, instead in changes.values():
-            with routers(crab, instead):
-                *_, result = ask(
-                    crab, one.clip, one.task, one.question, other=one.other, trace=False,
-                    max_new_tokens=max_new_tokens, intervention=change,
-                )  # fmt: skip
-            of.append(score(result, one))
-        families.append(one.task.family)
-        scores.append(of)
-    before, *after = np.array(scores, dtype=float).reshape(-1, len(changes)).T
-    return Damage(tuple(changes)[1:], tuple(families), before, np.array(after))
+    return changes
+
+
+class _Window(NamedTuple):
+    """A stretch of a clip, in its seconds, and the prompt that asks about it."""
+
+    start: float
+    end: float
+    prompt: Prompt
+
+
+def _windows(crab: Crab, one: Asked) -> list[_Window]:
+    spans = windows_of(one.clip, one.task)
+    ask = partial(crab.prompt, one.clip, one.task, one.question, other=one.other)
+    return [_Window(*span, ask(window=span if spans[1:] else None)) for span in spans]
+
+
+def _size(one: Asked, windows: list[_Window]) -> tuple[int, int]:
+    picture = windows[0].prompt.media.picture
+    return (one.clip.width, one.clip.height) if picture is None else (picture.shape[1], picture.shape[0])
+
+
+def _answers(
+    crab: Crab, asked: list[Asked], windows: list[list[_Window]], change: Intervention | None, most: int
+) -> Iterator[Answer]:
+    """One a question, read as `ask` reads it."""
+    prompts = [window.prompt for of in windows for window in of]
+    parts = (prompts[i : i + BATCH] for i in range(0, len(prompts), BATCH))
+    rows = (row for part in parts for row in crab.generate(part, max_new_tokens=most, intervention=change))
+    for one, of in zip(asked, windows):
+        said = []
+        for start, end, prompt in of:
+            text, size = crab.decode(next(rows)), _size(one, of)
+            read = answer.parse(text, one.task, start=start, duration=end - start, size=size)
+            said.append(borne_out(read, prompt.media))
+        yield answer.join(said)
 
 
 @contextmanager
