@@ -37,7 +37,7 @@ Numerics = Literal["released", "exact"]
 
 @dataclass(frozen=True)
 class Step:
-    """What one step of generation brought: new text, its token ids, and router weights by tower.
+    """What one step of generation brought: new text, its token ids and their log-probabilities, router weights by tower.
 
     `routing` holds the positions that were read to write this step's token: the whole prompt in the first step, the
     token written last in every later one. None when not asked for.
@@ -47,11 +47,19 @@ class Step:
     token_ids: tuple[int, ...]
     routing: dict[str, RoutingTrace] | None = None
     end: Literal["", "stop", "cut"] = ""  # of the answer: by the model itself, or with more to come; "" before its end
+    logprobs: tuple[float, ...] = ()  # of the tokens, each after those before it; natural logarithms
 
     def append(self, later: Step) -> Step:
         """This step and the one after it as one."""
         return Step(self.text + later.text, self.token_ids + later.token_ids, grown(self.routing, later.routing),
-                    later.end)  # fmt: skip
+                    later.end, self.logprobs + later.logprobs)  # fmt: skip
+
+
+class Written(NamedTuple):
+    """A whole answer, up to the stop token, which is left out."""
+
+    token_ids: list[int]
+    logprobs: list[float]  # of each after those before it; natural logarithms
 
 
 class Scores(NamedTuple):
@@ -211,12 +219,12 @@ class Crab:
                 _must_be_finite(scores[token])  # NaN and infinity are the largest there is
                 routing = None if gates is None else _traces(gates, reads)
                 last = token in self.stops or len(written) + 1 >= max_new_tokens
-                new = () if token in self.stops else (token,)
+                new, nats = ((), ()) if token in self.stops else ((token,), (float(scores.log_softmax(-1)[token]),))
                 written += new
                 text = self.processor.tokenizer.decode(written, skip_special_tokens=True)
                 # Half a character decodes to U+FFFD: wait for its other half.
                 text = text if last else text.rstrip("\ufffd")
-                yield Step(text[len(shown) :], new, routing, ("cut" if new else "stop") if last else "")
+                yield Step(text[len(shown) :], new, routing, ("cut" if new else "stop") if last else "", nats)
                 if last:
                     return
                 shown = max(shown, text, key=len)
@@ -228,8 +236,8 @@ class Crab:
     @torch.inference_mode()
     def generate(
         self, prompts: list[Prompt], *, max_new_tokens: int = 512, intervention: Intervention | None = None
-    ) -> list[list[int]]:
-        """Answer a batch greedily: the new token ids of each, up to the stop token, which is left out.
+    ) -> list[Written]:
+        """Answer a batch greedily.
 
         `intervention` as in `stream`, for all answers and their every token. Raises CrabError for one that is about
         chosen tokens or plays weights back: these are of one prompt.
@@ -240,14 +248,16 @@ class Crab:
         everywhere = {tower: tokens[:1] for tower, tokens in _reads(prompts[0]).items()}
         pad = self.processor.tokenizer.pad_token_id
         batch = self._on_device(prompt.collate(prompts, pad=pad))
+        best = _Best([])
         with self._turn, _enough_memory(), instead(everywhere), self._last_scores():
             ids = self.model.generate(
                 **batch, max_new_tokens=max_new_tokens, do_sample=False, pad_token_id=pad,
                 eos_token_id=sorted(self.stops),
-                logits_processor=[_stopping_at_no_numbers],
+                logits_processor=[best],
             )  # fmt: skip
-        answers = ids[:, batch["input_ids"].shape[1] :].tolist()
-        return [row[: next((i for i, t in enumerate(row) if t in self.stops), len(row))] for row in answers]
+        answers, nats = ids[:, batch["input_ids"].shape[1] :].tolist(), torch.stack(best.nats, dim=1).tolist()
+        lengths = [next((i for i, t in enumerate(row) if t in self.stops), len(row)) for row in answers]
+        return [Written(row[:n], one[:n]) for row, one, n in zip(answers, nats, lengths)]
 
     @torch.inference_mode()
     def scores(
@@ -398,9 +408,18 @@ def _must_be_finite(best: torch.Tensor) -> None:
         )
 
 
-def _stopping_at_no_numbers(_: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-    _must_be_finite(scores.amax(-1))
-    return scores
+@dataclass(frozen=True)
+class _Best:
+    """A processor of scores that changes none: it keeps the log-probability of the token that a greedy answer takes,
+    and stops where there are no numbers."""
+
+    nats: list[torch.Tensor]  # (batch,) a step
+
+    def __call__(self, _: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        best = scores.amax(-1)
+        _must_be_finite(best)
+        self.nats.append(best - scores.logsumexp(-1))
+        return scores
 
 
 def site_of(name: str) -> Site:

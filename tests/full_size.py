@@ -202,7 +202,7 @@ def batch(crab: Crab, prompts: list[Prompt], tokens: int, name: str) -> None:
     began = now()
     written = crab.generate(prompts, max_new_tokens=tokens)
     took = now() - began
-    assert [len(row) for row in written] == [tokens] * len(prompts)
+    assert [len(one.token_ids) for one in written] == [tokens] * len(prompts)
     print(f"a batch of {len(prompts)}, {name:20} {took:8.2f} s in all, {len(prompts) * tokens / took:.3f} tokens a "
           "second", flush=True)  # fmt: skip
 

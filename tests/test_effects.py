@@ -14,6 +14,7 @@ from crab.__main__ import main
 from crab.answer import Box, Event
 from crab.ask import ask
 from crab.ilora import Intervention
+from crab.model import Written
 from crab.routing import effects
 from crab.routing.atlas import Asked
 from crab.routing.effects import Edit
@@ -108,7 +109,7 @@ def test_damage_asks_with_each_head_muted_and_tells_what_is_lost_by_family(tiny,
 
     def generate(prompts, *, max_new_tokens, intervention):
         """What is said without head 2 is a quarter worse by the score below."""
-        return [worse if intervention == Intervention("mute", (1,)) else fine] * len(prompts)
+        return [Written(worse if intervention == Intervention("mute", (1,)) else fine, [])] * len(prompts)
 
     monkeypatch.setattr(tiny, "generate", generate)
     monkeypatch.setattr(effects, "BATCH", 2)

@@ -73,7 +73,25 @@ def _weights(routing, published: str) -> np.ndarray:
 
 def test_a_batch_answers_as_each_alone(tiny, golden_prompts, golden_cases):
     together = tiny.generate([golden_prompts[d] for d in ("ave", "avqa", "meld")], max_new_tokens=24)
-    assert together == [golden_cases[d]["generated_ids"] for d in ("ave", "avqa", "meld")]
+    assert [one.token_ids for one in together] == [golden_cases[d]["generated_ids"] for d in ("ave", "avqa", "meld")]
+
+
+def test_each_token_comes_with_its_log_probability(tiny, golden_prompts):
+    """Streamed and in a batch, also of an answer that is over before the other: those of one pass over all of it."""
+    prompts = [golden_prompts[d] for d in ("ave", "avqa")]
+    alone = [list(tiny.stream(made, max_new_tokens=6)) for made in prompts]
+    stops, tiny.stops = tiny.stops, frozenset(alone[0][2].token_ids)
+    try:
+        together = tiny.generate(prompts, max_new_tokens=6)
+        [*_, short] = tiny.stream(prompts[0], max_new_tokens=6)
+    finally:
+        tiny.stops = stops
+    assert len(together[0].token_ids) == len(together[0].logprobs) < len(together[1].token_ids) == 6
+    assert short.end == "stop" and short.logprobs == ()
+    for made, one, steps in zip(prompts, together, alone):
+        expected = tiny.scores(made, one.token_ids).nats
+        streamed = [nats for step in steps for nats in step.logprobs][: len(expected)]
+        assert streamed == pytest.approx(expected, abs=1e-4) and one.logprobs == pytest.approx(expected, abs=1e-4)
 
 
 def test_answering_scores_the_last_position_only(tiny, golden_prompts):

@@ -328,7 +328,7 @@ def test_memory_that_runs_out_in_an_answer_is_a_sentence_and_the_next_answer_wor
             answer()
     hook.remove()
     [again] = tiny.generate([made], max_new_tokens=3)
-    assert again == said
+    assert again.token_ids == said
 
 
 def test_memory_that_runs_out_in_earnest_is_a_sentence(tiny, golden_prompts):

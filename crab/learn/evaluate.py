@@ -37,7 +37,7 @@ from crab.metrics import (
     segment_accuracy,
     segmentation,
 )
-from crab.model import Crab
+from crab.model import Crab, Written
 from crab.prompt import Media, Prompt, assemble, gather
 from crab.segment import Segmenter
 from crab.tasks import TASKS, Task
@@ -50,7 +50,8 @@ BATCH = 16  # records answered at once; most of the time then goes into reading 
 
 
 def predict(crab: Crab, records: Iterable[avuie.Record], *, max_new_tokens: int = 512) -> Iterator[dict]:
-    """One row a record, in order: its own fields, `task`, `record` (its number), `output`, `predict`, `token_ids`.
+    """One row a record, in order: its own fields, `task`, `record` (its number), `output`, `predict`, `token_ids` and
+    their `logprobs`.
 
     `output` is the reference, in training the target. A record whose media cannot be used, for whatever reason, says
     nothing (`predict` is "") and has an `error`, a sentence; the others are still asked. Records are read, answered and
@@ -64,11 +65,15 @@ def predict(crab: Crab, records: Iterable[avuie.Record], *, max_new_tokens: int 
             if isinstance(prediction, CrabError):
                 yield row_of(record) | {"predict": "", "token_ids": [], "error": str(prediction)}
             else:
-                yield row_of(record) | {"predict": crab.decode(prediction), "token_ids": prediction}
+                yield row_of(record) | {
+                    "predict": crab.decode(prediction.token_ids),
+                    "token_ids": prediction.token_ids,
+                    "logprobs": [round(nats, 4) for nats in prediction.logprobs],
+                }
 
 
-def _answers(crab: Crab, prompts: list[Prompt], most: int) -> list[list[int] | CrabError]:
-    """Token ids for each prompt, or why there are none: what cannot be answered costs its own answer only."""
+def _answers(crab: Crab, prompts: list[Prompt], most: int) -> list[Written | CrabError]:
+    """What is written to each prompt, or why there is nothing: what cannot be answered costs its own answer only."""
     if not prompts:
         return []
     try:

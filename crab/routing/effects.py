@@ -295,7 +295,7 @@ def _answers(
     for one, of in zip(asked, windows):
         said = []
         for start, end, prompt in of:
-            text, size = crab.decode(next(rows)), _size(one, of)
+            text, size = crab.decode(next(rows).token_ids), _size(one, of)
             read = answer.parse(text, one.task, start=start, duration=end - start, size=size)
             said.append(borne_out(read, prompt.media))
         yield answer.join(said)
