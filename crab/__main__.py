@@ -88,6 +88,7 @@ def _parser() -> argparse.ArgumentParser:
         add_data,
         add_scenes,
         add_evaluate,
+        add_calibrate,
         add_route,
         add_atlas,
         add_claims,
@@ -314,6 +315,37 @@ def run_evaluate(args: argparse.Namespace) -> None:
             written(tqdm(predicted, unit=" answers"), args.predictions), root=args.data, segmenter=segmenter
         )
     print(json.dumps(evaluate.to_json(report)) if args.json else evaluate.table(report))
+
+
+def add_calibrate(commands: Commands) -> None:
+    calibrate = commands.add_parser(
+        "calibrate", help="from answers and their truth, how far a model's own certainty goes"
+    )
+    calibrate.add_argument(
+        "--answers", required=True, metavar="FILE.jsonl", help="that evaluate --split train --predictions wrote"
+    )
+    calibrate.add_argument(
+        "--check", metavar="FILE.jsonl", help="such answers about other clips, to tell how well it holds"
+    )
+    calibrate.add_argument(
+        "--out", required=True, type=new_file, metavar="FILE.json", help="confidence.json in the model's folder is used"
+    )
+    calibrate.set_defaults(run=run_calibrate)
+
+
+def run_calibrate(args: argparse.Namespace) -> None:
+    from crab import confidence
+    from crab.learn import calibrate
+    from crab.learn.rows import read_rows
+    from crab.tasks import TASKS
+
+    fitted = calibrate.fit(calibrate.judged(read_rows(args.answers, list(TASKS))))
+    if not fitted.curves:
+        raise CrabError(f"{args.answers} holds too few results, or none that is right or none that is wrong: there is "
+                        f"nothing to fit. At least {calibrate.FEW} of a kind are needed.")  # fmt: skip
+    confidence.save(fitted, args.out)
+    rows = read_rows(args.check or args.answers, list(TASKS))
+    print(*calibrate.reliability(calibrate.judged(rows), fitted), sep="\n")
 
 
 def add_route(commands: Commands) -> None:

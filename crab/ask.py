@@ -10,7 +10,7 @@ import math
 import time
 from collections.abc import Generator, Mapping
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from PIL import Image
@@ -18,6 +18,7 @@ from PIL import Image
 from crab import CrabError, __version__, segment
 from crab import answer as answers
 from crab.answer import Answer, Event
+from crab.confidence import confidence
 from crab.ilora.trace import Intervention
 from crab.media import Clip
 from crab.model import Crab, grown
@@ -87,6 +88,9 @@ class Result:
     text: str = ""
     answer: Answer = answers.NOTHING
     token_ids: tuple[int, ...] = ()
+    logprobs: tuple[float, ...] = ()  # of the tokens, natural logarithms
+    ends: tuple[int, ...] = ()  # how many characters of `text` are there with each token
+    confidence: Mapping[int, float] = field(default_factory=dict)  # by where a result's span starts: how likely right
     prompt_tokens: int = 0
     routing: dict[str, RoutingTrace] | None = None  # by tower; None when not traced
     frame: np.ndarray | None = None  # (height, width, 3) uint8: the picture asked about, no larger than LOOKED_AT
@@ -195,6 +199,8 @@ def ask(
                         answer=merged,
                         windows=tuple(windows),
                         token_ids=result.token_ids + step.token_ids,
+                        logprobs=result.logprobs + step.logprobs,
+                        ends=result.ends + (len(merged.text),) * len(step.token_ids),
                         routing=grown(result.routing, step.routing),
                         seconds=replace(result.seconds, first_text=now if first is None and text else first, total=now),
                     )
@@ -212,7 +218,15 @@ def ask(
     masks, told = _masks(segmenter, shown.picture, result)
     total = replace(result.seconds, total=time.perf_counter() - began)
     notes = (*result.notes, *result.answer.notes, *told)
-    yield replace(result, masks=masks, notes=notes, seconds=total, done=True)
+    sure = _confidence(crab, result)
+    yield replace(result, masks=masks, notes=notes, confidence=sure, seconds=total, done=True)
+
+
+def _confidence(crab: Crab, result: Result) -> dict[int, float]:
+    """Nothing of a clip or a routing that is not of the kind that the model's curves were fitted to."""
+    if result.caveat or result.intervention is not None:
+        return {}
+    return confidence(result.answer, result.ends, result.logprobs, crab.about.calibration)
 
 
 def _begun(
@@ -332,6 +346,17 @@ def to_json(result: Result) -> dict:
         "notes": list(result.notes),
         "tokens": {"prompt": result.prompt_tokens, "generated": len(result.token_ids)},
         "token_ids": list(result.token_ids),
+        "logprobs": [round(nats, 4) for nats in result.logprobs],
+        "confidence": [
+            {
+                "kind": span.kind,
+                "label": span.label,
+                "text": span.shown,
+                "share": round(result.confidence[span.start], 3),
+            }
+            for span in answer.spans
+            if span.start in result.confidence
+        ],
         "seconds": {
             "open": round(result.seconds.open, 3),
             "first_text": None if result.seconds.first_text is None else round(result.seconds.first_text, 3),

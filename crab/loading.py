@@ -29,6 +29,7 @@ from transformers.utils import cached_file
 from transformers.utils import logging as transformers_logging
 
 from crab import CrabError, prompt, weights
+from crab.confidence import Calibration
 from crab.ilora import checkpoint
 from crab.taught import Taught
 
@@ -56,6 +57,7 @@ class About:
     knows: str = "It was trained on real audio-visual clips."  # one sentence for the page
     drawn: bool = False  # it has seen nothing but the scenes that this project draws
     taught: Taught = Taught()
+    calibration: Calibration = Calibration()  # of its confidence, from `confidence.json` beside it
 
 
 def best_device(model: str, quantize: weights.Quantize | None) -> str:
@@ -109,7 +111,11 @@ def about_of(model: str, name: str) -> About:
                 raise ValueError(
                     f"{name} is {value!r}; name and knows are texts, frame_size a whole number, drawn is true or false"
                 )
-        return replace(about, **told)
+        about = replace(about, **told)
+    with reading(model, "confidence.json"):
+        found = cached_file(model, "confidence.json", _raise_exceptions_for_missing_entries=False)
+        curves = json.loads(Path(found).read_text(encoding="utf-8")) if found else {}
+        return replace(about, calibration=Calibration.of(curves))
 
 
 def processor_of(model: str) -> Qwen2_5OmniProcessor:

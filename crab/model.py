@@ -12,7 +12,7 @@ import traceback
 import warnings
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -23,6 +23,7 @@ from peft import PeftModel
 from transformers import DynamicCache, Qwen2_5OmniProcessor
 
 from crab import CrabError, loading, prompt, weights
+from crab.confidence import Calibration
 from crab.ilora import adapted_layers, checkpoint, trace
 from crab.ilora.trace import Intervene, Intervention, intervening
 from crab.loading import About
@@ -170,6 +171,10 @@ class Crab:
         own = Path(model) / "adapter"
         if adapter is None and own.is_dir():
             adapter = own
+        elif adapter is not None:
+            about = replace(
+                about, calibration=Calibration()
+            )  # it is of the answers that the folder's own adapter gives
         if adapter is None:
             return cls(thinker if stays else thinker.to(placement[""]), processor, about)
         with warnings.catch_warnings():
@@ -300,6 +305,12 @@ class Crab:
 
     def decode(self, token_ids) -> str:
         return self.processor.tokenizer.decode(token_ids, skip_special_tokens=True).strip()
+
+    def ends(self, token_ids: Sequence[int]) -> list[int]:
+        """How many characters of `decode` are there with each token."""
+        decode = self.processor.tokenizer.decode
+        texts = [decode(token_ids[: i + 1], skip_special_tokens=True) for i in range(len(token_ids))]
+        return [len(text.strip()) for text in texts]
 
     @contextmanager
     def _last_scores(self, count: int = 1) -> Iterator[None]:

@@ -18,6 +18,8 @@ STYLE = """<style>
 .crab-answer .chip.visual_event { background: repeating-linear-gradient(135deg,
   color-mix(in srgb, var(--c) 26%, transparent) 0 3px, transparent 3px 7px); }
 .crab-answer .chip.answer { font-size: 1.15em; }
+.crab-answer .chip i { font-style: normal; font-weight: 400; font-size: .8em; opacity: .8; margin-left: .5em;
+  font-variant-numeric: tabular-nums; }
 .crab-answer .chip.box, .crab-answer .chip.point { font-weight: 400; font-variant-numeric: tabular-nums; }
 .crab-answer .chip.guess { border-style: dashed; background: none; font-weight: 400; opacity: .8; }
 .crab-answer .chip b { color: color-mix(in srgb, var(--c) 75%, currentColor); font-weight: 400; margin-right: .3em; }
@@ -42,36 +44,43 @@ GLYPHS = {  # kind of span → sign, and what a screen reader and a resting poin
 }
 
 
-def chips(answer: Any, *, colours: Mapping[str, str]) -> str:
+def chips(answer: Any, *, colours: Mapping[str, str], confidence: Mapping[int, float] | None = None) -> str:
     """HTML of an `Answer`: its text in order, each tagged result as a chip in its label's colour.
 
     Prose around results is set quietly; where the text is itself the result (a description) it is not. What is only
     markup or punctuation between two chips is left out. All of it is the model's and therefore escaped; colours come
     from `theme.answer_colours`. A chip that has a time says in `data-at` at which second it begins. Fits light and dark
-    pages. An empty answer gives an empty block.
+    pages. An empty answer gives an empty block. `confidence`: by where a result's span starts, how likely it is right.
     """
-    return STYLE + _said(answer, colours)
+    return STYLE + _said(answer, colours, confidence or {})
 
 
-def windows(parts: Sequence[tuple[float, float, Any]], *, colours: Mapping[str, str]) -> str:
+def windows(
+    parts: Sequence[tuple[float, float, Any]], *, colours: Mapping[str, str],
+    confidence: Mapping[int, float] | None = None,
+) -> str:  # fmt: skip
     """HTML of the `Answer`s about parts of a clip, as (start, end, answer): one unfolds at a time, at first the last.
 
-    A part whose answer is None has not been asked about, and is left out.
+    A part whose answer is None has not been asked about, and is left out. `confidence` as in `chips`, of the answers
+    joined, a line each.
     """
     asked = [(start, end, answer) for start, end, answer in parts if answer is not None]
-    folds = "".join(
-        f"<details name='crab-windows'{' open' if number == len(asked) else ''}><summary>"
-        f"{start:g}–{end:g} s</summary>{_said(answer, colours)}</details>"
-        for number, (start, end, answer) in enumerate(asked, 1)
-    )
+    folds, line = "", 0
+    for number, (start, end, answer) in enumerate(asked, 1):
+        sure = {at - line: share for at, share in (confidence or {}).items()}
+        folds += (
+            f"<details name='crab-windows'{' open' if number == len(asked) else ''}><summary>"
+            f"{start:g}–{end:g} s</summary>{_said(answer, colours, sure)}</details>"
+        )
+        line += len(answer.text) + 1
     return f"{STYLE}<div class='crab-windows'>{folds}</div>"
 
 
-def _said(answer: Any, colours: Mapping[str, str]) -> str:
+def _said(answer: Any, colours: Mapping[str, str], confidence: Mapping[int, float]) -> str:
     quiet = " quiet" if answer.reasoning else ""
     parts, at = [], 0
     for span in answer.spans:
-        parts += [_prose(answer.text[at : span.start], quiet), _chip(span, colours)]
+        parts += [_prose(answer.text[at : span.start], quiet), _chip(span, colours, confidence.get(span.start))]
         at = span.end
     parts.append(_prose(answer.text[at:], quiet))
     return f'<div class="crab-answer">{"".join(parts).strip()}</div>'
@@ -92,12 +101,14 @@ def _prose(text: str, quiet: str) -> str:
     return f'<span class="prose{quiet}">{escape(text)}</span>'
 
 
-def _chip(span: Any, colours: Mapping[str, str]) -> str:
+def _chip(span: Any, colours: Mapping[str, str], sure: float | None) -> str:
     if not span.shown:
         return ""
     sign, meaning = GLYPHS.get(span.kind, ("", ""))
     at = "" if span.at is None else f' data-at="{span.at:g}"'
+    share = "" if sure is None else f"{100 * sure:.0f} %"
+    meaning += f"; of such results {share} were right" if share else ""
     return (
         f'<span class="chip {escape(span.kind)}" style="--c:{theme.colour(colours, span.label)}" title="{meaning}"{at}>'
-        f"{f'<b>{sign}</b>' if sign else ''}{escape(span.shown)}</span>"
+        f"{f'<b>{sign}</b>' if sign else ''}{escape(span.shown)}{f'<i>{share}</i>' if share else ''}</span>"
     )

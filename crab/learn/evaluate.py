@@ -50,8 +50,8 @@ BATCH = 16  # records answered at once; most of the time then goes into reading 
 
 
 def predict(crab: Crab, records: Iterable[avuie.Record], *, max_new_tokens: int = 512) -> Iterator[dict]:
-    """One row a record, in order: its own fields, `task`, `record` (its number), `output`, `predict`, `token_ids` and
-    their `logprobs`.
+    """One row a record, in order: its own fields, `task`, `record` (its number), `output`, `predict`, `token_ids`,
+    their `logprobs`, and `ends`: how many characters of `predict` are there with each.
 
     `output` is the reference, in training the target. A record whose media cannot be used, for whatever reason, says
     nothing (`predict` is "") and has an `error`, a sentence; the others are still asked. Records are read, answered and
@@ -69,6 +69,7 @@ def predict(crab: Crab, records: Iterable[avuie.Record], *, max_new_tokens: int 
                     "predict": crab.decode(prediction.token_ids),
                     "token_ids": prediction.token_ids,
                     "logprobs": [round(nats, 4) for nats in prediction.logprobs],
+                    "ends": crab.ends(prediction.token_ids),
                 }
 
 

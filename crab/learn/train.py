@@ -212,6 +212,7 @@ def ship(out: str | Path, folder: str | Path) -> None:
         (folder / "adapter" / "finetune_weights.bin").replace(folder / "finetune_weights.bin")
         mini.save(model.unload(), processor, folder)
         copyfile(out / "log.jsonl", folder / "training.jsonl")
+        (folder / "confidence.json").unlink(missing_ok=True)  # of the model that was there
     process().wait_for_everyone()
 
 

@@ -215,7 +215,8 @@ class Mapping:
             typed = task.needs and asked.family == name and asked.question
             with closing(self.answerer.answers(clip, task, typed or WORDS[task.needs][1], other)) as results:
                 for result in results:
-                    said = text.chips(result.answer, colours=theme.answer_colours(result.answer))
+                    colours = theme.answer_colours(result.answer)
+                    said = text.chips(result.answer, colours=colours, confidence=result.confidence)
                     yield {self.sheet.answers: "".join([*answers, heading, said])}
             answers.append(f"{heading}{said}")
             runs = keep(runs, result)

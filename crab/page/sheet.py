@@ -103,8 +103,9 @@ def said(result: Result) -> str:
     """The words of an answer as HTML; those of a long clip's windows fold."""
     colours = theme.answer_colours(result.answer)
     if len(result.windows) < 2:
-        return text.chips(result.answer, colours=colours)
-    return text.windows([(window.start, window.end, window.answer) for window in result.windows], colours=colours)
+        return text.chips(result.answer, colours=colours, confidence=result.confidence)
+    parts = [(window.start, window.end, window.answer) for window in result.windows]
+    return text.windows(parts, colours=colours, confidence=result.confidence)
 
 
 def _marks(result: Result) -> tuple[Any, ...]:
