@@ -15,6 +15,7 @@ from PIL import Image, PngImagePlugin
 from crab import __version__, answer, trace
 from crab.answer import Answer
 from crab.ask import Result, Seconds, to_json
+from crab.confidence import confidence
 from crab.loading import about_of
 from crab.media import Clip, open_clip
 from crab.model import Crab
@@ -93,7 +94,8 @@ def first_answer(crab: Crab, example: Example) -> Result | None:
     if not answered.exists() or not weights.exists():
         return None
     told, clip, task = json.loads(answered.read_text(encoding="utf-8")), open_clip(example.files["video"]), example.task
-    seen = Seen(clip.duration).with_more(crab.prompt(clip, task, example.question).media)
+    said = answer.parse(told["text"], task, duration=clip.duration)
+    ends, logprobs = tuple(crab.ends(told["token_ids"])), tuple(told.get("logprobs", ()))
     return Result(
         clip,
         task,
@@ -101,11 +103,14 @@ def first_answer(crab: Crab, example: Example) -> Result | None:
         told["model"],
         about_of(str(ASSETS / "crab-mini"), told["model"]).knows,
         told["text"],
-        answer.parse(told["text"], task, duration=clip.duration),
+        said,
         tuple(told["token_ids"]),
-        told["tokens"]["prompt"],
-        trace.load(weights),
-        seen=seen,
+        logprobs,
+        ends,
+        confidence(said, ends, logprobs, crab.about.calibration),
+        prompt_tokens=told["tokens"]["prompt"],
+        routing=trace.load(weights),
+        seen=Seen(clip.duration).with_more(crab.prompt(clip, task, example.question).media),
         notes=tuple(told["notes"]),
         seconds=Seconds(**told["seconds"]),
         done=True,
