@@ -84,7 +84,10 @@ def evidence(answer: Answer, ends: Sequence[int], logprobs: Sequence[float]) -> 
 def confidence(
     answer: Answer, ends: Sequence[int], logprobs: Sequence[float], calibration: Calibration
 ) -> dict[int, float]:
-    """Where a result's span starts -> how likely the result is right, 0 to 1."""
+    """Where a result's span starts -> how likely the result is right, 0 to 1. Of an answer whose tokens' probabilities
+    are not known, nothing."""
+    if not logprobs:
+        return {}
     sure = {one.span.start: calibration(one) for one in evidence(answer, ends, logprobs)}
     return {start: share for start, share in sure.items() if share is not None}
 
