@@ -50,6 +50,7 @@ class Window:
     end: float
     answer: Answer | None = None  # None: nobody has looked there
     took: float = 0.0  # seconds, wall clock
+    traced: Mapping[str, int] = field(default_factory=dict)  # by tower, how many positions of `Result.routing` are its
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,14 @@ class Result:
     def looked(self) -> int:
         """How many windows were begun."""
         return sum(window.answer is not None for window in self.windows)
+
+    def routing_in(self, number: int) -> dict[str, RoutingTrace]:
+        """Router weights of one window, by tower; nothing where they were not traced."""
+        found = {}
+        for tower, trace in (self.routing or {}).items():
+            ends = np.cumsum([window.traced.get(tower, 0) for window in self.windows[: number + 1]])
+            found[tower] = trace.part(int(ends[-1]) - self.windows[number].traced.get(tower, 0), int(ends[-1]))
+        return found
 
     @property
     def unlooked(self) -> tuple[float, float] | None:
@@ -181,6 +190,7 @@ def ask(
             seconds=replace(result.seconds, open=result.seconds.open or time.perf_counter() - began),
         )
         text, parsed = "", answers.NOTHING
+        before = {tower: len(trace.tokens) for tower, trace in (result.routing or {}).items()}
         try:
             with closing(crab.stream(
                 asked, max_new_tokens=max_new_tokens, trace_routing=trace, intervention=intervention
@@ -188,11 +198,13 @@ def ask(
                 for step in steps:
                     text += step.text
                     parsed = answers.parse(text, task, start=start, duration=end - start, size=size)
-                    parsed = borne_out(parsed, shown)
+                    parsed = borne_out(parsed, shown, task)
                     merged = answers.join([*finished, parsed])
                     now = time.perf_counter() - began
                     first = result.seconds.first_text
-                    windows[number] = Window(start, end, parsed, time.perf_counter() - turned)
+                    routing = grown(result.routing, step.routing)
+                    traced = {tower: len(of.tokens) - before.get(tower, 0) for tower, of in (routing or {}).items()}
+                    windows[number] = Window(start, end, parsed, time.perf_counter() - turned, traced)
                     result = replace(
                         result,
                         text=merged.text,
@@ -201,7 +213,7 @@ def ask(
                         token_ids=result.token_ids + step.token_ids,
                         logprobs=result.logprobs + step.logprobs,
                         ends=result.ends + (len(merged.text),) * len(step.token_ids),
-                        routing=grown(result.routing, step.routing),
+                        routing=routing,
                         seconds=replace(result.seconds, first_text=now if first is None and text else first, total=now),
                     )
                     yield result

@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from crab.answer import Answer, Span
+from crab.tasks import Task
 
 SAMPLE_RATE = 16_000
 SIDE = 224  # pixels a side, at most, of the pictures that are kept: what the published model is shown
@@ -113,8 +114,12 @@ _SENSE = {"event": "both", "visual_event": "visual", "audio_event": "audio", "bo
           "point": "visual"}  # kind of span -> what it is said to be known by  # fmt: skip
 
 
-def borne_out(said: Answer, shown: Media) -> Answer:
-    """The answer without what the model cannot know: heard where nothing sounds, seen where there is nothing to see.
+_PLACES = ("box", "object", "point")
+
+
+def borne_out(said: Answer, shown: Media, task: Task) -> Answer:
+    """The answer without what the model cannot know: heard where nothing sounds, seen where there is nothing to see,
+    and where what sounds is, of a silent second.
 
     Such events, boxes and points are no results. Their words stay, as spans of the kind "guess", and `notes` says so.
     What is said to be both seen and heard counts for the one sense that has something.
@@ -122,20 +127,23 @@ def borne_out(said: Answer, shown: Media) -> Answer:
     lost = [sense for sense, there in (("visual", shown.visible), ("audio", shown.audible)) if not there]
     if not lost:
         return said
+    nowhere = "visual" in lost or "audio" in lost and task.grammar in ("box", "box_points")  # both ask for what sounds
     left = "audio" if "visual" in lost else "visual"
     events = [replace(event, modality=left) if event.modality == "both" else event for event in said.events]
     spans: list[Span] = []
     for span in said.spans:
         sense, guessed = _SENSE.get(span.kind), bool(spans) and spans[-1].kind == "guess"
-        if span.shown and (sense in lost or span.kind == "range" and guessed):
+        if span.shown and (sense in lost or span.kind in _PLACES and nowhere or span.kind == "range" and guessed):
             span = replace(span, kind="guess", label="")
         elif sense == "both":
             span = replace(span, kind=f"{left}_event")
         spans.append(span)
     kept = tuple(event for event in events if event.modality not in lost)
-    boxes, points = ((), ()) if "visual" in lost else (said.boxes, said.points)
+    boxes, points = ((), ()) if nowhere else (said.boxes, said.points)
     notes = said.notes
-    if len(kept) < len(events) or boxes != said.boxes or points != said.points:
+    if nowhere and "visual" not in lost and (boxes, points) != (said.boxes, said.points):
+        notes += ("Where it points to is a guess: nothing sounds that could be anywhere.",)
+    elif len(kept) < len(events) or boxes != said.boxes or points != said.points:
         what = {"audio": ("heard", "nothing to hear"), "visual": ("seen", "nothing to see")}
         notes += tuple(f"What it calls {what[sense][0]} is a guess: there was {what[sense][1]}." for sense in lost)
     return replace(said, events=kept, boxes=boxes, points=points, spans=tuple(spans), notes=notes)

@@ -87,6 +87,10 @@ class RoutingTrace:
             tokens=self.tokens + later.tokens,
         )
 
+    def part(self, first: int, last: int) -> RoutingTrace:
+        """Its tokens from `first` up to `last`, that one not among them."""
+        return RoutingTrace(self.weights[:, first:last], self.sites, self.tokens[first:last])
+
     def mean(self, token_mask: np.ndarray) -> np.ndarray:
         """Weights averaged over the tokens chosen by `token_mask`, (tokens,) bool with at least one true.
 

@@ -75,6 +75,17 @@ def test_windows_fill_one_by_one_and_the_rest_was_not_looked_at(tiny, clip):
     assert stopped(stopped(results[2])).notes == stopped(results[2]).notes
 
 
+def test_the_router_weights_of_each_window_are_its_own(tiny, clip):
+    *_, last = ask(tiny, replace(clip, duration=24.0), TASKS["unav"], max_new_tokens=2)
+    parts = [last.routing_in(number) for number in range(3)]
+    for tower, whole in last.routing.items():
+        assert np.array_equal(np.concatenate([part[tower].weights for part in parts], axis=1), whole.weights)
+    asked = tiny.prompt(replace(clip, duration=24.0), TASKS["unav"], window=(14, 24))
+    assert parts[2]["language"].tokens[:-1] == asked.map.tokens  # and the one written token that was read
+    assert parts[2]["audio"].tokens == asked.map.audio and parts[2]["vision"].tokens == asked.map.vision
+    assert replace(last, routing=None).routing_in(1) == {}
+
+
 def test_a_short_clip_is_one_window_and_stopping_it_is_said(results):
     assert [len(r.windows) for r in results] == [1] * 7 and results[0].unlooked is None
     assert stopped(results[0]).notes[-1] == "It was stopped before its end."

@@ -74,7 +74,9 @@ BLACK, GREY = np.zeros((2, 8, 8, 3), np.uint8), np.full((2, 8, 8, 3), 90, np.uin
 
 
 def told(text, task, *, videos=(GREY,), picture=None, sound=NOISE):
-    return borne_out(parse(text, TASKS[task], size=(224, 224)), Media(videos, picture=picture, sound=sound))
+    return borne_out(
+        parse(text, TASKS[task], size=(224, 224)), Media(videos, picture=picture, sound=sound), TASKS[task]
+    )
 
 
 def test_of_a_silent_clip_nothing_is_heard_and_of_a_black_one_nothing_seen():
@@ -109,3 +111,15 @@ def test_nothing_is_pointed_to_on_a_black_picture():
     assert len(seen.boxes) == 1 and len(seen.points) == 3
     assert (black.boxes, black.points) == ((), ()) and {span.kind for span in black.spans} == {"guess"}
     assert black.notes == ("What it calls seen is a guess: there was nothing to see.",)
+
+
+def test_what_sounds_is_nowhere_in_a_silent_second():
+    """But what is described in words may be there all the same."""
+    text = "<answer>true</answer> The object is dog. [12,30,200,180] [60,70] [80,90] [99,99]"
+    silent = np.zeros(SAMPLE_RATE, np.float32)
+    for task in ("s4", "ms3", "arig"):
+        found = told(text, task, videos=(), picture=GREY[0], sound=silent)
+        assert (found.boxes, found.points) == ((), ()) and "box" not in {span.kind for span in found.spans}, task
+        assert found.notes == ("Where it points to is a guess: nothing sounds that could be anywhere.",)
+    described = told(text, "ref_avs", videos=(), picture=GREY[0], sound=silent)
+    assert len(described.boxes) == 1 and len(described.points) == 3 and not described.notes

@@ -208,12 +208,15 @@ class Mapping:
         for name, family in FAMILIES.items():
             task = TASKS[family.default]
             heading = f"<h3>{escape(family.title)}</h3>"
+            taught = self.answerer.crab.taught.questions.get(task.name, ())
+            typed = asked.question if asked.family == name else ""
+            question = (typed or next(iter(taught), WORDS[task.needs][1])) if task.needs else ""
+            heading += f"<p class='key'>Asked: {escape(question)}</p>" if question else ""
             if task.grammar == "match":
                 answers.append(f"<p><b>{escape(family.title)}</b> needs two clips: ask it in the first tab.</p>")
                 continue
             clip, other = opened(replace(asked, family=name, wordings={name: family.default}))
-            typed = task.needs and asked.family == name and asked.question
-            with closing(self.answerer.answers(clip, task, typed or WORDS[task.needs][1], other)) as results:
+            with closing(self.answerer.answers(clip, task, question, other)) as results:
                 for result in results:
                     colours = theme.answer_colours(result.answer)
                     said = text.chips(result.answer, colours=colours, confidence=result.confidence)

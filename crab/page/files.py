@@ -183,10 +183,12 @@ def taken(result: Result, format: str, cache: str) -> str:
     return str(path)
 
 
-def explorer(result: Result, keeper: gr.HTML, dark: bool) -> str:
-    """The frame that shows all of a result's router weights; they come to it as a file, which `keeper` looks after."""
+def explorer(result: Result, keeper: gr.HTML, dark: bool, *, window: int = 0) -> str:
+    """The frame that shows a result's router weights, of a clip in windows those of one; they come to it as a file,
+    which `keeper` looks after."""
+    routing = result.routing_in(window) if len(result.windows) > 1 else result.routing
     path = new_folder(keeper.GRADIO_CACHE) / "routing.json"
-    path.write_text(standalone.data(result.routing or {}, seen=result.seen), encoding="utf-8")
+    path.write_text(standalone.data(routing or {}, seen=result.seen), encoding="utf-8")
     url = f"gradio_api/file={keeper.move_resource_to_block_cache(str(path))}"
     return standalone.frame(url, dark=dark, title="Router weights by word, layer, place and time")
 

@@ -56,6 +56,7 @@ UNSCORED = "How likely every token became is not told of a clip that was asked i
 @dataclass(frozen=True)
 class Workbench:
     closer: gr.Column  # the explorer's card
+    window: gr.Dropdown  # which part of a long clip the explorer shows
     explorer: gr.HTML
     change: gr.Column  # the card that changes the routing
     what: gr.Radio
@@ -90,7 +91,14 @@ class Workbench:
         """The explorer with a result's router weights, if there are any."""
         if result is None or not result.routing:
             return {self.closer: gr.skip()}
-        return {self.closer: gr.update(visible=True), self.explorer: explorer(result, self.explorer, dark)}
+        spans = [
+            (f"{window.start:g} to {window.end:g} s", n) for n, window in enumerate(result.windows[: result.looked])
+        ]
+        return {
+            self.closer: gr.update(visible=True),
+            self.window: gr.update(choices=spans, value=0, visible=len(result.windows) > 1),
+            self.explorer: explorer(result, self.explorer, dark),
+        }
 
     def known(self, runs: list[Result]) -> Updates:
         """The runs of the visit, as those whose average can be taken, and of which two can be compared."""
@@ -132,6 +140,7 @@ class Workbench:
 def lay_out() -> Workbench:
     with gr.Column(visible=False, elem_classes="card", elem_id="which") as closer:
         gr.HTML(CLOSER)
+        window = gr.Dropdown(label="Of a long clip, the window", visible=False, elem_id="window")
         explorer = gr.HTML(elem_id="explorer")
     with gr.Column(visible=False, elem_classes="card", elem_id="change") as change:
         gr.HTML(
@@ -169,7 +178,7 @@ def lay_out() -> Workbench:
             by = segments([("By kind of token", "group"), ("By module", "module")], "Laid out", value="group")
             drawn = figure("Difference of mean router weights")
     return Workbench(
-        closer, explorer, change, what, heads, average, **places, again=again, stop=stop, line=line, said=said, pair=pair,
+        closer, window, explorer, change, what, heads, average, **places, again=again, stop=stop, line=line, said=said, pair=pair,
         one=one, two=two, opens=opens, held=held, sides=sides, tower=tower, by=by, difference=drawn,
     )  # fmt: skip
 
@@ -199,6 +208,7 @@ class Working:
 
     def wire(self) -> None:
         bench, sheet, dark = self.bench, self.sheet, self.form.dark
+        bench.window.input(self.on_window, [sheet.result, bench.window, dark], bench.explorer, js=WITH_DARK, **AT_ONCE)
         bench.what.input(self.on_what, bench.what, [bench.heads, bench.average], **AT_ONCE)
         places = [bench.towers, bench.layers, bench.modules, bench.kinds]
         buttons = bench.again, bench.stop
@@ -247,6 +257,10 @@ class Working:
     @sentences()
     def on_explore(self, result: Result | None, dark: bool) -> Updates:
         return self.bench.explored(result, dark)
+
+    @sentences()
+    def on_window(self, result: Result | None, window: int, dark: bool) -> str:
+        return explorer(still_here(result), self.bench.explorer, dark, window=window)
 
     def on_what(self, what: str) -> Updates:
         return {

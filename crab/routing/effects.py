@@ -297,7 +297,7 @@ def _answers(
         for start, end, prompt in of:
             text, size = crab.decode(next(rows).token_ids), _size(one, of)
             read = answer.parse(text, one.task, start=start, duration=end - start, size=size)
-            said.append(borne_out(read, prompt.media))
+            said.append(borne_out(read, prompt.media, one.task))
         yield answer.join(said)
 
 
