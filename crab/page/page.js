@@ -89,6 +89,23 @@ window.crab = (() => {
       held.closest(".actions")?.querySelector("button:not([disabled])")?.focus();
   }).observe(document, {subtree: true, attributeFilter: ["disabled"]});
 
+  // Gradio gives every radio button a name of its own, and so a browser takes each for a group. They are one: Tab comes to
+  // the one that is chosen, and arrows choose from there on.
+  const radios = group => [...group.querySelectorAll("input[type=radio]:not([disabled])")];
+  const STEPS = {ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1};
+  document.addEventListener("keydown", event => {
+    if (event.key === "Tab") document.querySelectorAll("fieldset").forEach(group => {
+      const all = radios(group), stop = all.find(one => one.checked) ?? all[0];
+      all.forEach(one => { one.tabIndex = one === stop ? 0 : -1; });
+    });
+    const group = event.target.type === "radio" && event.target.closest("fieldset"), step = STEPS[event.key];
+    if (!group || !step) return;
+    event.preventDefault();
+    const all = radios(group), next = all[(all.indexOf(event.target) + step + all.length) % all.length];
+    next.focus();
+    next.click();
+  }, true);
+
   const withDark = (...values) => [...values.slice(0, -1), document.querySelector(".dark") !== null];
 
   return {busy, stopping, isOver, free, start, go, toSight, show, tell, instead, dice, askNow, openLink, nameLink, dropLink,

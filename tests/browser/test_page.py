@@ -25,6 +25,18 @@ def answered(page) -> None:
     expect(page.locator("#ask")).to_be_enabled()
 
 
+def settled(page) -> None:
+    """Until the words have been the same for a second and a half."""
+    page.wait_for_function(
+        """() => {
+          const now = document.querySelector("#words").innerHTML;
+          if (window.wordsBefore !== now) { window.wordsBefore = now; window.wordsSince = performance.now(); }
+          return performance.now() - window.wordsSince > 1500;
+        }""",
+        polling=200,
+    )
+
+
 def downloaded(page, name: str) -> Path:
     with page.expect_download() as download:
         page.get_by_text(name).click()
@@ -151,9 +163,36 @@ def test_of_a_long_clip_one_window_is_unfolded_and_progress_is_told(page, long_c
     expect(page.locator("#words details[open]")).to_have_count(1)
     expect(page.locator("#words details[open] summary")).to_have_text("10–20 s")
     page.click("#stop")
-    expect(page.locator("#facts")).to_be_visible()
+    answered(page)
+    settled(page)  # what was on its way when Stop was pressed comes still
     page.get_by_text("0–10 s", exact=True).click()
     expect(page.locator("#words details[open] summary")).to_have_text("0–10 s")
+
+    frame = page.frame_locator("#explorer iframe")
+    expect(frame.locator("body[data-ready='1']")).to_be_attached()
+    asked = "Describe the events"  # of the prompt, which each window has
+    words = frame.locator("#words").inner_text()
+    page.locator("#window").get_by_role("listbox").click()
+    page.get_by_role("option", name="10 to 20 s").click()
+    expect(frame.locator("#words")).not_to_have_text(words)
+    assert words.count(asked) == frame.locator("#words").inner_text().count(asked)
+
+
+def test_arrows_choose_among_radio_buttons_and_tab_passes_them_by(page):
+    families = page.locator("fieldset").filter(has_text="What to ask").locator("input")
+    expect(families.nth(1)).to_be_visible()
+    chosen = families.evaluate_all("all => all.findIndex(one => one.checked)")
+    families.nth(chosen).focus()
+    page.keyboard.press("ArrowRight")
+    expect(families.nth((chosen + 1) % 7)).to_be_focused()
+    expect(families.nth((chosen + 1) % 7)).to_be_checked()
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("ArrowLeft")
+    expect(families.nth((chosen - 1) % 7)).to_be_checked()
+    page.keyboard.press("Tab")
+    assert not families.evaluate_all("all => all.includes(document.activeElement)")
+    page.keyboard.press("Shift+Tab")
+    expect(families.nth((chosen - 1) % 7)).to_be_focused()
 
 
 def test_the_sheet_steps_back_while_the_form_shows_another_clip(page, scene_clip):
