@@ -50,6 +50,18 @@ def test_the_form_says_what_it_lacks_where_it_lacks_it(tmp_path, asked, lacks):
     assert told.keys() == lacks and all(told.values())
 
 
+def test_each_family_keeps_its_own_question():
+    """What to look for is no question, and comes back with its family."""
+    with gr.Blocks():
+        form = forms.lay_out()
+    assert form.instead({}, "How many?", "question") == {}
+    pointing = form.instead({}, "How many?", "grounding")
+    assert pointing[form.question] == {"value": ""}
+    back = form.instead(pointing[form.typed], "the dog", "question")
+    assert back[form.question] == {"value": "How many?"}
+    assert form.instead(back[form.typed], "How many?", "grounding")[form.question] == {"value": "the dog"}
+
+
 def test_only_files_in_gradios_folder_are_looked_at_before_the_queue(tmp_path, too_long):
     for path in (too_long, Path("/etc/hostname"), "\0", "a" * 5000, "http://127.0.0.1:1/a.mp4", 5):
         assert told_of_length({"path": path if isinstance(path, int) else str(path)}, str(tmp_path)) is None

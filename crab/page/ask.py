@@ -108,7 +108,8 @@ class Asking:
     def _wire_rest(self) -> None:
         form, sheet = self.form, self.sheet
         fields = components(form)
-        gr.on([choice.input for choice in form.choices], self.on_choice, form.choices, fields, **AT_ONCE)
+        choice = [form.typed, form.question, *form.choices]
+        gr.on([one.input for one in form.choices], self.on_choice, choice, fields, **AT_ONCE)
         form.media["file"].change(file_shown, form.media["file"], form.player, **AT_ONCE)
         for number, button in enumerate(self.shelf):
             chosen = button.click(partial(self.on_example, number), None, fields, **AT_ONCE)
@@ -231,10 +232,13 @@ class Asking:
     def on_take(self, result: Result | None, button: str) -> str:
         return taken(still_here(result), button.lower(), self.sheet.file.GRADIO_CACHE)
 
-    def on_choice(self, source: str, family: str, *wordings: str) -> Updates:
+    def on_choice(self, typed: dict[str, str], question: str, source: str, family: str, *wordings: str) -> Updates:
         task = TASKS[dict(zip(FAMILIES, wordings))[family]]
         taught = self.answerer.crab.taught.questions.get(task.name, ())
-        return self.form.updates(source, task) | self.form.suggestions(taught)
+        updates = self.form.updates(source, task) | self.form.suggestions(taught)
+        for field, value in self.form.instead(typed, question, family).items():
+            updates[field] = updates[field] | value if field in updates else value
+        return updates
 
     @sentences()
     def on_example(self, number: int) -> Updates:

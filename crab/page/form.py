@@ -18,7 +18,7 @@ from crab.media import Clip, check_length, open_clip
 from crab.page import links
 from crab.page.files import Example
 from crab.page.links import ClipLink
-from crab.page.parts import LONGEST, Updates, segments, told_by, turn
+from crab.page.parts import LONGEST, OPEN, Updates, segments, told_by, turn
 from crab.page.runs import asked_like, same_clip, same_file
 from crab.prompt import LONGEST_QUESTION
 from crab.tasks import FAMILIES, TASKS, Family, Task, instruction
@@ -34,6 +34,7 @@ SHOWN = {
     "a2v": ({"video", "other_video", "sound"}, "Sound to match"),
     "v2a": ({"video", "other_sound", "sound"}, "First sound (empty: the video's own)"),
 }
+DEFAULT = "question"  # the family that is chosen at first
 SUGGESTED = 8  # questions to click, at most
 # What to say at an input that is empty. A sound is only missed where nothing else is given: a video has its own.
 MISSING = {
@@ -188,6 +189,7 @@ class Form:
     media: dict[str, gr.Video | gr.Image | gr.Audio | gr.File]
     player: gr.HTML  # of the file, whatever it is: `file_shown`
     question: gr.Textbox
+    typed: gr.State  # by family, what was typed when another was chosen; under "" the family that is chosen
     suggested: gr.Dataset  # questions to click, in the words of the model's lessons
     second: gr.Textbox
     details: gr.Accordion  # around the wordings
@@ -229,6 +231,13 @@ class Form:
             found[self.details]["open"] = True
         return found | {field: gr.update(visible=name == family.name) for name, field in self.wordings.items()}
 
+    def instead(self, typed: Mapping[str, str], question: str, family: str) -> Updates:
+        """Where another family was chosen, its own question in place of the one before, which waits for its return."""
+        before = typed.get("", DEFAULT)
+        if family == before:
+            return {}
+        return {self.typed: {**typed, before: question, "": family}, self.question: {"value": typed.get(family, "")}}
+
     def suggestions(self, questions: Sequence[str]) -> Updates:
         """Up to SUGGESTED questions to click; none, and there is nothing to see."""
         return {self.suggested: gr.update(samples=[[one] for one in questions[:SUGGESTED]], visible=bool(questions))}
@@ -240,6 +249,7 @@ class Form:
         found = self.updates("video", task)
         values: Updates = {self.source: "video", self.family: task.family, self.wordings[task.family]: task.name}
         values |= {self.media[name]: str(file) for name, file in example.files.items()} | {self.question: question}
+        found[self.typed] = {"": task.family}
         for field, value in values.items():
             found[field] |= {"value": value}
         return found
@@ -254,6 +264,7 @@ class Form:
         values: Updates = {self.source: source, self.family: task.family, self.wordings[task.family]: task.name}
         values |= {self.question: run.question, self.second: "" if clip.frame is None else f"{clip.frame:.0f}"}
         values |= {self.media[name]: str(file) for name, file in files.items() if file}
+        found[self.typed] = {"": task.family}
         for field, value in values.items():
             found[field] |= {"value": value}
         return found
@@ -266,12 +277,13 @@ def lay_out(questions: Sequence[str] = ()) -> Form:
     player = gr.HTML(visible=False, elem_id="file-shown", elem_classes="plays")
     family = gr.Radio(
         [(family.title, family.name) for family in FAMILIES.values()],
-        value="question",
+        value=DEFAULT,
         label="What to ask",
-        info=FAMILIES["question"].description,
+        info=FAMILIES[DEFAULT].description,
         elem_classes="pills",
     )
     label, example = WORDS["question"]
+    typed = gr.State({}, time_to_live=OPEN)
     question = gr.Textbox(label=label, placeholder=example, lines=1, elem_id="question", max_length=LONGEST_QUESTION)
     suggested = gr.Dataset(
         components=[gr.Textbox(visible=False)],
@@ -287,7 +299,7 @@ def lay_out(questions: Sequence[str] = ()) -> Form:
         max_length=LONGEST["second"],
         visible=False,
     )
-    with gr.Accordion(_as(TASKS[FAMILIES["question"].default]), open=False) as details:
+    with gr.Accordion(_as(TASKS[FAMILIES[DEFAULT].default]), open=False) as details:
         wordings = {name: _wording(family) for name, family in FAMILIES.items()}
     with gr.Row(elem_classes="actions"):
         ask = gr.Button("Ask", variant="primary", scale=3, elem_id="ask")
@@ -295,7 +307,7 @@ def lay_out(questions: Sequence[str] = ()) -> Form:
         go, known = (gr.Button(visible="hidden", elem_id=name) for name in ("go", "known"))
     pressed, dark = gr.Textbox(visible=False), gr.Checkbox(visible=False)
     return Form(
-        source, family, wordings, media, player, question, suggested, second, details, ask, stop, go, known, pressed,
+        source, family, wordings, media, player, question, typed, suggested, second, details, ask, stop, go, known, pressed,
         dark,
     )  # fmt: skip
 
@@ -329,6 +341,6 @@ def _wording(family: Family) -> gr.Radio:
         show_label=False,
         container=False,
         label="Dataset",
-        visible=family.name == "question",
+        visible=family.name == DEFAULT,
         elem_classes="list",
     )
