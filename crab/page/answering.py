@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Generator
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -20,6 +22,8 @@ from crab.routing import effects
 from crab.segment import Segmenter
 from crab.tasks import Task
 
+# What a browser cannot draw as fast as it is written piles up there, and goes on coming after Stop.
+EVERY = 0.08
 ending = Event()  # the page is being closed: answers end with their next word
 
 
@@ -38,17 +42,22 @@ class Answerer:
     def answers(
         self, clip: Clip, task: Task, question: str, other: Clip | None, changed: Intervention | None = None
     ) -> Generator[Result]:
-        """The growing results of an ask; close them. Raises gr.Error with a sentence."""
+        """The growing results of an ask, the first, the last and one every `EVERY` seconds; close them.
+
+        Raises gr.Error with a sentence.
+        """
         with sentences():
             results = ask(self.crab, clip, task, question, other=other, segmenter=self.segmenter, intervention=changed)
-            began = self.pace.begin()
+            began, shown = self.pace.begin(), -math.inf
             try:
                 with closing(results):
                     for result in results:
                         if ending.is_set():
                             raise CrabError("The page was closed before the answer was over.")
                         self.pace.tell(result)
-                        yield result
+                        if result.done or time.monotonic() - shown >= EVERY:
+                            shown = time.monotonic()
+                            yield result
             finally:
                 self.pace.end(began)
 
