@@ -44,8 +44,9 @@ def test_the_log_that_ships_is_of_the_whole_recipe():
     rows = [json.loads(line) for line in (MINI / "training.jsonl").read_text().splitlines()]
     last = {row["stage"]: row["step"] for row in rows}
     assert last == {name: stage.steps for name, stage in train.STAGES.items()}
-    held_out = [row["held_out"] for row in rows if "held_out" in row]
-    assert len(held_out) == last["adapter"] // 100 and held_out[-1] < 0.5 * held_out[0]
+    for stage, factor in {"adapter": 0.5, "concludes": 1.0}.items():
+        held_out = [row["held_out"] for row in rows if row["stage"] == stage and "held_out" in row]
+        assert len(held_out) == last[stage] // 100 and held_out[-1] < factor * held_out[0], stage
 
 
 def test_numbers_are_single_tokens():

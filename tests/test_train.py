@@ -91,8 +91,10 @@ def test_accumulated_gradients_are_those_of_one_batch(processor, tmp_path, monke
 
 
 def test_training_goes_on_where_it_stopped(tmp_path, monkeypatch):
-    """A run broken off and taken up again has the losses and the final weights of a run in one go, dropout and all."""
-    shrink({"adapter": loop.Stage(steps=4, kinds={KIND: 1}, rate=1e-2, warmup=2, save=2)})
+    """A run broken off and taken up again has the losses and the final weights of a run in one go, dropout and all; its
+    second stage begins with what the first handed on."""
+    stage = loop.Stage(steps=4, kinds={KIND: 1}, rate=1e-2, warmup=2, save=2)
+    shrink({"adapter": stage, "concludes": replace(stage, steps=1, rate=0.0, decay=0.0)})
     for run in ("whole", "broken"):
         (tmp_path / run / train.BASE[-1]).mkdir(parents=True)
         save_file(mini.fresh(WORDS).state_dict(), tmp_path / run / train.BASE[-1] / train.WEIGHTS)
@@ -116,9 +118,14 @@ def test_training_goes_on_where_it_stopped(tmp_path, monkeypatch):
     train.train_adapter(tmp_path / "broken")
 
     assert not half.exists()
-    whole, broken = (load_file(tmp_path / run / "adapter" / "adapter_model.safetensors") for run in ("whole", "broken"))
+    whole, broken, handed_on = (
+        load_file(tmp_path / run / stage / "adapter_model.safetensors")
+        for run, stage in (("whole", "concludes"), ("broken", "concludes"), ("whole", "adapter"))
+    )
     assert all(torch.equal(tensor, broken[name]) for name, tensor in whole.items())
-    losses = {row["step"]: row for row in _log(tmp_path / "broken")}
+    assert all(torch.equal(tensor, handed_on[name]) for name, tensor in whole.items())  # it did not learn
+    assert {tensor.dtype for tensor in whole.values()} == {torch.bfloat16}
+    losses = {(row["stage"], row["step"]): row for row in _log(tmp_path / "broken")}
     assert list(losses.values()) == _log(tmp_path / "whole")
     before = (tmp_path / "whole" / "log.jsonl").read_text(encoding="utf-8")
     train.train_adapter(tmp_path / "whole")  # finished: left alone
