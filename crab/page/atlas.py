@@ -111,6 +111,13 @@ def _words(found: Shipped | None) -> str:
         "<p class='key'>A signature is a run’s mean router weight by layer and head, over the answer’s tokens. "
         f"Here are {runs} runs of {escape(found.atlas.model)} about {scenes} drawn scenes. Weights alone explain "
         f"nothing; the tables of changes and claims, where heads were muted, are about cause.</p><ul class='notes'>{told}</ul>"
+        f"<details class='key'><summary>What the nineteen datasets are called</summary><dl class='codes'>{_codes()}</dl></details>"
+    )
+
+
+def _codes() -> str:
+    return "".join(
+        f"<dt>{task.name}</dt><dd>{escape(task.title)} ({FAMILIES[task.family].title})</dd>" for task in TASKS.values()
     )
 
 
