@@ -4,28 +4,29 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import gradio as gr
-from PIL import Image, PngImagePlugin
 
-from crab import __version__, answer, trace
+from crab import answer, trace
 from crab.answer import Answer
 from crab.ask import Result, Seconds, to_json
 from crab.loading import about_of
 from crab.media import Clip, open_clip
 from crab.model import Crab
 from crab.page.parts import ASSETS
-from crab.page.runs import file_name, same_file
+from crab.page.runs import same_file
 from crab.scenes.world import render
 from crab.scenes.world.script import Scene
 from crab.seen import Seen
 from crab.tasks import Task, task_named
 from crab.truth import Drawn, Verdict, judged
-from visualize import compare, masks, standalone, text, theme
+from visualize import standalone
+from visualize.bundle import file_name, save_picture
+from visualize.text import told
 
 FILM = (320, 240)  # width and height of a composed scene
 
@@ -130,42 +131,11 @@ def saved(result: Result, cache: str) -> tuple[str, str | None]:
     return str(answer), str(weights)
 
 
-def told(result: Result) -> tuple[str, ...]:
-    """What a figure of a result says of itself, a paragraph each: clip, question, answer, and all notes."""
-    clips = " and ".join(one.name for one in (result.clip, result.other) if one)
-    said = text.plain(result.answer)
-    lines = (
-        f"Clip: {clips}. Asked as {result.task.name}: {result.question or result.task.title}",
-        f"{result.model} said: {said if len(said) <= 600 else f'{said[:600]}…'}",
-        *result.notes,
-    )
-    return tuple(line.encode(errors="replace").decode() for line in lines)  # a file's name may hold half a character
-
-
 def pictured(result: Result, cache: str, truth: Answer | None = None) -> str:
-    """The path of what `drawn` draws, as PNG that says of itself what it is."""
+    """The path of what `visualize.bundle.picture` draws."""
     path = new_folder(cache) / file_name(result, "picture", "png")
-    about = PngImagePlugin.PngInfo()
-    for name, words in (
-        ("Title", "Where"),
-        ("Description", "\n".join(told(result))),
-        ("Software", f"Crab+ {__version__}"),
-    ):
-        about.add_itxt(name, words)
-    drawn(result, truth).save(path, pnginfo=about)
+    save_picture(result, path, truth)
     return str(path)
-
-
-def drawn(result: Result, truth: Answer | None = None) -> Image.Image:
-    """The picture asked about with masks, boxes and points on it, in the colours of the answer's words; over them the
-    true boxes, white, where they are known; below, what keeps the answer from meaning anything."""
-    assert result.frame is not None
-    said, colours = result.answer, theme.answer_colours(result.answer)
-    true = [replace(box, label=f"truth: {box.label}") for box in truth.boxes] if truth else []
-    colours |= {box.label: compare.TRUTH for box in true}
-    boxes = [*said.boxes, *true]
-    picture = masks.overlay(result.frame, result.masks, boxes, said.points, of=result.size, colours=colours)
-    return masks.captioned(picture, result.caveat) if result.caveat else picture
 
 
 def taken(result: Result, format: str, cache: str) -> str:
