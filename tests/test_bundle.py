@@ -9,15 +9,17 @@ from pathlib import Path
 
 import jsonschema
 import numpy as np
+import pytest
+from making import clock_clip
 from PIL import Image
 from test_runs import run_of
 from test_trace import towers
 from test_tracks import CAVEAT, masked, result
 
 from crab import trace
-from crab.answer import NOTHING
+from crab.answer import NOTHING, Event
 from crab.ilora import Intervention
-from crab.media import Clip
+from crab.media import Clip, open_clip
 from visualize import bundle
 
 
@@ -66,6 +68,21 @@ def test_lines_end_as_their_format_says(tmp_path):
     bundle.write(result(), tmp_path)
     table, subtitles = ((tmp_path / f"my clip, é · avvp · events.{one}").read_bytes() for one in ("csv", "vtt"))
     assert table.count(b"\r\n") == table.count(b"\n") == 5 and b"\r" not in subtitles
+
+
+def test_a_clip_that_lasts_leaves_a_film_and_a_cut_an_event(tmp_path):
+    events = (Event("dog", "audio", 0.2, 0.6), Event("dog", "both", 0.5, 0.9))
+    clip = open_clip(clock_clip(tmp_path / "my clip, é.mp4", seconds=1))
+    shares: list[float] = []
+    bundle.write(result(clip=clip, answer=replace(NOTHING, events=events)), tmp_path / "out", say=shares.append)
+    films = [path for path in sorted((tmp_path / "out").iterdir()) if path.suffix == ".mp4"]
+    assert [path.name.removeprefix("my clip, é · avvp · ") for path in films] == [
+        "event 1 dog (heard) 0.2-0.6 s.mp4", "event 2 dog (heard and seen) 0.5-0.9 s.mp4", "film.mp4",
+    ]  # fmt: skip
+    made = [open_clip(film) for film in films]
+    assert [film.duration for film in made] == [pytest.approx(one, abs=0.08) for one in (0.4, 0.4, 1.0)]
+    assert all(film.audible and not film.drawn for film in made)
+    assert shares == sorted(shares) and shares[-1] == 1.0 and min(shares) < 0.5
 
 
 def test_a_folder_becomes_one_file(tmp_path):

@@ -31,9 +31,10 @@ TRACKS = {"csv": tracks.events_csv, "vtt": tracks.vtt, "srt": tracks.srt, "txt":
 def write(result: Result, folder: Path, *, say: Callable[[float], object] = lambda share: None) -> None:
     """Write into `folder`, which is made if need be: the answer as JSON beside its schema and in words, its events as
     tracks, boxes and masks as tables, masks as a COCO data set and as pictures, the picture with all of it drawn on,
-    and router weights with their explorer.
+    router weights with their explorer, the clip as a film with all of it, and each event cut out of the clip.
 
-    `say` is told what share of the work is done, 0 to 1. Raises OSError where a file cannot be written.
+    `say` is told what share of the work is done, 0 to 1. Raises OSError where a file cannot be written,
+    CrabError where the clip is gone or no film can be made of it; all else is written by then.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for name, words in _texts(result):
@@ -52,7 +53,32 @@ def write(result: Result, folder: Path, *, say: Callable[[float], object] = lamb
         explorer = folder / file_name(result, "router weights", "html")
         title = f"Router weights · {result.task.title}"
         export.write(result.routing, explorer, title=title, facts=told(result), seen=result.seen)
+    if result.clip.video or result.clip.audio:
+        _films(result, folder, say)
     say(1.0)
+
+
+def _films(result: Result, folder: Path, say: Callable[[float], object]) -> None:
+    """The film of the answer, and a cut an event; `say` is told the share by the seconds that are written."""
+    from visualize import film
+
+    clip, done = film.original(result.clip), 0.0
+    made = [(film.annotated(result, clip), file_name(result, "film", "mp4"), told(result))]
+    for number, event in enumerate(sorted(result.answer.events, key=lambda event: event.start), 1):
+        senses = " and ".join(tracks.senses(event))
+        what = f"event {number} {shortened(event.label)} ({senses}) {event.start:.1f}-{event.end:.1f} s"
+        ending = "mp4" if result.clip.visible else "m4a"
+        facts = (f"{event.label}, {senses} from {event.start:.1f} to {event.end:.1f} s", *told(result))
+        made.append((film.cut(clip, event), file_name(result, what, ending), facts))
+    whole = sum(one.duration for one, *_ in made)
+    for one, name, facts in made:
+        film.save(one, folder / name, facts, say=_part(say, done / whole, one.duration / whole))
+        done += one.duration
+
+
+def _part(say: Callable[[float], object], start: float, length: float) -> Callable[[float], object]:
+    """Tells `say` of the shares of a part of the whole."""
+    return lambda share: say(start + share * length)
 
 
 def _texts(result: Result) -> Iterator[tuple[str, str]]:
