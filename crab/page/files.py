@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from queue import Queue
+from threading import Event
 from typing import Any
 from uuid import uuid4
 
 import gradio as gr
 
-from crab import answer, trace
+from crab import CrabError, answer, trace
 from crab.answer import Answer
 from crab.ask import Result, Seconds, to_json
 from crab.loading import about_of
@@ -24,8 +27,8 @@ from crab.scenes.world.script import Scene
 from crab.seen import Seen
 from crab.tasks import Task, task_named
 from crab.truth import Drawn, Verdict, judged
-from visualize import standalone
-from visualize.bundle import file_name, save_picture
+from visualize import bundle, standalone
+from visualize.bundle import file_name
 from visualize.text import told
 
 FILM = (320, 240)  # width and height of a composed scene
@@ -134,7 +137,7 @@ def saved(result: Result, cache: str) -> tuple[str, str | None]:
 def pictured(result: Result, cache: str, truth: Answer | None = None) -> str:
     """The path of what `visualize.bundle.picture` draws."""
     path = new_folder(cache) / file_name(result, "picture", "png")
-    save_picture(result, path, truth)
+    bundle.save_picture(result, path, truth)
     return str(path)
 
 
@@ -146,6 +149,31 @@ def taken(result: Result, format: str, cache: str) -> str:
     title = f"Router weights · {result.task.title}"
     export.write(result.routing or {}, path, title=title, facts=told(result), seen=result.seen)
     return str(path)
+
+
+def everything(result: Result, cache: str) -> Iterator[float | str]:
+    """Shares of the work as it is done, 0 to 1, and at its end the path of all of a result in one zip file.
+
+    Closing it ends the work.
+    """
+    place = new_folder(cache) / Path(file_name(result, "everything", "zip")).stem
+    shares: Queue[float | None] = Queue()
+    gone = Event()
+
+    def say(share: float) -> None:
+        if gone.is_set():
+            raise CrabError("Nobody waits for these files any more.")
+        shares.put(share)
+
+    with ThreadPoolExecutor(1) as worker:
+        writing = worker.submit(bundle.write, result, place, say=say)
+        writing.add_done_callback(lambda _: shares.put(None))
+        try:
+            yield from iter(shares.get, None)
+        finally:
+            gone.set()
+    writing.result()  # where it failed, what it raises
+    yield str(bundle.zipped(place))
 
 
 def explorer(result: Result, keeper: gr.HTML, dark: bool) -> str:
