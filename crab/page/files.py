@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -151,7 +151,7 @@ def taken(result: Result, format: str, cache: str) -> str:
     return str(path)
 
 
-def everything(result: Result, cache: str) -> Iterator[float | str]:
+def everything(result: Result, cache: str) -> Generator[float | str]:
     """Shares of the work as it is done, 0 to 1, and at its end the path of all of a result in one zip file.
 
     Closing it ends the work.
