@@ -26,8 +26,11 @@ from crab.arguments import (
     adapter_argument,
     answering_arguments,
     gigabytes,
+    loaded_model,
     model_arguments,
+    named_segmenter,
     new_file,
+    new_folder,
     positive,
     question_arguments,
     segmenter_argument,
@@ -107,6 +110,7 @@ def add_ask(commands: Commands) -> None:
     segmenter_argument(ask)
     ask.add_argument("--json", action="store_true", help="print one JSON object instead of the answer")
     ask.add_argument("--routing", type=new_file, metavar="FILE.npz", help="write the router weights there")
+    ask.add_argument("--export", type=new_folder, metavar="DIR", help="write the answer there in all its formats")
     answering_arguments(ask)
     ask.set_defaults(run=run_ask)
 
@@ -124,13 +128,13 @@ def run_ask(args: argparse.Namespace) -> None:
         raise CrabError(f"{task.name} compares two clips: give a second one.")
     if task.grammar != "match" and other is not None:
         raise CrabError(f"{task.name} asks about one clip: leave out {args.media2}.")
-    segmenter, crab = load_segmenter(_segmenter(args)), _load(args)
+    segmenter, crab = load_segmenter(named_segmenter(args)), loaded_model(args)
     if args.routing and crab.adapter is None:
         raise CrabError(f"{crab.name} has no adapter here and so no router weights: give one with --adapter.")
     shown = ""
     for result in ask(
-        crab, clip, task, args.question, other=other, segmenter=segmenter, trace=bool(args.routing),
-        max_new_tokens=args.max_new_tokens,
+        crab, clip, task, args.question, other=other, segmenter=segmenter,
+        trace=bool(args.routing or args.export), max_new_tokens=args.max_new_tokens,
     ):  # fmt: skip
         if not args.json:
             print(result.text[len(shown) :], end="", flush=True)
@@ -142,6 +146,11 @@ def run_ask(args: argparse.Namespace) -> None:
     if args.routing:
         assert result.routing is not None
         trace.save(result.routing, args.routing)
+    if args.export:
+        from visualize import bundle
+
+        with tqdm(total=100, unit="%", desc="export", bar_format="{desc}: {n:.0f} %|{bar}|", delay=1) as bar:
+            bundle.write(result, args.export, say=lambda share: bar.update(100 * share - bar.n))
 
 
 def add_weights(commands: Commands) -> None:
@@ -305,12 +314,12 @@ def run_evaluate(args: argparse.Namespace) -> None:
         if not found:
             raise CrabError(f"{name}/{args.split}.json under {args.data} holds no records: there is nothing to score.")
         records += found
-    segmenter = load_segmenter(_segmenter(args))
+    segmenter = load_segmenter(named_segmenter(args))
     if args.score:
         rows = read_rows(args.score, names)
         report = evaluate.score_answers(rows, records, root=args.data, segmenter=segmenter)
     else:
-        predicted = evaluate.predict(_load(args), records, max_new_tokens=args.max_new_tokens)
+        predicted = evaluate.predict(loaded_model(args), records, max_new_tokens=args.max_new_tokens)
         report = evaluate.score(
             written(tqdm(predicted, unit=" answers"), args.predictions), root=args.data, segmenter=segmenter
         )
@@ -381,7 +390,7 @@ def run_route(args: argparse.Namespace) -> None:
     what = "mute" if args.mute else "force" if args.force else "uniform" if args.uniform else None
     if what is None and any(where.values()):
         raise CrabError("Say what to do there: --mute, --force or --uniform.")
-    crab = _load(args)
+    crab = loaded_model(args)
     if crab.adapter is None:
         raise CrabError(f"{crab.name} has no adapter here and so no router weights: give one with --adapter.")
     changes: list[Intervention | None] = [None]
@@ -426,7 +435,7 @@ def run_atlas(args: argparse.Namespace) -> None:
     asked = list(atlases.questions(args.data, count=args.count, split=args.split))
     if args.damage and not all(one.target for one in asked):
         raise CrabError(f"What is lost cannot be told without targets: {args.data} needs a train.json of each dataset.")
-    crab = _load(args)
+    crab = loaded_model(args)
     atlas = survey(crab, tqdm(asked, unit=" answers"))
     atlases.save(atlas, args.out)
     for by in ("family", "dataset"):
@@ -457,7 +466,7 @@ def run_claims(args: argparse.Namespace) -> None:
 
     told = claims.read(args.file)
     asked = list(atlases.questions(args.data, count=args.count, split="train"))
-    outcomes = claims.examine(_load(args), told, tqdm(asked, unit=" questions"))
+    outcomes = claims.examine(loaded_model(args), told, tqdm(asked, unit=" questions"))
     print(*outcomes, sep="\n")
     if args.out:
         claims.write(outcomes, args.out)
@@ -512,18 +521,6 @@ def run_train(args: argparse.Namespace) -> None:
         train.train_adapter(args.out, seed=args.seed)
     if args.ship:
         train.ship(args.out, args.ship)
-
-
-def _segmenter(args: argparse.Namespace) -> str:
-    from crab import weights
-
-    return weights.meant(args.model, segmenter=args.segmenter).segmenter
-
-
-def _load(args: argparse.Namespace):
-    from crab.model import Crab
-
-    return Crab.load(args.model, args.adapter, quantize=args.quantize)
 
 
 if __name__ == "__main__":

@@ -46,6 +46,18 @@ def new_file(typed: str) -> Path:
     return path
 
 
+def new_folder(typed: str) -> Path:
+    """As `new_file`: one that nothing is in, so that nothing is written over."""
+    path = Path(typed)
+    try:
+        fits = not any(path.iterdir()) if path.is_dir() else not path.exists() and path.parent.is_dir()
+    except OSError:
+        fits = False
+    if not fits:
+        raise argparse.ArgumentTypeError(f"{typed} cannot be filled: give a folder that is empty or not there yet")
+    return path
+
+
 def question_arguments(command: argparse.ArgumentParser, *, nargs: str | None = None) -> None:
     """A clip, for matching two, and what to ask; `nargs` "?" where a clip can also be given in another way."""
     command.add_argument("media", nargs=nargs, metavar="MEDIA", help="a video, sound or picture file")
@@ -89,3 +101,17 @@ def segmenter_argument(command: argparse.ArgumentParser) -> None:
         metavar="S",
         help="grabcut, or a SAM 2 folder or hub id (default: $CRAB_SEGMENTER, or the model's own)",
     )
+
+
+def named_segmenter(args: argparse.Namespace) -> str:
+    """Which one `segmenter_argument` and the model mean."""
+    from crab import weights
+
+    return weights.meant(args.model, segmenter=args.segmenter).segmenter
+
+
+def loaded_model(args: argparse.Namespace):
+    """The `Crab` that `answering_arguments` name."""
+    from crab.model import Crab
+
+    return Crab.load(args.model, args.adapter, quantize=args.quantize)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from dataclasses import replace
 from pathlib import Path
+from time import sleep
 
 import numpy as np
 import pytest
@@ -12,11 +14,11 @@ from PIL import Image
 from test_trace import towers
 
 import app  # noqa: F401  imports spaces before torch
-from crab import compose
+from crab import CrabError, compose
 from crab.answer import parse
 from crab.ask import Result, ask
 from crab.media import Clip, open_clip
-from crab.page.files import FILM, filmed, first_answer, listed_examples, pictured, saved, taken
+from crab.page.files import FILM, everything, filmed, first_answer, listed_examples, pictured, saved, taken
 from crab.page.form import SHOWN
 from crab.page.sheet import TAKEN
 from crab.scenes.asking.questions import KINDS
@@ -97,6 +99,37 @@ def test_what_is_taken_along_is_named_by_what_is_in_it_and_says_what_it_means(tm
         if format in ("svg", "html"):
             words = path.read_text(encoding="utf-8")
             assert all(said in words for said in ("Clip: my clip.mp4. Asked as arig", one.caveat, "0, 0 – 32, 48 px"))
+
+
+def test_everything_is_one_zip_file_whose_making_is_told(tmp_path):
+    *shares, path = everything(result(), str(tmp_path))
+    assert Path(path).name == "my clip · arig · everything.zip" and shares[-1] == 1.0
+    with zipfile.ZipFile(path) as box:
+        names = set(box.namelist())
+    assert {f"my clip · arig · {what}" for what in ("answer.json", "picture.png", "router weights.npz")} <= names
+    assert [one.name for one in Path(path).parent.iterdir()] == [Path(path).name]
+
+
+def test_what_goes_wrong_while_everything_is_made_is_said(tmp_path):
+    lost = result(clip=Clip("gone.mp4", audio=tmp_path / "gone.mp4", duration=1.0))
+    with pytest.raises(CrabError, match="gone.mp4"):
+        list(everything(lost, str(tmp_path)))
+
+
+def test_whoever_leaves_ends_the_making_of_everything(tmp_path, monkeypatch):
+    told: list[float] = []
+
+    def write(result, folder, say):
+        for share in range(1000):
+            say(share / 1000)
+            told.append(share)
+            sleep(0.001)
+
+    monkeypatch.setattr("visualize.bundle.write", write)
+    made = everything(result(), str(tmp_path))
+    assert next(made) == 0.0
+    made.close()
+    assert len(told) < 1000
 
 
 def test_the_picture_carries_the_caveat_and_says_what_it_is(tmp_path):

@@ -71,6 +71,17 @@ def test_ask_prints_one_json_object_and_writes_the_routing(golden, model, tmp_pa
     assert routing["language"].weights.shape == (21, told["tokens"]["prompt"] + 3, 3)
 
 
+def test_ask_writes_the_answer_in_all_its_formats_into_a_new_folder(golden, model, tmp_path, capsys):
+    asked = ["ask", str(golden / "media" / "a.mp4"), "--task", "ave", "--max-new-tokens", "4", *model]
+    assert main([*asked, "--export", str(tmp_path / "out")]) == 0
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    told = {"answer.json", "router weights.npz", "film.mp4"}
+    assert {f"a · ave · {what}" for what in told} | {"result.schema.json"} <= names
+    with pytest.raises(SystemExit) as left:
+        main([*asked, "--export", str(tmp_path / "out")])
+    assert left.value.code == 2 and "give a folder that is empty or not there yet" in capsys.readouterr().err
+
+
 def test_it_says_its_version(capsys):
     with pytest.raises(SystemExit) as left:
         main(["--version"])
@@ -152,6 +163,8 @@ def test_weights_inspect_names_what_does_not_fit(golden, tmp_path, capsys):
 @pytest.mark.parametrize(("command", "sentence"), [
     (["ask", "a.mp4", "--task", "ave", "--routing", "/nowhere/x.npz"], "/nowhere/x.npz cannot be written"),
     (["ask", "a.mp4", "--task", "ave", "--routing", "."], ". cannot be written"),
+    (["ask", "a.mp4", "--task", "ave", "--export", "/nowhere/x"], "/nowhere/x cannot be filled"),
+    (["ask", "a.mp4", "--task", "ave", "--export", "README.md"], "README.md cannot be filled"),
     (["ask", "a.mp4", "--task", "ave", "--max-new-tokens", "0"], "0 is not a whole number above 0"),
     (["evaluate", "--data", ".", "--tasks", "ave", "--predictions", "/nowhere/p.jsonl"], "cannot be written"),
     (["scenes", "make", "out", "--seed", "-1", "--count", "1"], "-1 is not a whole number"),

@@ -1,4 +1,4 @@
-"""The answers of a visit: how many are kept, and how they are named."""
+"""The answers of a visit: how many are kept, and what they are called."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from crab import CrabError
 from crab.ask import LOOKED_AT, Result
 from crab.ilora import Intervention
 from crab.media import Clip
-from crab.page.runs import KEPT, KEPT_BYTES, about, file_name, keep, names, still_here, unlike, weight, whose
+from crab.page.runs import KEPT, KEPT_BYTES, about, keep, names, still_here, unlike, weight, whose
 from crab.tasks import TASKS
 
 
@@ -31,17 +31,6 @@ def test_a_run_is_named_by_its_clip_its_question_and_what_was_changed():
     assert whose(changed) == "evening (avqa, head 2 muted)"
     both = run_of("one.mp4", "a2v", "", other=Clip("two.mp4"), intervention=Intervention("average", whose="that run"))
     assert about(both) == "one and two · a2v: Which of two videos matches the sound · average of that run"
-
-
-def test_a_file_is_named_by_what_is_in_it_in_characters_that_every_system_has():
-    assert file_name(run_of(), "answer", "json") == "evening · avqa · answer.json"
-    changed = run_of('a/b: "犬?" <1>|*.mp4', intervention=Intervention("mute", (0, 2)))
-    assert (
-        file_name(changed, "router weights", "svg") == "b- -犬-- -1--- · avqa · heads 1, 3 muted · router weights.svg"
-    )
-    assert (
-        len(file_name(run_of("x" * 300, intervention=Intervention("uniform", whose="y" * 300)), "answer", "json")) < 160
-    )
 
 
 def test_only_runs_about_the_same_clip_and_question_are_held_against_each_other(tmp_path):

@@ -8,7 +8,7 @@ from typing import Any
 
 import cv2
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 
 from visualize import theme
 
@@ -56,20 +56,15 @@ def overlay(
     taken: list[tuple[int, int, int, int]] = []
     for label, corner in corners.items():
         if label:
-            taken.append(_tag(image, label, theme.colour(colours, label), corner, taken))
+            taken.append(tag(image, label, theme.colour(colours, label), corner, taken))
     return image
 
 
 def captioned(image: Image.Image, words: str) -> Image.Image:
     """The picture over a strip of dark ground with `words`, broken into lines as wide as it is."""
     letters = max(13, round(min(image.size) / 34))
-    font, lines = theme.font(letters), [""]
-    for word in words.split():
-        longer = f"{lines[-1]} {word}".strip()
-        if font.getlength(longer) <= image.width - 2 * letters:
-            lines[-1] = longer
-        else:
-            lines.append(word)
+    font = theme.font(letters)
+    lines = wrapped(words, font, image.width - 2 * letters)
     tall = round(letters * (1.4 * len(lines) + 0.8))
     whole = Image.new("RGB", (image.width, image.height + tall), DARK)
     whole.paste(image)
@@ -77,6 +72,18 @@ def captioned(image: Image.Image, words: str) -> Image.Image:
         (letters, image.height + 0.5 * letters), "\n".join(lines), font=font, fill="white", spacing=0.4 * letters
     )
     return whole
+
+
+def wrapped(words: str, font: ImageFont.FreeTypeFont, width: float) -> list[str]:
+    """Lines of whole words, no wider than `width` pixels where a word is not."""
+    lines = [""]
+    for word in words.split():
+        longer = f"{lines[-1]} {word}".strip()
+        if font.getlength(longer) <= width:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return lines
 
 
 def _mask(picture: np.ndarray, inside: np.ndarray, hue: tuple[int, int, int], line: int) -> tuple[int, int]:
@@ -111,7 +118,7 @@ def _point(picture: np.ndarray, centre: tuple[int, int], hue: tuple[int, int, in
         cv2.circle(picture, centre, radius, colour, -1, cv2.LINE_AA)
 
 
-def _tag(
+def tag(
     image: Image.Image, label: str, colour: str, corner: tuple[int, int], taken: Sequence[tuple[int, int, int, int]]
 ) -> tuple[int, int, int, int]:
     """Draws a label on a dark ground, above `corner` if there is room, clear of `taken`; returns its rectangle."""
@@ -134,10 +141,10 @@ def _tag(
         if x < other[2] and other[0] < x + width and y < other[3] and other[1] < y + height:
             y = min(other[3] + 2, image.height - height)
 
-    tag = Image.new("RGBA", (width, height))
-    pen = ImageDraw.Draw(tag)
+    sign = Image.new("RGBA", (width, height))
+    pen = ImageDraw.Draw(sign)
     pen.rounded_rectangle((0, 0, width - 1, height - 1), radius=pad * 0.7, fill=(*DARK, 215))
     pen.rectangle((pad, (height - swatch) / 2, pad + swatch, (height + swatch) / 2), fill=colour)
     pen.text((2 * pad + swatch, height / 2), text, font=font, fill="white", anchor="lm")
-    image.paste(tag, (x, y), tag)
+    image.paste(sign, (x, y), sign)
     return x, y, x + width, y + height

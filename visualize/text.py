@@ -95,6 +95,18 @@ def plain(answer: Any) -> str:
     return " ".join("".join([*parts, answer.text[at:]]).split())
 
 
+def told(result: Any) -> tuple[str, ...]:
+    """What a file or a figure of a `Result` says of itself, a paragraph each: clip, question, answer, and all notes."""
+    clips = " and ".join(one.name for one in (result.clip, result.other) if one)
+    said = plain(result.answer)
+    lines = (
+        f"Clip: {clips}. Asked as {result.task.name}: {result.question or result.task.title}",
+        f"{result.model} said: {said if len(said) <= 600 else f'{said[:600]}…'}",
+        *result.notes,
+    )
+    return tuple(line.encode(errors="replace").decode() for line in lines)  # a file's name may hold half a character
+
+
 def _prose(text: str, quiet: str) -> str:
     if not any(character.isalnum() for character in text):
         return " "

@@ -36,9 +36,9 @@ def sound(clip: Clip, *, start: float = 0.0, end: float | None = None) -> np.nda
     return heard
 
 
-def sound_lag(path: Path) -> float:
+def sound_lag(audio: Path) -> float:
     """Seconds from the clip's zero to the first sample."""
-    time = clock(path)
+    time = clock(audio)
     return 0.0 if time.sound is None else float(time.sound - time.zero)
 
 

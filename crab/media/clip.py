@@ -106,6 +106,14 @@ class Clip:
             return np.zeros(0, dtype=np.float32)
         return _decoded("sound", self.audio, clip=self, start=start, end=end)
 
+    @property
+    def sound_from(self) -> float:
+        """The second of the clip at which the first sample of its sound's file is heard; 0.0 if the clip is silent.
+
+        `sound` knows; it is for programs that read the file on their own. Less than 0 where sound comes first.
+        """
+        return 0.0 if self.audio is None else _decoded("sound_lag", self.audio, audio=self.audio)
+
 
 def _decoded(function: str, file: Path | None, **arguments: Any) -> Any:
     from crab.media import process  # which sends and gets clips, and so needs this module first

@@ -218,7 +218,7 @@ def serve(memory: int) -> None:
     warnings.simplefilter("ignore")  # what is odd about a file is for our sentences to say
     from crab.media import audio, opening, video
 
-    functions = (opening.open_clip, opening.check_length, video.frames, video.frame_at, audio.sound)
+    functions = (opening.open_clip, opening.check_length, video.frames, video.frame_at, audio.sound, audio.sound_lag)
     named = {function.__name__: function for function in functions}
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a library prints is no answer
@@ -241,7 +241,7 @@ def _answer(pipe: io.BufferedIOBase, function: Any, arguments: dict[str, Any]) -
 
         _write(pipe, {"fault": traceback.format_exc()})
     else:
-        if made is None or isinstance(made, Clip):
+        if made is None or isinstance(made, (Clip, float)):
             _write(pipe, {"value": made})
         else:
             _write(pipe, {}, *(made if isinstance(made, tuple) else (made,)))

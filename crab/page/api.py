@@ -18,11 +18,12 @@ from crab.ilora import Intervention
 from crab.ilora.trace import What
 from crab.media import Clip, Limits, open_clip
 from crab.page.answering import Answerer
-from crab.page.files import Example, drawn, saved
+from crab.page.files import Example, saved
 from crab.page.form import told_of_length
 from crab.page.parts import LONGEST, ROOT, sentences, told_by
 from crab.prompt import LONGEST_QUESTION, check_question
 from crab.tasks import FAMILIES, TASKS, task_named
+from visualize import bundle
 
 LEVELS: dict[str, What] = {"mute": "mute", "force": "force", "level": "uniform"}  # what programs call an intervention
 # What to say of a parameter that is null.
@@ -221,7 +222,7 @@ class Programs:
             results = self.answerer.answers(open_clip(media, frame=second), task_named(task), question, None)
             with closing(results):
                 *_, result = results
-            return drawn(result)
+            return bundle.picture(result)
 
 
 def _file(label: str, given: Path | None = None, shown: Path | None = None) -> gr.File:

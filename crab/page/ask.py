@@ -13,11 +13,22 @@ import gradio as gr
 from crab.ask import Result, stopped
 from crab.page import line, links
 from crab.page.answering import Answerer
-from crab.page.files import Example, first_answer, judged_example, taken
+from crab.page.files import Example, everything, first_answer, judged_example, taken
 from crab.page.form import Asked, Form, answered_before, file_shown, lacking, linked, opened, shows
-from crab.page.parts import AT_ONCE, IN_TURN, PRIVATE, WITH_DARK, Updates, check_room, components, error_card, sentences
+from crab.page.parts import (
+    AT_ONCE,
+    IN_TURN,
+    PRIVATE,
+    QUIET,
+    WITH_DARK,
+    Updates,
+    check_room,
+    components,
+    error_card,
+    sentences,
+)
 from crab.page.runs import keep, one_of, still_here
-from crab.page.sheet import EMPTY, Sheet
+from crab.page.sheet import EMPTY, EVERYTHING, Sheet
 from crab.page.workbench import Workbench
 from crab.prompt import check_question, check_words
 from crab.tasks import FAMILIES, TASKS
@@ -120,6 +131,9 @@ class Asking:
         for button in sheet.formats.values():
             made = button.click(self.on_take, [sheet.result, button], sheet.file, **PRIVATE)
             made.success(None, js="crab.fetchFile", **PRIVATE)
+        packed = sheet.everything.click(self.on_everything, sheet.result, [sheet.everything, sheet.file], **QUIET)
+        packed.success(None, js="crab.fetchFile", **PRIVATE)
+        packed.then(lambda: EVERYTHING, None, sheet.everything, **AT_ONCE)  # also where it failed
         sheet.copy.click(None, js="crab.copyLink", **PRIVATE)
 
     # --- the events, in the order in which they come ---
@@ -231,6 +245,12 @@ class Asking:
     @sentences()
     def on_take(self, result: Result | None, button: str) -> str:
         return taken(still_here(result), button.lower(), self.sheet.file.GRADIO_CACHE)
+
+    def on_everything(self, result: Result | None) -> Iterator[Updates]:
+        button, file = self.sheet.everything, self.sheet.file
+        with sentences(), closing(everything(still_here(result), file.GRADIO_CACHE)) as made:
+            for done in made:
+                yield {file: done} if isinstance(done, str) else {button: f"Everything: {done:.0%}"}
 
     def on_choice(self, typed: dict[str, str], question: str, source: str, family: str, *wordings: str) -> Updates:
         task = TASKS[dict(zip(FAMILIES, wordings))[family]]

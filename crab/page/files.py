@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
+from queue import Queue
+from threading import Event
 from typing import Any
 from uuid import uuid4
 
 import gradio as gr
-from PIL import Image, PngImagePlugin
 
-from crab import __version__, answer, trace
+from crab import CrabError, answer, trace
 from crab.answer import Answer
 from crab.ask import Result, Seconds, to_json
 from crab.confidence import confidence
@@ -20,13 +22,15 @@ from crab.loading import about_of
 from crab.media import Clip, open_clip
 from crab.model import Crab
 from crab.page.parts import ASSETS
-from crab.page.runs import file_name, same_file
+from crab.page.runs import same_file
 from crab.scenes.world import render
 from crab.scenes.world.script import Scene
 from crab.seen import Seen
 from crab.tasks import Task, task_named
 from crab.truth import Drawn, Verdict, judged
-from visualize import compare, masks, standalone, text, theme
+from visualize import bundle, standalone
+from visualize.bundle import file_name
+from visualize.text import told
 
 FILM = (320, 240)  # width and height of a composed scene
 
@@ -135,42 +139,11 @@ def saved(result: Result, cache: str) -> tuple[str, str | None]:
     return str(answer), str(weights)
 
 
-def told(result: Result) -> tuple[str, ...]:
-    """What a figure of a result says of itself, a paragraph each: clip, question, answer, and all notes."""
-    clips = " and ".join(one.name for one in (result.clip, result.other) if one)
-    said = text.plain(result.answer)
-    lines = (
-        f"Clip: {clips}. Asked as {result.task.name}: {result.question or result.task.title}",
-        f"{result.model} said: {said if len(said) <= 600 else f'{said[:600]}…'}",
-        *result.notes,
-    )
-    return tuple(line.encode(errors="replace").decode() for line in lines)  # a file's name may hold half a character
-
-
 def pictured(result: Result, cache: str, truth: Answer | None = None) -> str:
-    """The path of what `drawn` draws, as PNG that says of itself what it is."""
+    """The path of what `visualize.bundle.picture` draws."""
     path = new_folder(cache) / file_name(result, "picture", "png")
-    about = PngImagePlugin.PngInfo()
-    for name, words in (
-        ("Title", "Where"),
-        ("Description", "\n".join(told(result))),
-        ("Software", f"Crab+ {__version__}"),
-    ):
-        about.add_itxt(name, words)
-    drawn(result, truth).save(path, pnginfo=about)
+    bundle.save_picture(result, path, truth)
     return str(path)
-
-
-def drawn(result: Result, truth: Answer | None = None) -> Image.Image:
-    """The picture asked about with masks, boxes and points on it, in the colours of the answer's words; over them the
-    true boxes, white, where they are known; below, what keeps the answer from meaning anything."""
-    assert result.frame is not None
-    said, colours = result.answer, theme.answer_colours(result.answer)
-    true = [replace(box, label=f"truth: {box.label}") for box in truth.boxes] if truth else []
-    colours |= {box.label: compare.TRUTH for box in true}
-    boxes = [*said.boxes, *true]
-    picture = masks.overlay(result.frame, result.masks, boxes, said.points, of=result.size, colours=colours)
-    return masks.captioned(picture, result.caveat) if result.caveat else picture
 
 
 def taken(result: Result, format: str, cache: str) -> str:
@@ -181,6 +154,31 @@ def taken(result: Result, format: str, cache: str) -> str:
     title = f"Router weights · {result.task.title}"
     export.write(result.routing or {}, path, title=title, facts=told(result), seen=result.seen)
     return str(path)
+
+
+def everything(result: Result, cache: str) -> Generator[float | str]:
+    """Shares of the work as it is done, 0 to 1, and at its end the path of all of a result in one zip file.
+
+    Closing it ends the work.
+    """
+    place = new_folder(cache) / Path(file_name(result, "everything", "zip")).stem
+    shares: Queue[float | None] = Queue()
+    gone = Event()
+
+    def say(share: float) -> None:
+        if gone.is_set():
+            raise CrabError("Nobody waits for these files any more.")
+        shares.put(share)
+
+    with ThreadPoolExecutor(1) as worker:
+        writing = worker.submit(bundle.write, result, place, say=say)
+        writing.add_done_callback(lambda _: shares.put(None))
+        try:
+            yield from iter(shares.get, None)
+        finally:
+            gone.set()
+    writing.result()  # where it failed, what it raises
+    yield str(bundle.zipped(place))
 
 
 def explorer(result: Result, keeper: gr.HTML, dark: bool, *, window: int = 0) -> str:

@@ -1,8 +1,7 @@
-"""The answers of a visit: which are kept, how they are named, and which of them answered the same before."""
+"""The answers of a visit: which are kept, what they are called, and which of them answered the same before."""
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from filecmp import cmp
 from pathlib import Path
@@ -12,6 +11,7 @@ from crab import CrabError, shortened
 from crab.ask import Result
 from crab.media import Clip
 from crab.tasks import Task
+from visualize.bundle import clip_names
 
 KEPT, KEPT_BYTES = 8, 200_000_000  # runs of a visitor that can be compared, and what they may weigh together
 
@@ -39,7 +39,7 @@ def names(runs: list[Result]) -> list[str]:
 
 def about(run: Result) -> str:
     """Of which clip a run is, what was asked, and what was changed."""
-    return f"{_clips(run)} · {run.task.name}: {shortened(run.question or run.task.title)} · {changed(run)}"
+    return f"{clip_names(run)} · {run.task.name}: {shortened(run.question or run.task.title)} · {changed(run)}"
 
 
 def changed(run: Result) -> str:
@@ -48,19 +48,7 @@ def changed(run: Result) -> str:
 
 def whose(run: Result) -> str:
     """A run in a few words, where another one has its average."""
-    return f"{_clips(run)} ({run.task.name}, {changed(run)})"
-
-
-def _clips(run: Result) -> str:
-    return " and ".join(shortened(Path(one.name).stem) for one in (run.clip, run.other) if one)
-
-
-def file_name(run: Result, what: str, ending: str) -> str:
-    """A name for a file that is taken along, in characters that every file system has: clip, dataset, change, `what`."""
-    change = f"{run.intervention} · " if run.intervention else ""
-    name = f"{_clips(run)} · {run.task.name} · {change}{what}"
-    safe = re.sub(r"[^\w .,()+·-]", "-", name)[:150]
-    return f"{safe}.{ending}"
+    return f"{clip_names(run)} ({run.task.name}, {changed(run)})"
 
 
 def unlike(one: Result, other: Result) -> str:

@@ -16,6 +16,7 @@ from visualize import compare, text, theme, timeline
 from visualize.live import live
 
 TAKEN = ("csv", "html", "svg", "pdf")  # as `crab.page.files.taken` writes them
+EVERYTHING = "Everything (zip)"
 EMPTY = """<div class='empty'>The answer appears here as it is written, with bars over the clip’s seconds, the thing
 that sounds marked on its picture, and the router weights behind every word.</div>"""
 
@@ -38,6 +39,7 @@ class Sheet:
     json: gr.DownloadButton
     npz: gr.DownloadButton
     formats: dict[str, gr.Button]  # by TAKEN
+    everything: gr.Button  # says how far it is while it is made
     file: gr.DownloadButton  # out of sight: `crab.fetchFile` presses it
     copy: gr.Button
     link: gr.Textbox  # what to put after the page's address to come back here; "" if there is none
@@ -142,10 +144,11 @@ def lay_out() -> Sheet:
         answer = gr.DownloadButton("Answer as JSON", size="sm", min_width=120)
         npz = gr.DownloadButton("Router weights as .npz", size="sm", min_width=185)
         formats = {format: gr.Button(format.upper(), size="sm", min_width=52) for format in TAKEN}
+        everything = gr.Button(EVERYTHING, size="sm", min_width=150)
         file = gr.DownloadButton(elem_id="taken")
         copy = gr.Button("Copy link", size="sm", min_width=80, visible=False)
     link, result, runs = gr.Textbox(visible=False), gr.State(time_to_live=OPEN), gr.State([], time_to_live=OPEN)
     return Sheet(
         line, whose, stale, words, told, true, when, bars, where, picture, writing, weights, downloads, answer, npz, formats,
-        file, copy, link, result, runs,
+        everything, file, copy, link, result, runs,
     )  # fmt: skip
