@@ -32,12 +32,21 @@ from crab.scenes import dataset  # noqa: E402
 from crab.tasks import TASKS  # noqa: E402
 
 WANTED = 0.95
+NEAR = 5  # of 224: so far off, a place is on the same thing
 
 
 def result(answer: Answer) -> tuple | str:
     """What is read from an answer; of one that nothing is read from, all of it."""
     read = answer.choice, answer.exists, answer.events, answer.boxes, answer.points
     return read if any(one not in (None, ()) for one in read) else answer.text
+
+
+def nearly(one: Answer, other: Answer) -> bool:
+    """Whether the same is read from both, a place no farther off than `NEAR`."""
+    if not (one.boxes or one.points):
+        return result(one) == result(other)
+    rest = [(answer.choice, answer.exists, answer.events) for answer in (one, other)]
+    return rest[0] == rest[1] and apart(one, other) <= NEAR
 
 
 def apart(one: Answer, other: Answer) -> float:
@@ -63,15 +72,17 @@ def main(folder: Path, seeds: int) -> int:
         answered[setting] = [parse(row["predict"], TASKS[row["task"]]) for row in rows]
     shares = {}
     for setting in ("bfloat16", "8bit", "4bit"):
-        same, letters, moved = defaultdict(list), 0, []
+        same, near, letters, moved = defaultdict(list), 0, 0, []
         for record, whole, packed in zip(records, answered["float32"], answered[setting]):
             same[record.task.grammar].append(result(whole) == result(packed))
+            near += nearly(whole, packed)
             letters += whole.text == packed.text
             if (whole.boxes, whole.points) != (packed.boxes, packed.points):
                 moved.append(apart(whole, packed))
         count = sum(map(sum, same.values()))
         shares[setting] = count / len(records)
         print(f"{setting}: {count} of {len(records)} answers the same ({shares[setting]:.1%}), "
+              f"{near / len(records):.1%} where a place may be {NEAR} of 224 off, "
               f"{letters / len(records):.1%} to the letter")  # fmt: skip
         print("  " + ", ".join(f"{grammar} {sum(those)}/{len(those)}" for grammar, those in same.items()))
         if moved:
