@@ -4,8 +4,8 @@
 
 Scenes of SEEDS seeds (8 if not given, some 150 questions) that no training has seen are drawn in FOLDER, or in a
 temporary one, and asked about in all 19 formulations. Counted are the answers of which everything that is read from
-them is the same (choice, existence, events with their times, boxes, points; of a description its text), and those
-that are the same to the letter; and of places that moved, by how much. bfloat16 is asked too, to tell what mere rounding
+them is the same (choice, existence, events with their times, boxes, points; of a description its text), those of
+which it is where a place may be a little off, and those that are the same to the letter; and of places that moved, by how much. bfloat16 is asked too, to tell what mere rounding
 does. Exit status 1 where fewer than 95 % are the same in 8 or in 4 bits.
 """
 
