@@ -198,7 +198,7 @@ def ask(
                 for step in steps:
                     text += step.text
                     parsed = answers.parse(text, task, start=start, duration=end - start, size=size)
-                    parsed = borne_out(parsed, shown, task)
+                    parsed = borne_out(parsed, shown, task, audible=clip.audible)
                     merged = answers.join([*finished, parsed])
                     now = time.perf_counter() - began
                     first = result.seconds.first_text

@@ -117,9 +117,10 @@ _SENSE = {"event": "both", "visual_event": "visual", "audio_event": "audio", "bo
 _PLACES = ("box", "object", "point")
 
 
-def borne_out(said: Answer, shown: Media, task: Task) -> Answer:
+def borne_out(said: Answer, shown: Media, task: Task, *, audible: bool = True) -> Answer:
     """The answer without what the model cannot know: heard where nothing sounds, seen where there is nothing to see,
-    and where what sounds is, of a silent second.
+    and where what sounds is, of a silent second. A clip without any sound, not `audible`, is another matter: there the
+    picture alone is asked what might sound.
 
     Such events, boxes and points are no results. Their words stay, as spans of the kind "guess", and `notes` says so.
     What is said to be both seen and heard counts for the one sense that has something.
@@ -127,7 +128,8 @@ def borne_out(said: Answer, shown: Media, task: Task) -> Answer:
     lost = [sense for sense, there in (("visual", shown.visible), ("audio", shown.audible)) if not there]
     if not lost:
         return said
-    nowhere = "visual" in lost or "audio" in lost and task.grammar in ("box", "box_points")  # both ask for what sounds
+    silent = audible and "audio" in lost and task.grammar in ("box", "box_points")  # both ask for what sounds
+    nowhere = silent or "visual" in lost
     left = "audio" if "visual" in lost else "visual"
     events = [replace(event, modality=left) if event.modality == "both" else event for event in said.events]
     spans: list[Span] = []

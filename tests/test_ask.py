@@ -185,7 +185,7 @@ class Says:
     def __init__(self, crab, text, end=""):
         self.crab, self.text, self.end = crab, text, end
         self.name, self.knows, self.drawn, self.prompt = crab.name, crab.knows, crab.drawn, crab.prompt
-        self.taught = crab.taught
+        self.taught, self.about = crab.taught, crab.about
 
     def stream(self, prompt, **_):
         from crab.model import Step
@@ -325,6 +325,8 @@ def test_json_has_every_field_the_interface_names(results):
         "notes",
         "tokens",
         "token_ids",
+        "logprobs",
+        "confidence",
         "seconds",
     ]
     assert told["tokens"] == {"prompt": results[-1].prompt_tokens, "generated": 6}

@@ -11,6 +11,7 @@ from crab.__main__ import main
 from crab.ask import ask
 from crab.learn import evaluate
 from crab.learn.rows import read_rows
+from crab.model import Written
 from crab.prompt import Media, gather
 from crab.scenes import dataset
 
@@ -332,10 +333,13 @@ class Told:
     def generate(self, prompts, **_):
         assert prompts
         self.asked.append(prompts)
-        return [[next(self.predictions)] for _ in prompts]
+        return [Written([next(self.predictions)], [-0.1]) for _ in prompts]
 
     def decode(self, ids):
         return ids[0]
+
+    def ends(self, ids):
+        return [len(ids[0])]
 
 
 def _clip(golden, folder):

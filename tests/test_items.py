@@ -29,12 +29,15 @@ ASKED = {
     "refers": (CELLS, 0, 16000, 4, 3), "action": (0, 5 * CELLS, 160000, 1, 3), "emotion": (0, 2 * CELLS, 64000, 1, 3),
     "a2v": (0, 10 * CELLS, 160000, 1, 3), "v2a": (0, 5 * CELLS, 320000, 1, 3),
 }  # fmt: skip
+DECIDED = {f"{kind}, decided": (*ASKED[kind][:4], 6) for kind in ("answers", "choices", "refers", "a2v", "v2a")}
+ASKED |= DECIDED
 KINDS = PLAIN | ASKED
 FAMILY = {
     "events": {"localisation", "captioning"}, "answers": {"question"}, "choices": {"question"}, "box": {"grounding"},
     "points": {"grounding"}, "refers": {"grounding"}, "action": {"action"}, "emotion": {"emotion"},
     "a2v": {"matching"}, "v2a": {"matching"},
 }  # fmt: skip
+FAMILY |= {kind: FAMILY[kind.removesuffix(", decided")] for kind in DECIDED}
 
 
 @cache
@@ -165,6 +168,8 @@ def told_of(number, kind):
     """The conclusions that item 11 of a kind may have: any, and those that tell which is where."""
     rng = np.random.default_rng([11, *kind.encode()])
     words = questions.ask_words(script.write(number), rng)
+    if kind in DECIDED:  # which of them is drawn before places are
+        words = items._few([q for q in words if q.answer in ("yes", "no", "true", "false")], rng, 4)
     return words, [
         q
         for seed in (number, number + items._ELSEWHERE)
@@ -181,6 +186,15 @@ def test_conclusions_about_another_scene_stand_beside_what_is_asked_of_a_clip():
             words, places = ({q.given for q in of} for of in told_of(11 + items._ELSEWHERE, kind))
             given = [asked(made, n).partition("assistant\n")[2] for n in told]
             assert words | places >= set(given) and any(facts in places for facts in given)
+
+
+def test_what_is_decided_takes_two_things_together():
+    """Yes or no, true or false, or which of two."""
+    for kind in DECIDED:
+        made = item(kind)
+        for n in range(1, int(made.segment.max()) + 1):
+            if n not in own(made):
+                assert re.search(r"<answer> ?(yes|no|true|false|one|two) ?</answer>", said(made, n)), (kind, n)
 
 
 def test_plain_words_alone_are_conclusions_and_drills():
@@ -280,7 +294,7 @@ def test_a_pair_shows_both_and_its_answer_is_the_one_that_matches(kind, monkeypa
 def test_an_item_s_words_are_the_questions_of_its_scene():
     scene = script.write(11)
     rng = np.random.default_rng([11, *b"answers"])
-    items._conclusions(11 + items._ELSEWHERE, rng, items._TOLD)  # are drawn first
+    items._conclusions(11 + items._ELSEWHERE, rng)  # are drawn first
     targets = {q.target for q in questions.ask(scene, rng) if q.dataset == "avqa"}
     made = item("answers")
     assert {said(made, n).removesuffix(reader().tokenizer.eos_token) for n in own(made)} <= targets

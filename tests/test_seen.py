@@ -73,10 +73,9 @@ NOISE = np.full(SAMPLE_RATE, 0.1, np.float32)
 BLACK, GREY = np.zeros((2, 8, 8, 3), np.uint8), np.full((2, 8, 8, 3), 90, np.uint8)
 
 
-def told(text, task, *, videos=(GREY,), picture=None, sound=NOISE):
-    return borne_out(
-        parse(text, TASKS[task], size=(224, 224)), Media(videos, picture=picture, sound=sound), TASKS[task]
-    )
+def told(text, task, *, videos=(GREY,), picture=None, sound=NOISE, audible=True):
+    shown = Media(videos, picture=picture, sound=sound)
+    return borne_out(parse(text, TASKS[task], size=(224, 224)), shown, TASKS[task], audible=audible)
 
 
 def test_of_a_silent_clip_nothing_is_heard_and_of_a_black_one_nothing_seen():
@@ -121,5 +120,7 @@ def test_what_sounds_is_nowhere_in_a_silent_second():
         found = told(text, task, videos=(), picture=GREY[0], sound=silent)
         assert (found.boxes, found.points) == ((), ()) and "box" not in {span.kind for span in found.spans}, task
         assert found.notes == ("Where it points to is a guess: nothing sounds that could be anywhere.",)
+        alone = told(text, task, videos=(), picture=GREY[0], sound=silent, audible=False)
+        assert len(alone.boxes) == 1, "of a picture without any sound, what might sound"
     described = told(text, "ref_avs", videos=(), picture=GREY[0], sound=silent)
     assert len(described.boxes) == 1 and len(described.points) == 3 and not described.notes

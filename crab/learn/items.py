@@ -182,8 +182,8 @@ def _descriptions(scene: Scene, rng: np.random.Generator) -> list[Question]:
 
 def _conclusions(number: int, rng: np.random.Generator) -> list[Question]:
     """Up to `_TOLD`, one in three of the hardest sort, about which is where."""
-    words = questions.ask_words(script.write(number), rng)
-    return _few(words, rng, _TOLD - _TOLD // 2) + _few(_places(number, rng), rng, _TOLD // 2)
+    words, places = questions.ask_words(script.write(number), rng), _places(number, rng)
+    return _few(words, rng, _TOLD - _TOLD // 2) + _few(places, rng, _TOLD // 2)
 
 
 def _decisions(number: int, rng: np.random.Generator) -> list[Question]:

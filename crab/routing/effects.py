@@ -203,12 +203,12 @@ class DamageTable(NamedTuple):
 
     def __str__(self) -> str:
         """A line a family and row."""
-        lines = ["change of the mean score, with its 95 % interval:"]
+        lines, width = ["change of the mean score, with its 95 % interval:"], max(map(len, self.rows), default=0)
         for j, family in enumerate(self.families):
             lines.append(f"{family} ({self.counts[family]} questions, score {self.before[j]:.2f})")
             for i, row in enumerate(self.rows):
                 interval = f"({self.low[i, j]:+.3f} to {self.high[i, j]:+.3f})"
-                lines.append(f"  {row:<18}{self.values[i, j]:+.3f}  {interval}")
+                lines.append(f"  {row:<{width}}  {self.values[i, j]:+.3f}  {interval}")
         return "\n".join(lines)
 
 
@@ -297,7 +297,7 @@ def _answers(
         for start, end, prompt in of:
             text, size = crab.decode(next(rows).token_ids), _size(one, of)
             read = answer.parse(text, one.task, start=start, duration=end - start, size=size)
-            said.append(borne_out(read, prompt.media, one.task))
+            said.append(borne_out(read, prompt.media, one.task, audible=one.clip.audible))
         yield answer.join(said)
 
 
