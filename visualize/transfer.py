@@ -253,7 +253,7 @@ def damage(
     lines += [note] if note else []
     top = 36 + 14 * len(lines)
     theme.small_print(figure, lines, top - 4, tone)
-    return figure.update_layout(height=top + row * len(rows) + 12, margin={"l": NAMES + 60, "r": 8, "t": top, "b": 12})
+    return figure.update_layout(height=top + row * len(rows) + 12, margin={"l": NAMES + 90, "r": 8, "t": top, "b": 12})
 
 
 def _bare(tone: Mapping[str, str]) -> dict:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -122,9 +123,13 @@ def _codes() -> str:
 
 
 def _said(change: str) -> str:
-    """What was changed, its part of the model by the name that people know: "head 1 muted in the sound encoder"."""
-    words, _, tower = change.rpartition(" ")
-    return f"{words} the {TOWERS[tower].lower()}" if tower in TOWERS else change
+    """What was changed, short, its part of the model by the name that people know: "head 1 muted: sound encoder"."""
+    what, where, place = change.partition(" in ")
+    layers, _, tower = place.rpartition(" of ")
+    if layers:
+        first, *_, last = [*re.findall(r"\d+", layers)] * 2
+        return f"{what}: layer{f's {first}–{last}' if first != last else f' {first}'}"
+    return f"{what}: {TOWERS[tower].lower()}" if where and tower in TOWERS else change
 
 
 @dataclass(frozen=True)
