@@ -127,7 +127,7 @@ def lay_out(note: str) -> Composer:
             film = gr.Video(label="The clip", interactive=False, visible=False, elem_id="film", elem_classes="plays")
         with gr.Column(scale=7, min_width=300):
             gr.HTML(note, elem_classes="model")
-            parts = _question() | _cards()
+            parts = _question(form) | _cards()
     with gr.Column(elem_classes="card closer", visible=False) as closer:
         gr.HTML(CLOSER)
         explorer = gr.HTML(label="Router weights")
@@ -161,9 +161,10 @@ def _actor_row(number: int, row: compose.Row) -> ActorRow:
     return ActorRow(actor, place, size, seen, heard, look, doing, dice)
 
 
-def _question() -> dict[str, Any]:
-    """What to ask, by the fields of `Composer`."""
-    question = gr.Dropdown(label="A question with a clear answer", elem_id="asked")
+def _question(form: compose.Form) -> dict[str, Any]:
+    """What to ask of a scene, by the fields of `Composer`."""
+    choices, value = compose.choices(form.scene(), "")
+    question = gr.Dropdown(choices, value=value, label="A question with a clear answer", elem_id="asked")
     own = gr.Textbox(
         label="Or one of your own",
         placeholder="Its truth is then not known here",
