@@ -65,18 +65,12 @@ def test_every_run_is_a_point_and_the_visitors_is_ringed():
 def test_damage_is_centred_at_zero_signed_and_honest_about_noise():
     values = np.array([[-0.4, 0.01], [np.nan, 0.3]])
     figure = transfer.damage(
-        values,
-        ["head 1 muted", "head 2 muted"],
-        ["a", "b"],
-        low=values - 0.1,
-        high=values + 0.1,
-        limit=0.35,
-        counts={"a": 40},
+        values, ["head 1 muted", "head 2 muted"], ["a", "b"], low=values - 0.1, high=values + 0.1, counts={"a": 40}
     )
     [panel] = figure.data
-    assert (panel.zmin, panel.zmid, panel.zmax) == (-0.35, 0, 0.35)
+    assert (panel.zmin, panel.zmid, panel.zmax) == (-1, 0, 1)
     assert [list(row) for row in panel.text] == [["−0.40", "(+0.01)"], ["not measured", "+0.30"]]
-    assert "1 beyond it" in words(figure) and "40 questions" in panel.customdata[0][0]
+    assert "the scale is ±1" in words(figure) and "40 questions" in panel.customdata[0][0]
     np.testing.assert_allclose(panel.z, [[-0.4, 0], [np.nan, 0.3]])  # what is not told from nothing has no colour
     assert "2 of 3 effects are told from zero, over 40 questions" in words(figure)
     nothing = transfer.damage(values, ["head 1 muted", "head 2 muted"], ["a", "b"], low=values - 1, high=values + 1)

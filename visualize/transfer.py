@@ -202,14 +202,14 @@ def projection(
 
 def damage(
     values: np.ndarray, rows: Sequence[str], families: Sequence[str], *, low: np.ndarray | None = None,
-    high: np.ndarray | None = None, limit: float = 1.0, counts: Mapping[str, int] | None = None,
+    high: np.ndarray | None = None, counts: Mapping[str, int] | None = None,
     unit: str = "change of score", note: str = "", dark: bool = False,
 ) -> go.Figure:  # fmt: skip
     """Intervention × family: how much a score changes, numbers in the cells, on a scale centred at zero.
 
     `values` (rows, families), negative is worse, of scores 0…1; NaN was not measured. `rows` are what was done ("head 1
     muted"). `low`, `high` bound the interval in the hover; a cell whose interval spans zero is bracketed and has no
-    colour, as not told from nothing. The scale is ±`limit`, written above. `counts`: how many questions of each family.
+    colour, as not told from nothing. The scale is ±1, the most a score can change. `counts`: how many questions of each family.
     """
     values = np.asarray(values, np.float32)
     if not values.size:
@@ -229,7 +229,7 @@ def damage(
             shown[-1].append(f"({number})" if vague[i, j] else number)
     figure = go.Figure(layout=theme.layout(dark))
     figure.add_heatmap(
-        z=np.where(vague, 0, values), zmin=-limit, zmax=limit, zmid=0, colorscale=theme.diverging_scale(dark),
+        z=np.where(vague, 0, values), zmin=-1, zmax=1, zmid=0, colorscale=theme.diverging_scale(dark),
         showscale=False, xgap=2, ygap=2, text=shown, texttemplate="%{text}", textfont={"size": 11}, customdata=told, hoverongaps=False,
         hovertemplate="%{customdata}<extra></extra>",
     )  # fmt: skip
@@ -238,11 +238,7 @@ def damage(
     figure.layout.xaxis = _bare(tone) | {"range": [-0.5, len(families) - 0.5], "tickvals": list(range(len(families))),
                                          "ticktext": list(families), "side": "top", "tickangle": 0}  # fmt: skip
     less, more = (f"<span style='color:{hue}'>■</span>" for hue in (theme.LESS, theme.MORE))
-    beyond = int((np.abs(values) > limit).sum())
-    lines = [
-        f"{unit}: {less} − worse, {more} + better; the scale is ±{limit:g}"
-        + (f", {beyond} beyond it." if beyond else ".")
-    ]
+    lines = [f"{unit}: {less} − worse, {more} + better; the scale is ±1."]
     if interval:
         clear = ~vague & np.isfinite(values)
         many = f"{clear.sum()} of {np.isfinite(values).sum()} effects are" if clear.any() else "No effect is"

@@ -193,14 +193,7 @@ class Mapping:
         if found.damage:
             t = found.damage
             updates[sheet.damage] = transfer.damage(
-                t.values,
-                list(map(_said, t.rows)),
-                t.families,
-                low=t.low,
-                high=t.high,
-                counts=t.counts,
-                limit=0.25,
-                dark=dark,
+                t.values, list(map(_said, t.rows)), t.families, low=t.low, high=t.high, counts=t.counts, dark=dark
             )
         return updates
 
