@@ -196,6 +196,7 @@ def ask(
                 asked, max_new_tokens=max_new_tokens, trace_routing=trace, intervention=intervention
             )) as steps:  # fmt: skip
                 for step in steps:
+                    line = sum(len(answer.text) + 1 for answer in finished) + len(text)
                     text += step.text
                     parsed = answers.parse(text, task, start=start, duration=end - start, size=size)
                     parsed = borne_out(parsed, shown, task, audible=clip.audible)
@@ -212,7 +213,7 @@ def ask(
                         windows=tuple(windows),
                         token_ids=result.token_ids + step.token_ids,
                         logprobs=result.logprobs + step.logprobs,
-                        ends=result.ends + (len(merged.text),) * len(step.token_ids),
+                        ends=result.ends + tuple(line + end for end in step.ends),
                         routing=routing,
                         seconds=replace(result.seconds, first_text=now if first is None and text else first, total=now),
                     )

@@ -49,11 +49,13 @@ class Step:
     routing: dict[str, RoutingTrace] | None = None
     end: Literal["", "stop", "cut"] = ""  # of the answer: by the model itself, or with more to come; "" before its end
     logprobs: tuple[float, ...] = ()  # of the tokens, each after those before it; natural logarithms
+    ends: tuple[int, ...] = ()  # how many characters of `text` are there with each token
 
     def append(self, later: Step) -> Step:
         """This step and the one after it as one."""
+        ends = tuple(len(self.text) + end for end in later.ends)
         return Step(self.text + later.text, self.token_ids + later.token_ids, grown(self.routing, later.routing),
-                    later.end, self.logprobs + later.logprobs)  # fmt: skip
+                    later.end, self.logprobs + later.logprobs, self.ends + ends)  # fmt: skip
 
 
 class Written(NamedTuple):
@@ -229,7 +231,9 @@ class Crab:
                 text = self.processor.tokenizer.decode(written, skip_special_tokens=True)
                 # Half a character decodes to U+FFFD: wait for its other half.
                 text = text if last else text.rstrip("\ufffd")
-                yield Step(text[len(shown) :], new, routing, ("cut" if new else "stop") if last else "", nats)
+                fresh = text[len(shown) :]
+                ends = (len(fresh),) * len(new)
+                yield Step(fresh, new, routing, ("cut" if new else "stop") if last else "", nats, ends)
                 if last:
                     return
                 shown = max(shown, text, key=len)

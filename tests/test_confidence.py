@@ -11,6 +11,7 @@ from crab.ask import ask, to_json
 from crab.confidence import Calibration, Evidence
 from crab.ilora import Intervention
 from crab.loading import about_of
+from crab.page import zerogpu
 from crab.tasks import TASKS
 from visualize import text
 
@@ -91,6 +92,16 @@ def test_an_answer_says_how_sure_it_is_where_the_curves_are_of_its_kind(tiny, cl
     monkeypatch.setattr(tiny, "about", replace(tiny.about, drawn=True))
     *_, strange = ask(tiny, clip, TASKS["avqa"], "How many?", trace=False)
     assert strange.caveat and strange.confidence == {}
+
+
+def test_how_many_tokens_come_at_a_time_changes_nothing(tiny, clip, monkeypatch):
+    """As many characters and as much probability belong to each, where a page takes several as one."""
+    asked, stream = (tiny, clip, TASKS["avqa"], "How many?"), tiny.stream
+    *_, each = ask(*asked, trace=False, max_new_tokens=9)
+    monkeypatch.setattr(tiny, "stream", lambda *args, **how: zerogpu.paced(stream(*args, **how), every=60))
+    *_, several = ask(*asked, trace=False, max_new_tokens=9)
+    assert (several.text, several.ends, several.logprobs) == (each.text, each.ends, each.logprobs)
+    assert len(set(each.ends)) > 2 and each.ends[-1] == len(each.text)
 
 
 def test_the_shares_of_windows_stand_at_their_chips():

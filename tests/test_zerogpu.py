@@ -195,7 +195,7 @@ def test_no_question_is_longer_than_what_a_visitor_without_an_account_has_a_day(
 
 def step(number: int, end: str = "") -> Step:
     trace = RoutingTrace(np.full((2, 1, 3), number, np.float32), ("q", "k"), (number,))
-    return Step(str(number), (number,), {"language": trace}, end)
+    return Step(str(number), (number,), {"language": trace}, end, (-float(number),), (1,))
 
 
 def test_steps_in_between_come_as_one_and_the_first_and_the_last_are_never_held_back():
@@ -203,6 +203,7 @@ def test_steps_in_between_come_as_one_and_the_first_and_the_last_are_never_held_
     first, rest = zerogpu.paced((one for one in steps), every=60)
     assert first is steps[0]
     assert (rest.text, rest.token_ids, rest.end) == ("1234", (1, 2, 3, 4), "stop")
+    assert (rest.ends, rest.logprobs) == ((1, 2, 3, 4), (-1, -2, -3, -4))
     assert rest.routing["language"].tokens == (1, 2, 3, 4)
     assert rest.routing["language"].weights[0, :, 0].tolist() == [1, 2, 3, 4]
 
