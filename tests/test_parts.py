@@ -94,7 +94,7 @@ def test_progress_counts_windows_while_they_are_asked():
 def test_an_answer_is_headed_with_clip_question_and_dataset():
     run = Result(Clip("<b>.mp4"), TASKS["avqa"], "What barks?", "", "", intervention=Intervention("mute", (0,)))
     assert heading(run) == (
-        "<p>About <b>&lt;b&gt;.mp4</b> · Question answering, as avqa “What barks?” · head 1 muted</p>"
+        "<h2>About <b>&lt;b&gt;.mp4</b> · Question answering, as avqa “What barks?” · head 1 muted</h2>"
     )
     pair = dataclasses.replace(run, task=TASKS["a2v"], other=Clip("two.mp4"), question="", intervention=None)
-    assert "<b>&lt;b&gt;.mp4 and two.mp4</b> · Matching, as a2v</p>" in heading(pair)
+    assert "<b>&lt;b&gt;.mp4 and two.mp4</b> · Matching, as a2v</h2>" in heading(pair)

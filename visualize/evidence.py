@@ -20,7 +20,8 @@ STYLE = """<style>
 .crab-evidence small { display: block; opacity: .75; font-size: 12px; }
 .crab-evidence .clear { font-weight: 650; opacity: 1; }
 .crab-evidence svg { display: block; width: 100%; max-width: 220px; height: 44px; overflow: visible; }
-.crab-evidence .lean b { font-weight: 560; color: color-mix(in srgb, var(--c) 78%, currentColor); }
+.crab-evidence .lean b { font-weight: 560; }
+.crab-evidence .lean i { font-style: normal; color: var(--c); }
 .crab-evidence .lean { display: block; }
 </style>"""
 WIDE, HIGH = 220, 44  # of a curve, in its own units
@@ -43,7 +44,7 @@ def controls(rows: Sequence[Any], *, by: str, tokens: Mapping[str, str]) -> str:
         lines.append(f"<tr><th scope='row'>{escape(tokens[sort])}</th>{cells}</tr>")
     return (f"{STYLE}<div class='crab-evidence'><table><caption class='key'>How often the nearest run of another scene "
             f"is of the same {escape(by)}. Small: how far the routers are ahead (95 % interval over scenes); bold where "
-            f"that is not zero.</caption><thead><tr><th></th>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table></div>")  # fmt: skip
+            f"that is not zero.</caption><thead><tr><td></td>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table></div>")  # fmt: skip
 
 
 def _cell(row: Any) -> str:
@@ -71,7 +72,7 @@ def usage(towers: Mapping[str, Any], *, names: Mapping[str, str]) -> str:
                      f"<td>{_curve(of.by_layer(of.entropy))}</td><td>{lean}</td></tr>")  # fmt: skip
     return (f"{STYLE}<div class='crab-evidence'><table><caption class='key'>What each part does with its heads. Even: all "
             "heads alike for every token; fixed: the same for every token; collapsed: one head has nearly all. Entropy "
-            "1 is even, 0 one head alone.</caption><thead><tr><th></th><th scope='col'>Routers that decide nothing</th>"
+            "1 is even, 0 one head alone.</caption><thead><tr><td></td><th scope='col'>Routers that decide nothing</th>"
             "<th scope='col'>Imbalance</th><th scope='col'>Two heads over tokens</th><th scope='col'>Entropy by layer</th><th scope='col'>Words that lean to a "
             f"head</th></tr></thead><tbody>{''.join(lines)}</tbody></table></div>")  # fmt: skip
 
@@ -117,5 +118,5 @@ def _pairs(pairs: Mapping[tuple[int, int], float]) -> str:
 
 def _lean(head: int, words: Sequence[tuple[str, float]]) -> str:
     told = ", ".join(f"{escape(text.strip() or repr(text))} {by:+.2f}" for text, by in words[:4] if by > 0)
-    named = f"<b>{theme.head_name(head)}</b> {told}"
+    named = f"<i aria-hidden='true'>■</i> <b>{theme.head_name(head)}</b> {told}"
     return f"<span class='lean' style='--c:{theme.head_colour(head)}'>{named}</span>" if told else ""

@@ -95,7 +95,7 @@ def font(size: int) -> ImageFont.FreeTypeFont:
 def ink(dark: bool) -> dict[str, str]:
     """`text`, `quiet` text, `line` and `ground` colours for a page; both text tones keep 4.5:1 on their ground."""
     if dark:
-        return {"text": "#E7EAF0", "quiet": "#A3ABBA", "line": "#3A4150", "ground": "#161B26"}
+        return {"text": "#E7EAF0", "quiet": "#A3ABBA", "line": "#3A4150", "ground": "#151A23"}
     return {"text": "#1C2330", "quiet": "#5A6372", "line": "#D9DDE5", "ground": "#FFFFFF"}
 
 

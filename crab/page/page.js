@@ -106,6 +106,12 @@ window.crab = (() => {
     next.click();
   }, true);
 
+  // Gradio's footer has a picture whose name stands beside it: to whoever listens it would be said twice.
+  drawn().then(async () => {
+    const twice = await appears(() => document.querySelector("footer img[alt='Settings']"), 60000);
+    if (twice) twice.alt = "";
+  });
+
   const withDark = (...values) => [...values.slice(0, -1), document.querySelector(".dark") !== null];
 
   return {busy, stopping, isOver, free, start, go, toSight, show, tell, instead, dice, askNow, openLink, nameLink, dropLink,

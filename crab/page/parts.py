@@ -181,8 +181,8 @@ def heading(result: Result) -> str:
     asked = f" “{escape(result.question)}”" if result.question else ""
     changed = f" · {escape(str(result.intervention))}" if result.intervention else ""
     return (
-        f"<p>About <b>{escape(' and '.join(clips))}</b> · {escape(FAMILIES[task.family].title)}, "
-        f"as {escape(task.name)}{asked}{changed}</p>"
+        f"<h2>About <b>{escape(' and '.join(clips))}</b> · {escape(FAMILIES[task.family].title)}, "
+        f"as {escape(task.name)}{asked}{changed}</h2>"
     )
 
 

@@ -71,8 +71,6 @@ function stick() {
 function embed() {
   const root = document.documentElement, around = window.parent.document;
   root.classList.add("framed");
-  // An iframe is transparent only in the colour scheme of the element it stands in.
-  root.style.colorScheme = window.parent.getComputedStyle(FRAME).colorScheme;
   new ResizeObserver(settle).observe(document.querySelector("main"));
   around.addEventListener("scroll", stick, {capture: true, passive: true});
   addEventListener("pagehide", () => around.removeEventListener("scroll", stick, {capture: true}));
