@@ -9,7 +9,10 @@ import argparse
 import os
 from pathlib import Path
 
+from crab import CrabError
+
 DEFAULT_MODEL = os.environ.get("CRAB_MODEL") or str(Path(__file__).parent.parent / "assets" / "crab-mini")
+Commands = argparse._SubParsersAction  # what a command adds its parser to
 
 
 def positive(typed: str) -> int:
@@ -110,8 +113,11 @@ def named_segmenter(args: argparse.Namespace) -> str:
     return weights.meant(args.model, segmenter=args.segmenter).segmenter
 
 
-def loaded_model(args: argparse.Namespace):
-    """The `Crab` that `answering_arguments` name."""
+def loaded_model(args: argparse.Namespace, *, routed: bool = False):
+    """The `Crab` that `answering_arguments` name. Raises CrabError where it is to be `routed` and has no routers."""
     from crab.model import Crab
 
-    return Crab.load(args.model, args.adapter, quantize=args.quantize)
+    crab = Crab.load(args.model, args.adapter, quantize=args.quantize)
+    if routed and crab.adapter is None:
+        raise CrabError(f"{crab.name} has no adapter here and so no router weights: give one with --adapter.")
+    return crab

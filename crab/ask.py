@@ -22,6 +22,7 @@ from crab.confidence import confidence
 from crab.ilora.trace import Intervention
 from crab.media import Clip
 from crab.model import Crab, grown
+from crab.prompt import Prompt
 from crab.seen import Seen, borne_out
 from crab.segment import Mask, Segmenter
 from crab.tasks import Task
@@ -172,23 +173,11 @@ def ask(
     result = _begun(crab, clip, task, question, other, spans, intervention)
     windows = [Window(start, end) for start, end in spans]
     finished: list[Answer] = []
-    known = Seen(max(one.duration for one in (clip, other) if one))
     for number, (start, end) in enumerate(spans):
         window, turned = (start, end) if len(spans) > 1 else None, time.perf_counter()
         asked = crab.prompt(clip, task, question, other=other, window=window)
         shown = asked.media
-        known = known.with_more(shown)
-        size = shown.picture.shape[1::-1] if shown.picture is not None else (clip.width, clip.height)
-        result = replace(
-            result,
-            prompt_tokens=result.prompt_tokens + len(asked.map.tokens),
-            frame=_to_look_at(shown.picture) if shown.picture is not None and shown.visible else None,
-            frame_time=shown.picture_time,
-            seen=known,
-            size=size,
-            notes=tuple(dict.fromkeys(result.notes + shown.notes)),
-            seconds=replace(result.seconds, open=result.seconds.open or time.perf_counter() - began),
-        )
+        result = _with_prompt(result, asked, time.perf_counter() - began)
         text, parsed = "", answers.NOTHING
         before = {tower: len(trace.tokens) for tower, trace in (result.routing or {}).items()}
         try:
@@ -198,7 +187,7 @@ def ask(
                 for step in steps:
                     line = sum(len(answer.text) + 1 for answer in finished) + len(text)
                     text += step.text
-                    parsed = answers.parse(text, task, start=start, duration=end - start, size=size)
+                    parsed = answers.parse(text, task, start=start, duration=end - start, size=result.size)
                     parsed = borne_out(parsed, shown, task, audible=clip.audible)
                     merged = answers.join([*finished, parsed])
                     now = time.perf_counter() - began
@@ -271,6 +260,22 @@ def _begun(
         clip, task, question, crab.name, crab.knows, notes=tuple(notes), other=other, intervention=intervention,
         caveat=caveat,
     )  # fmt: skip
+
+
+def _with_prompt(result: Result, asked: Prompt, opened: float) -> Result:
+    """The result with what one more prompt reads, shows and plays. `opened`: seconds until the first one was there."""
+    shown, clip, picture = asked.media, result.clip, asked.media.picture
+    seen = result.seen or Seen(max(one.duration for one in (clip, result.other) if one))
+    return replace(
+        result,
+        prompt_tokens=result.prompt_tokens + len(asked.map.tokens),
+        frame=_to_look_at(picture) if picture is not None and shown.visible else None,
+        frame_time=shown.picture_time,
+        seen=seen.with_more(shown),
+        size=(clip.width, clip.height) if picture is None else (picture.shape[1], picture.shape[0]),
+        notes=tuple(dict.fromkeys(result.notes + shown.notes)),
+        seconds=replace(result.seconds, open=result.seconds.open or opened),
+    )
 
 
 def _masks(

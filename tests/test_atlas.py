@@ -159,6 +159,18 @@ def test_the_projection_lays_what_is_apart_apart_and_places_another_run():
         found.place(replace(first, sites=SITES[:1]))
 
 
+def test_the_projection_is_the_same_way_round_on_a_machine_that_finds_its_axes_the_other_way(monkeypatch):
+    svd = np.linalg.svd
+
+    def other_way(rows, **how):
+        left, widths, right = svd(rows, **how)
+        return -left, widths, -right
+
+    here = atlases.project(planted())
+    monkeypatch.setattr(np.linalg, "svd", other_way)
+    np.testing.assert_array_equal(atlases.project(planted()).points, here.points)
+
+
 def test_separation_tells_structure_from_noise():
     family = atlases.separation(planted(40))
     assert family.accuracy == 1.0 and family.low > 0.85 > family.chance and "better than chance" in str(family)

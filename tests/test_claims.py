@@ -36,6 +36,12 @@ def test_what_a_claim_is_about_is_silenced_and_as_many_others_of_its_kind():
     assert claims._masks(Claim("", 1, "numbers"), reads, (), np.random.default_rng(0)) is None
 
 
+def test_half_a_second_to_either_side_of_where_a_sound_begins_is_its_onset():
+    tenths = [Token("audio", start=n / 10, end=(n + 1) / 10) for n in range(100)]
+    near = [token.start for token in tenths if claims.TOKENS["sound onsets"](token, (3.05,))]
+    assert near == [n / 10 for n in range(25, 36)]  # from 2.5 to 3.6, of which 2.55 to 3.55 is near
+
+
 def test_onsets_are_where_true_sounds_begin(clip):
     asked = Asked(
         TASKS["unav"],
@@ -75,6 +81,12 @@ def test_a_claim_holds_where_its_tokens_cost_more_beyond_the_interval(cost, spre
     found = claims._outcome(SOUND, "m", rows)
     assert found.verdict == verdict and found.low <= cost + noise.mean() <= found.high and found.scenes == 30
     assert claims._outcome(SOUND, "m", [("one", 5.0, 0.0)] * 9).verdict == UNDECIDED  # one scene shows nothing
+
+
+def test_a_scene_counts_once_however_many_questions_are_about_it():
+    rows = [(str(scene), cost, 0.0) for scene, cost in enumerate(np.random.default_rng(0).normal(0, 1, 30))]
+    few, many = (claims._outcome(SOUND, "m", of) for of in (rows, rows * 5))
+    assert (many.low, many.high) == pytest.approx((few.low, few.high)) and (few.scenes, many.questions) == (30, 150)
 
 
 def test_only_the_families_of_a_claim_count(tiny, clip):

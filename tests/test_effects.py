@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from crab.model import Written
 from crab.routing import effects
 from crab.routing.atlas import Asked
 from crab.routing.effects import Edit
+from crab.seen import Media
 from crab.segment import Mask
 from crab.tasks import TASKS
 
@@ -129,6 +131,27 @@ def test_damage_asks_with_each_head_muted_and_tells_what_is_lost_by_family(tiny,
     assert (table.low <= table.values).all() and (table.values <= table.high).all() and "-0.250" in str(table)
     with pytest.raises(CrabError, match="without targets"):
         effects.damage(tiny, [Asked(TASKS["ave"], clip)])
+
+
+def test_the_interval_of_a_family_is_of_its_own_questions():
+    """One loses everything in every question, the other nothing: of neither there is any doubt."""
+    lost = np.repeat([[1.0, 0.0]], 20)
+    families = ("action",) * 20 + ("question",) * 20
+    table = effects.damage_table(effects.Damage(("head 1 muted",), families, np.ones(40), 1 - lost[None]))
+    for found in (table.values, table.low, table.high):
+        np.testing.assert_allclose(found, [[-1, 0]], atol=1e-9)
+
+
+def test_what_is_said_of_windows_is_on_the_clock_of_the_clip():
+    """As `ask` has it: three tenths of the second window are seconds 10 to 13."""
+    media_of_one = Media(videos=(np.ones((1, 2, 2, 3), np.uint8),), sound=np.ones(16000, np.float32))
+    windows = [effects._Window(start, start + 10.0, SimpleNamespace(media=media_of_one)) for start in (0.0, 10.0)]
+    crab = SimpleNamespace(
+        generate=lambda prompts, **_: [Written([1], [])] * len(prompts), decode=lambda _: "<event>dog, (0 3)</event>"
+    )
+    asked = [Asked(TASKS["unav"], media.Clip("clip.mp4", duration=20.0, width=224, height=224))]
+    [found] = effects._answers(crab, asked, [windows], None, 6)
+    assert [(event.start, event.end) for event in found.events] == [(0, 3), (10, 13)]
 
 
 def test_damage_hears_each_change_as_one_question_alone_does(tiny, clip):

@@ -1,4 +1,4 @@
-"""The answer sheet's row of files, pressed as a browser presses it."""
+"""The answer sheet: its bars, and its row of files, pressed as a browser presses it."""
 
 from __future__ import annotations
 
@@ -6,11 +6,29 @@ import io
 import json
 import zipfile
 
+import gradio as gr
 import httpx
 
-from crab.page.sheet import EVERYTHING
+from crab.answer import parse
+from crab.ask import Result, Window
+from crab.media import Clip
+from crab.page.sheet import EVERYTHING, lay_out
+from crab.tasks import TASKS
 
 LONG = 600  # seconds: a slow machine is not a broken page
+
+
+def test_the_bars_of_a_long_clip_stand_on_its_own_seconds():
+    """Four tenths of the second window, of ten seconds, are four seconds of thirty; the third was not looked at."""
+    answer = parse("<event>dog, (2 6)</event>", TASKS["ave"], start=10, duration=10)
+    windows = (Window(0, 10, parse("", TASKS["ave"])), Window(10, 20, answer), Window(20, 30))
+    result = Result(Clip("a.mp4", duration=30.0), TASKS["ave"], "", "", "", answer=answer, windows=windows)
+    with gr.Blocks():
+        sheet = lay_out()
+    figure = sheet.bars(result, False)[sheet.timeline]
+    assert tuple(figure.layout.xaxis.range) == (0, 30)
+    spans = [(bar.name, start, start + length) for bar in figure.data for start, length in zip(bar.base, bar.x)]
+    assert spans == [("heard", 12, 16), ("seen", 12, 16), ("not looked at", 20, 30)]
 
 
 def pressed(address: str, visitor: str, number: int) -> list[dict]:

@@ -9,7 +9,7 @@ from html import unescape
 import numpy as np
 import pytest
 from PIL import Image
-from test_trace import towers
+from test_trace import counterparts, towers
 
 from crab.trace import RoutingTrace, Site, Token
 from visualize import export, standalone, theme
@@ -233,7 +233,7 @@ def test_entropy_distance_likeness_and_counterparts_are_those_of_the_figures(bro
     assert page.evaluate("likeness(state.tower, 110)") == {"cell": cell, "sound": sound}
 
     for tower, i in [("language", 8), ("language", 30), ("audio", 21), ("vision", 20), ("language", 0)]:
-        masks = read.counterparts(traces, tower, i)
+        masks = counterparts(traces, tower, i)
         for other in traces:
             first = int(masks[other].argmax()) if masks[other].any() else None
             of = "prepare(data.towers.find(t => t.name === {!r}))".format

@@ -1,6 +1,7 @@
 """What a routing trace says before it is drawn."""
 
 import json
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pytest
@@ -37,9 +38,52 @@ def towers():
     }
 
 
+def counterparts(traces: Mapping[str, RoutingTrace], tower: str, i: int) -> dict[str, np.ndarray]:
+    """For every tower, the tokens (mask) that stand for the same piece of the clip as token `i` of `tower`.
+
+    A sound token of the language model is the positions of the sound encoder within its seconds, a picture cell is the
+    patches it was merged from, and the other way round. A word has no counterpart: its masks elsewhere are all false.
+    """
+    token = traces[tower].tokens[i]
+    masks = {name: np.zeros(len(of.tokens), bool) for name, of in traces.items()}
+    masks[tower][i] = True
+    if token.start is None:
+        return masks
+    ours = _grids(traces[tower].tokens).get(token.modality)
+    for name, of in traces.items():
+        theirs = _grids(of.tokens).get(token.modality)
+        if name != tower and theirs is not None:
+            masks[name][:] = [
+                other.modality == token.modality
+                and other.source == token.source
+                and _overlap((token.start, token.end), (other.start, other.end))
+                and (token.row is None or all(
+                    _overlap((a / n, (a + 1) / n), (b / m, (b + 1) / m))
+                    for a, n, b, m in zip((token.row, token.col), ours, (other.row, other.col), theirs)
+                ))
+                for other in of.tokens
+            ]  # fmt: skip
+    return masks
+
+
+def _grids(tokens: Sequence[Token]) -> dict[str, tuple[int, int]]:
+    """Rows and columns of the grid of each modality; (1, 1) of what has none."""
+    grids: dict[str, tuple[int, int]] = {}
+    for token in tokens:
+        rows, cols = grids.get(token.modality, (1, 1))
+        grids[token.modality] = (max(rows, (token.row or 0) + 1), max(cols, (token.col or 0) + 1))
+    return grids
+
+
+def _overlap(one: tuple[float, float], other: tuple[float, float]) -> bool:
+    """Whether two stretches share more than an end; a moment lies in a stretch, and in its equal."""
+    shared = min(one[1], other[1]) - max(one[0], other[0])
+    return shared > 1e-6 or (one == other)
+
+
 def test_a_cell_is_the_patches_it_was_merged_from():
     traces = towers()
-    masks = read.counterparts(traces, "language", 1 + 4 + 3)  # second step, last cell
+    masks = counterparts(traces, "language", 1 + 4 + 3)  # second step, last cell
     patches = [traces["vision"].tokens[i] for i in np.flatnonzero(masks["vision"])]
     assert [(p.start, p.row, p.col) for p in patches] == [(2.0, r, c) for r in (2, 3) for c in (2, 3)]
     assert not masks["audio"].any() and masks["language"].sum() == 1
@@ -47,21 +91,19 @@ def test_a_cell_is_the_patches_it_was_merged_from():
 
 def test_a_sound_is_its_seconds_in_the_other_tower_too():
     traces = towers()
-    assert list(np.flatnonzero(read.counterparts(traces, "language", 9 + 10)["audio"])) == [20, 21]
-    assert list(np.flatnonzero(read.counterparts(traces, "audio", 21)["language"])) == [9 + 10]
+    assert list(np.flatnonzero(counterparts(traces, "language", 9 + 10)["audio"])) == [20, 21]
+    assert list(np.flatnonzero(counterparts(traces, "audio", 21)["language"])) == [9 + 10]
 
 
 def test_a_second_of_one_clip_is_not_that_of_the_other():
     tokens = tuple(Token("audio", start=i, end=i + 1, source=clip) for clip in (0, 1) for i in range(4))
     weights = np.full((1, len(tokens), 2), 0.5, np.float16)
     traces = {tower: RoutingTrace(weights, (Site(tower, 0, "q_proj"),), tokens) for tower in ("language", "audio")}
-    assert list(np.flatnonzero(read.counterparts(traces, "language", 6)["audio"])) == [
-        6
-    ]  # the third of the second clip
+    assert list(np.flatnonzero(counterparts(traces, "language", 6)["audio"])) == [6]  # the third of the second clip
 
 
 def test_a_word_stands_for_no_piece_of_the_clip():
-    masks = read.counterparts(towers(), "language", 0)
+    masks = counterparts(towers(), "language", 0)
     assert not masks["audio"].any() and not masks["vision"].any()
 
 

@@ -6,7 +6,7 @@ counting of tokens.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -46,49 +46,6 @@ def visible(text: str) -> str:
     """Line ends and tabs made visible, long text cut in its middle."""
     text = text.replace("\n", "↵").replace("\t", "⇥")
     return text if len(text) <= 32 else f"{text[:20]}…{text[-10:]}"
-
-
-def counterparts(traces: Mapping[str, RoutingTrace], tower: str, i: int) -> dict[str, np.ndarray]:
-    """For every tower, the tokens (mask) that stand for the same piece of the clip as token `i` of `tower`.
-
-    A sound token of the language model is the positions of the sound encoder within its seconds, a picture cell is the
-    patches it was merged from, and the other way round. A word has no counterpart: its masks elsewhere are all false.
-    """
-    token = traces[tower].tokens[i]
-    masks = {name: np.zeros(len(trace.tokens), bool) for name, trace in traces.items()}
-    masks[tower][i] = True
-    if token.start is None:
-        return masks
-    ours = _grids(traces[tower].tokens).get(token.modality)
-    for name, trace in traces.items():
-        theirs = _grids(trace.tokens).get(token.modality)
-        if name != tower and theirs is not None:
-            masks[name][:] = [
-                other.modality == token.modality
-                and other.source == token.source
-                and _overlap((token.start, token.end), (other.start, other.end))
-                and (token.row is None or all(
-                    _overlap((a / n, (a + 1) / n), (b / m, (b + 1) / m))
-                    for a, n, b, m in zip((token.row, token.col), ours, (other.row, other.col), theirs)
-                ))
-                for other in trace.tokens
-            ]  # fmt: skip
-    return masks
-
-
-def _grids(tokens: Sequence[Token]) -> dict[str, tuple[int, int]]:
-    """Rows and columns of the grid of each modality; (1, 1) of what has none."""
-    grids: dict[str, tuple[int, int]] = {}
-    for token in tokens:
-        rows, cols = grids.get(token.modality, (1, 1))
-        grids[token.modality] = (max(rows, (token.row or 0) + 1), max(cols, (token.col or 0) + 1))
-    return grids
-
-
-def _overlap(one: tuple[float, float], other: tuple[float, float]) -> bool:
-    """Whether two stretches share more than an end; a moment lies in a stretch, and in its equal."""
-    shared = min(one[1], other[1]) - max(one[0], other[0])
-    return shared > 1e-6 or (one == other)
 
 
 # --- numbers ---

@@ -212,7 +212,6 @@ _PLAIN: dict[str, Callable[..., Item]] = {
     "moment": partial(_plain_still, TASKS["s4"]), "still": partial(_plain_still, TASKS["arig"]),
     "films": partial(_plain_pair, True), "sounds": partial(_plain_pair, False),
 }  # fmt: skip
-PLAIN = tuple(_PLAIN)
 KINDS: dict[str, Callable[..., Item]] = (
     _PLAIN
     | {kind: partial(_task_item, kind, _conclusions) for kind in _ASKED}

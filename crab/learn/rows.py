@@ -101,11 +101,11 @@ def matched(rows: Sequence[dict], records: Sequence[avuie.Record]) -> Matched:
         if answers[name, number]:
             replaced.append(Flaw(name, number, "A later answer to this record counts instead."))
         answers[name, number] = row
-    rows = [row_of(record) | _said(answers[record.task.name, record.number]) for record in records]
+    rows = [row_of(record) | _prediction(answers[record.task.name, record.number]) for record in records]
     return Matched(rows, tuple(strangers), tuple(replaced))
 
 
-def _said(row: dict | None) -> dict:
+def _prediction(row: dict | None) -> dict:
     if row is None:
         return {"predict": "", "error": NO_ANSWER}
     return {"predict": row["predict"]} | ({"error": str(row["error"])} if "error" in row else {})
@@ -126,20 +126,20 @@ def _numbers(rows: Sequence[dict], records: Sequence[avuie.Record]) -> list[int 
     alike: dict[tuple, list[int]] = defaultdict(list)  # what a row tells -> where such rows stand
     for position, row in enumerate(rows):
         if "record" not in row:
-            told = tuple((field, str(row[field])) for field in _RELEASED_AS if field in row)
-            alike[dataset_of(row), str(row["output"]), picture_of(row), told].append(position)
+            copied = tuple((field, str(row[field])) for field in _RELEASED_AS if field in row)
+            alike[dataset_of(row), str(row["output"]), picture_of(row), copied].append(position)
     by_reference: dict[tuple[str, str], list[avuie.Record]] = defaultdict(list)
     for record in records:
         by_reference[record.task.name, row_of(record)["output"]].append(record)
-    for (name, output, picture, told), positions in alike.items():
-        meant = [
-            record.number for record in by_reference[name, output]
+    for (name, reference, picture, copied), positions in alike.items():
+        candidates = [
+            record.number for record in by_reference[name, reference]
             if picture in ("", picture_of(row_of(record)))
-            and all(str(record.row.get(_RELEASED_AS[field])) == value for field, value in told)
+            and all(str(record.row.get(_RELEASED_AS[field])) == value for field, value in copied)
         ]  # fmt: skip
-        skipped = -len(positions) % len(meant) if len(positions) > len(meant) > 0 else 0
+        skipped = -len(positions) % len(candidates) if len(positions) > len(candidates) > 0 else 0
         for turn, position in enumerate(positions, skipped):
-            numbers[position] = meant[turn % len(meant)] if meant else None
+            numbers[position] = candidates[turn % len(candidates)] if candidates else None
     return numbers
 
 

@@ -12,7 +12,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from test_live import random_trace
-from test_trace import towers
+from test_trace import counterparts, towers
 
 from crab.trace import RoutingTrace
 from visualize import standalone, timeline
@@ -124,7 +124,7 @@ def test_the_same_piece_in_another_tower(numbers):
     traces = towers()
     given(numbers, **traces)
     for tower, i in [("language", 8), ("language", 30), ("audio", 21), ("vision", 20), ("language", 0)]:
-        for other, mask in read.counterparts(traces, tower, i).items():
+        for other, mask in counterparts(traces, tower, i).items():
             first = int(mask.argmax()) if mask.any() else None
             assert numbers.evaluate(f"counterpart({tower}, {i}, {other})") == first, (tower, i, other)
 

@@ -169,7 +169,7 @@ function likeness(tower, t) {
   }
   return tower.likeness.get(t);
 }
-// The first token of tower `to` that stands for the same piece of the clip (visualize.trace.counterparts), or null.
+// The first token of tower `to` that stands for the same piece of the clip, or null.
 function counterpart(from, i, to) {
   if (from === to) return i;
   const token = from.tokens[i], ours = from.grids[token.modality], theirs = to.grids[token.modality];

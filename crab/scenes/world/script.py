@@ -7,6 +7,7 @@ size.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -211,7 +212,7 @@ def _scene(
     )
     parts = _cast(rng, names, seen, heard, pan, sizes or [_SIZES[len(names)]] * len(names))
     reverb = float(rng.uniform(0.1, 0.5)) if rng.random() < 0.4 else 0.0
-    return Scene(seed, float(DURATION), background, parts, reverb, float(np.exp(rng.uniform(-6.8, -5.0))))
+    return Scene(seed, float(DURATION), background, parts, reverb, math.exp(rng.uniform(-6.8, -5.0)))
 
 
 def _cast(
