@@ -118,12 +118,6 @@ def layout(dark: bool) -> dict[str, Any]:
             "font": {"family": FONT, "size": 12, "color": tone["text"]},
             "align": "left",
         },
-        "modebar": {
-            "bgcolor": "rgba(0,0,0,0)",
-            "color": tone["quiet"],
-            "activecolor": tone["text"],
-            "remove": ["select2d", "lasso2d", "autoScale2d", "zoom2d", "zoomIn2d", "zoomOut2d", "pan2d"],
-        },
     }
 
 
