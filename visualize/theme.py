@@ -100,7 +100,7 @@ def ink(dark: bool) -> dict[str, str]:
 
 
 def layout(dark: bool) -> dict[str, Any]:
-    """The Plotly layout every figure starts from: transparent, the page's type, only the useful buttons.
+    """The Plotly layout every figure starts from: transparent, in the page’s type.
 
     Titles are annotations, never `layout.title`: Gradio adds 100 pixels above a figure that has one.
     """
