@@ -182,7 +182,7 @@ def ask(
         result = replace(
             result,
             prompt_tokens=result.prompt_tokens + len(asked.map.tokens),
-            frame=_to_look_at(shown.picture) if shown.picture is not None and shown.visible else None,
+            frame=to_look_at(shown.picture) if shown.picture is not None and shown.visible else None,
             frame_time=shown.picture_time,
             seen=known,
             size=size,
@@ -285,7 +285,7 @@ def _masks(
     return masks, () if masks else ("No mask could be cut out of the picture at the place the model points to.",)
 
 
-def _to_look_at(picture: np.ndarray) -> np.ndarray:
+def to_look_at(picture: np.ndarray) -> np.ndarray:
     """(height, width, 3) uint8, made smaller where it is larger than LOOKED_AT."""
     height, width, _ = picture.shape
     shrink = LOOKED_AT / max(height, width)
