@@ -12,7 +12,7 @@ import html
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
@@ -34,6 +34,8 @@ HOLDS = {
     "box": "a box", "box_points": "a box", "exists_box_points": "whether there is such a thing, or a box",
 }  # fmt: skip
 """By grammar, what a reference of it has to hold."""
+
+NAMES = ("vid", "video_id", "video_name", "filename")  # fields with a clip's name, besides the paths of its files
 
 
 @dataclass(frozen=True)
@@ -153,22 +155,22 @@ def told(
 
 def _record(rows: Sequence[Any], name: str, run: Result) -> Reference:
     """The record of a run's clip and question among `rows`, read. Raises CrabError where there is none."""
-    found = [(row, *kind) for row in rows if (kind := _dataset(row, run.task))]
+    mine = {_bare(clip.name) for clip in (run.clip, run.other) if clip}
+    named = [row for row in rows if isinstance(row, dict) and mine & set(_called(row))]
+    if not named and len(rows) > 1:
+        raise CrabError(f"None of the {len(rows):,} records in {name} is about {run.clip.name}.")
+    found = [(row, *kind) for row in named or rows if (kind := _dataset(row, run.task))]
     if not found:
         raise CrabError(
             f"{name} holds no record of {run.task.name}, nor of a dataset that asks for the same kind of thing."
         )
-    mine = {_bare(clip.name) for clip in (run.clip, run.other) if clip}
-    named = [one for one in found if mine & {_bare(one[0][field]) for field in one[2].media.values()}]
     facts: tuple[str, ...] = ()
     if not named:
-        if len(rows) > 1:
-            raise CrabError(f"None of the {len(rows):,} records in {name} is about {run.clip.name}.")
-        named, about = found, next(iter(found[0][2].media.values()))
+        about = next(iter(found[0][2].media.values()))
         facts = (f"The record is about {shortened(str(found[0][0][about]))}, by its name another clip.",)
-    asked = [one for one in named if _same(run, one[1], one[2].question.format_map(one[0]))]
+    asked = [one for one in found if _same(run, one[1], one[2].question.format_map(one[0]))]
     if not asked:
-        other = shortened(named[0][2].question.format_map(named[0][0]))
+        other = shortened(found[0][2].question.format_map(found[0][0]))
         raise CrabError(f"What {name} says of this clip answers another question: {other}")
     row, task, fields = next((one for one in asked if _frame(*one) == int(run.frame_time)), asked[0])
     size, frame = run.size if run.frame is not None else (run.clip.width, run.clip.height), _frame(row, task, fields)
@@ -210,6 +212,13 @@ def _text(row: Mapping[str, Any], fields: Fields) -> str:
 def _bare(name: object) -> str:
     """A file's name by its letters and digits: what uploading leaves of it."""
     return re.sub(r"[\W_]", "", PurePath(str(name)).stem).casefold()
+
+
+def _called(row: Mapping[str, Any]) -> Iterator[str]:
+    """What a record calls its clip: the names of its files, and those that only identify it."""
+    for field, value in row.items():
+        if (field.endswith("_path") or field in NAMES) and (called := _bare(value)):
+            yield called
 
 
 def _same(run: Result, task: Task, question: str) -> bool:

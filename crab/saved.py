@@ -277,7 +277,8 @@ def _routing(box: zipfile.ZipFile, name: str, folder: Path) -> dict[str, Routing
     except CrabError as error:
         raise _Other from error
     file.unlink()
-    if not all(tower in TOWERS and _sound(tower, one) for tower, one in found.items()):
+    heads = {one.weights.shape[2] for one in found.values()}
+    if "language" not in found or len(heads) > 1 or not all(_sound(tower, one) for tower, one in found.items()):
         raise _Other
     return found
 
@@ -286,8 +287,10 @@ def _sound(tower: str, one: RoutingTrace) -> bool:
     """Whether weights are weights, and their names such as a model and a clip have."""
     weights = one.weights
     return (
-        weights.dtype.kind == "f"
+        tower in TOWERS
+        and weights.dtype.kind == "f"
         and 0 < weights.shape[2] <= 64
+        and weights.size > 0
         and bool(np.isfinite(weights).all())
         and all(
             site.tower == tower and type(site.layer) is int and isinstance(site.module, str)

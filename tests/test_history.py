@@ -11,13 +11,14 @@ from types import SimpleNamespace
 import gradio as gr
 import numpy as np
 import pytest
+from gradio.state_holder import StateHolder
 from PIL import Image
 
 import app  # noqa: F401  imports spaces before torch
 from crab import CrabError, saved
 from crab.ask import Result
 from crab.media import Clip
-from crab.page import history
+from crab.page import history, sheet
 from crab.page.runs import KEPT
 from crab.seen import SIDE, Seen
 from crab.tasks import TASKS
@@ -89,9 +90,26 @@ def test_the_clips_of_opened_runs_stay_as_long_as_the_runs(tmp_path, monkeypatch
         return replace(run_of(), clip=Clip("a.mp4", video=folder / "a.mp4"))
 
     monkeypatch.setattr(saved, "read", read)
-    one, other = (history.opened("run.zip", str(tmp_path)) for _ in range(2))
-    (tmp_path / "saved").mkdir()
+    uploaded = tmp_path / "saved" / "run.zip"
+    uploaded.parent.mkdir()
+    uploaded.touch()
+    one, other = (history.opened(str(uploaded), str(tmp_path)) for _ in range(2))
+    assert not uploaded.exists()
     history.tidy(str(tmp_path), [run_of(), other])
     assert other.clip.video.exists() and not one.clip.video.parent.exists() and (tmp_path / "saved").exists()
     with pytest.raises(CrabError, match="Choose the file"):
         history.opened(None, str(tmp_path))
+
+
+def test_a_visitor_who_has_left_takes_the_folder_along(tmp_path):
+    with gr.Blocks() as page:
+        shown = sheet.lay_out()
+    holder = StateHolder()
+    holder.set_blocks(page)
+    (tmp_path / "mine").mkdir()
+    for visitor in ("here", "gone"):
+        (tmp_path / visitor).mkdir()
+        holder[visitor][shown.folder._id] = str(tmp_path / visitor)
+    holder["gone"].is_closed, holder["gone"].STATE_TTL_WHEN_CLOSED = True, -1
+    holder.delete_all_expired_state()
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["here", "mine"]

@@ -61,6 +61,8 @@ def test_the_record_of_a_clip_is_found_by_its_name_as_uploading_leaves_it(tmp_pa
     assert spans(found.answer) == [("my clip1", "both", 2, 8)] and not found.facts
     with pytest.raises(CrabError, match="None of the 3 records in truth.json is about stranger.mp4"):
         read(given(tmp_path, rows), run_of("ave", clip="stranger.mp4"))
+    labelled = [AVE | {"event": "stranger"}, AVE | {"video_path": "z.mp4", "vid": "stranger", "event": "cat"}]
+    assert spans(read(given(tmp_path, labelled), run_of("ave", clip="stranger.mp4")).answer)[0][0] == "cat"
     alone = read(given(tmp_path, rows[:1]), run_of("ave"))
     assert spans(alone.answer) == [("other", "both", 2, 8)] and "by its name another clip" in alone.facts[0]
 

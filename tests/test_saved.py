@@ -154,7 +154,7 @@ def weights(array=None, module="q_proj", text="a", tower="language") -> bytes:
     {"answer.json": lambda told: told | {"masks": [{"time": 0, "label": "", "rle": {"size": [2, 2], "counts": [9]}}]}},
     {"routing.npz": weights(np.full((1, 1, 3), np.nan))}, {"routing.npz": weights(np.array([[["a", "b", "c"]]]))},
     {"routing.npz": weights(np.array([[[{}, {}, {}]]]))}, {"routing.npz": weights(module="<img onerror=alert()>")},
-    {"routing.npz": weights(text=5)}, {"routing.npz": weights(tower="<b>")},
+    {"routing.npz": weights(text=5)}, {"routing.npz": weights(tower="<b>")}, {"routing.npz": weights(tower="audio")},
     {f"more{n}": b"" for n in range(20)},
 ], ids=lambda members: "-".join(members)[:20])  # fmt: skip
 def test_what_is_no_run_gets_a_sentence_and_leaves_nothing(file, tmp_path, members):

@@ -11,6 +11,7 @@ from typing import Any
 
 import gradio as gr
 
+from crab import CrabError
 from crab.ask import Result, stopped
 from crab.page import history, line, links
 from crab.page.answering import Answerer
@@ -135,9 +136,7 @@ class Asking:
         for button in sheet.formats.values():
             made = button.click(self.on_take, [sheet.result, button], sheet.file, **PRIVATE)
             made.success(None, js="crab.fetchFile", **PRIVATE)
-        written = sheet.save.click(
-            self.on_save, [sheet.result, sheet.folder], [sheet.folder, sheet.file], trigger_mode="once", **PRIVATE
-        )
+        written = sheet.save.click(self.on_save, [sheet.result, sheet.folder], [sheet.folder, sheet.file], **PRIVATE)
         written.success(None, js="crab.fetchFile", **PRIVATE)
         packed = sheet.everything.click(self.on_everything, sheet.result, [sheet.everything, sheet.file], **QUIET)
         packed.success(None, js="crab.fetchFile", **PRIVATE)
@@ -259,7 +258,9 @@ class Asking:
 
     @error_card(not_held)
     def on_reference(self, result: Result | None, file: str | None) -> Updates:
-        return self.sheet.held(still_here(result), Path(file or ""))
+        if not file:
+            raise CrabError("Choose a file that says what is true.")
+        return self.sheet.held(still_here(result), Path(file))
 
     @sentences()
     def on_no_reference(self, result: Result | None) -> Updates:

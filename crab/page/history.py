@@ -92,10 +92,13 @@ def written(run: Result, folder: str) -> str:
 
 
 def opened(file: str | None, folder: str) -> Result:
-    """The run in a file that `written` wrote. Raises CrabError for any other."""
+    """The run in a file that `written` wrote, which is then let go. Raises CrabError for any other."""
     if not file:
         raise CrabError("Choose the file of a run that was saved.")
-    return saved.read(Path(file), Path(folder) / uuid4().hex)
+    try:
+        return saved.read(Path(file), Path(folder) / uuid4().hex)
+    finally:
+        Path(file).unlink(missing_ok=True)
 
 
 def tidy(folder: str, runs: list[Result]) -> None:

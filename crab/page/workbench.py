@@ -171,7 +171,8 @@ def lay_out() -> Workbench:
     with gr.Column(visible=False, elem_classes="card", elem_id="pair") as pair:
         gr.HTML(
             "<h2>The runs of this visit</h2><p class='key'>Every answer, those about composed scenes too. One that you "
-            "press comes back: to explore it, to change its routing, to take it along.</p>"
+            "press comes back: to explore it, to change its routing, to take it along. “Save this run”, under an answer, "
+            "keeps it and its clip in a file that opens here again.</p>"
         )
         kept = history.lay_out()
         upload = gr.UploadButton("Open a saved run", size="sm", min_width=150, scale=0, elem_id="open-saved")
