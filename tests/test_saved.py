@@ -14,9 +14,11 @@ import pytest
 from PIL import Image
 
 from crab import CrabError, media, saved, trace
-from crab.ask import Result, ask, packed, stopped, to_json
+from crab.answer import parse
+from crab.ask import Result, Window, ask, packed, stopped, to_json
 from crab.ilora import Intervention
-from crab.prompt import is_of
+from crab.prompt import gather, is_of
+from crab.seen import borne_out
 from crab.segment import Mask
 from crab.tasks import TASKS
 
@@ -94,6 +96,17 @@ def test_a_picture_with_its_sound_comes_back_with_its_masks(tiny, golden, tmp_pa
     opened = back(run, tmp_path)
     same(run, opened)
     assert (opened.clip.frame, opened.clip.audio.name, opened.clip.video) == (1, "a.mp3", None)
+
+
+def test_what_nothing_could_bear_out_is_a_guess_as_before(tiny, tmp_path):
+    Image.fromarray(np.full((48, 64, 3), 90, np.uint8)).save(tmp_path / "still.png")
+    clip, task = media.open_clip(tmp_path / "still.png"), TASKS["ave"]
+    *_, run = ask(tiny, clip, task, max_new_tokens=1)
+    said = parse("<audio_event>dog, (0 3)</audio_event>", task, duration=0.0, size=(64, 48))
+    said = borne_out(said, gather(clip, task), task, audible=False)
+    assert [span.kind for span in said.spans] == ["guess"]
+    run = replace(run, text=said.text, answer=said, windows=(Window(0.0, 0.0, said),))
+    same(run, back(run, tmp_path))
 
 
 def test_two_clips_of_one_name_come_back_as_two(tiny, golden, tmp_path):
