@@ -80,6 +80,7 @@ def test_the_same_clip_and_question_have_been_answered_before(runs, scene_clip, 
     again = tmp_path / "again.mp4"
     again.write_bytes(scene_clip.read_bytes())
     assert answered_before(runs, "", asked) == 0
+    assert answered_before(runs, "another model", asked) is None
     assert answered_before(runs, "", on_form(question="What?", video=str(again))) == 0
     assert answered_before(runs, "", on_form(source="file", question="What?", file=str(again))) == 0
 

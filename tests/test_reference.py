@@ -184,7 +184,7 @@ def test_our_own_webvtt_gives_back_the_events_it_was_made_of(tmp_path):
 
 
 def test_anybodys_webvtt_is_read_and_its_events_are_held_by_label_and_time_alone(tmp_path):
-    words = "\ufeffWEBVTT - mine\r\n\r\nSTYLE\r\n::cue { }\r\n\r\n00:02.000 --> 00:06.000 align:start\r\n<v Ann>Dog\r\n\r\nlast\r\n00:00:07.500 --> 00:00:09.000\r\ncat &amp;\r\nmouse\r\n"
+    words = "\ufeffWEBVTT - mine\r\n\r\nSTYLE\r\n::cue { }\r\n\r\n00:02.000 --> 00:06.000 align:start\r\n<v Ann>Dog\r\n\r\nlast\r\n00:00:07.500 --> 00:00:09.000\r\ncat &amp;\r\nmouse\r\n\r\n00:05.000 --> 00:05.000\r\nno length\r\n"
     run = run_of()
     found = read(given(tmp_path, words, "a.vtt"), run)
     assert spans(found.answer) == [("Dog", "both", 2, 6), ("cat & mouse", "both", 7.5, 9)]

@@ -137,6 +137,21 @@ def test_an_earlier_run_comes_back_with_all_its_views_and_so_does_one_that_was_s
     expect(page.locator("#sides section")).to_have_count(2)
 
 
+def test_an_answer_is_held_against_a_file_until_that_is_taken_away(asked, tmp_path):
+    page, _ = asked
+    (tmp_path / "mine.vtt").write_text("WEBVTT\n\n00:01.000 --> 00:02.000\n<c.heard>dog barking</c>\n")
+    (tmp_path / "mine.json").write_text("{")
+    shipped = page.locator("#truth").inner_text()
+    page.get_by_role("button", name="Against a truth of your own").click()
+    page.set_input_files("#reference input[type=file]", str(tmp_path / "mine.vtt"))
+    expect(page.locator("#truth .asked")).to_have_text("Against mine.vtt")
+    expect(page.locator("#truth .lane", has_text="dog barking").locator("b")).to_have_text("0.00")
+    page.locator("#reference [aria-label=Clear]").click()
+    expect(page.locator("#truth")).to_have_text(shipped, use_inner_text=True)
+    page.set_input_files("#reference input[type=file]", str(tmp_path / "mine.json"))
+    expect(page.locator("#truth [role=alert]")).to_contain_text("neither JSON nor WebVTT")
+
+
 def test_a_change_without_a_head_is_refused_in_a_sentence(asked):
     page, _ = asked
     page.locator("#change").get_by_label("Head 1").uncheck()
