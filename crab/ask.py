@@ -269,7 +269,7 @@ def _with_prompt(result: Result, asked: Prompt, opened: float) -> Result:
     return replace(
         result,
         prompt_tokens=result.prompt_tokens + len(asked.map.tokens),
-        frame=_to_look_at(picture) if picture is not None and shown.visible else None,
+        frame=to_look_at(picture) if picture is not None and shown.visible else None,
         frame_time=shown.picture_time,
         seen=seen.with_more(shown),
         size=(clip.width, clip.height) if picture is None else (picture.shape[1], picture.shape[0]),
@@ -291,7 +291,7 @@ def _masks(
     return masks, () if masks else ("No mask could be cut out of the picture at the place the model points to.",)
 
 
-def _to_look_at(picture: np.ndarray) -> np.ndarray:
+def to_look_at(picture: np.ndarray) -> np.ndarray:
     """(height, width, 3) uint8, made smaller where it is larger than LOOKED_AT."""
     height, width, _ = picture.shape
     shrink = LOOKED_AT / max(height, width)

@@ -6,15 +6,18 @@ a scene which a visitor composes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
 from crab import CrabError, answer
 from crab.answer import Answer
-from crab.metrics import accuracy, box_iou, temporal_iou
+from crab.metrics import accuracy, box_iou, jaccard, temporal_iou
+from crab.reference import HOLDS, Reference
 from crab.scenes.asking import questions
 from crab.scenes.asking.questions import Question
 from crab.scenes.world.script import DURATION, Scene
@@ -156,7 +159,7 @@ def _by_thing(of: Answer) -> dict[tuple[str, str], list[tuple[float, float]]]:
 def _judge_box(prediction: Answer, reference: Answer) -> Verdict:
     if not prediction.boxes:
         return Verdict(False, "✗", "Wrong: it gives no box.")
-    box, [true] = prediction.boxes[0], reference.boxes
+    box, true = prediction.boxes[0], reference.boxes[0]
     shared = box_iou((box.x1, box.y1, box.x2, box.y2), (true.x1, true.y1, true.x2, true.y2))
     near, named = shared >= NEAR_ENOUGH, bool(accuracy([box.label], [true.label]))
     name = f"it is the {true.label}"
@@ -172,3 +175,75 @@ def _graded(right: bool, partly: bool, words: str, rule: str) -> Verdict:
     return (
         Verdict(None, "≈", f"Partly right: {words}", rule) if partly else Verdict(False, "✗", f"Wrong: {words}", rule)
     )
+
+
+# ---- by somebody's file ----
+
+
+@dataclass(frozen=True)
+class Against:
+    """An answer and what a file says is true, made comparable, and how near they are."""
+
+    said: Answer
+    meant: Answer
+    verdict: Verdict
+    overlaps: tuple[tuple[int, float], ...]  # (second, J of what is masked in it on either side), in order
+    facts: tuple[str, ...]  # what to know about the comparison, a sentence each
+
+
+def against(said: Answer, masks: Iterable[Any], reference: Reference, grammar: str) -> Against:
+    """Hold an answer of this `grammar`, and its masks (each with a `time` and a `mask`), against a reference.
+
+    Raises CrabError where the two have nothing in common that could be compared.
+    """
+    meant, facts = reference.answer, reference.facts
+    overlaps, why = _by_second(masks, reference.masks)
+    facts += (why,) if why else ()
+    if "box" in grammar and meant.boxes and meant.exists is None:
+        meant = replace(meant, exists=True)
+    there = {
+        "events": bool(meant.events), "text": bool(meant.text.strip()), "box": bool(meant.boxes or overlaps),
+        **dict.fromkeys(("choice", "match"), meant.choice is not None), "box_points": bool(meant.boxes or overlaps),
+        "exists_box_points": meant.exists is not None or bool(overlaps),
+    }  # fmt: skip
+    if not there[grammar]:
+        has = [name for name in ("events", "boxes") if getattr(meant, name)] + ["a choice"] * (meant.choice is not None)
+        has += ["masks"] * bool(reference.masks)
+        raise CrabError(
+            f"To hold this answer against the file, it needs {HOLDS[grammar]}; what it has is "
+            f"{' and '.join(has) or 'none of that'}{f'. {why}' if why else '.'}"
+        )
+    if grammar == "events" and _senseless(meant) != _senseless(said):
+        said, meant = _without_senses(said), _without_senses(meant)
+        facts += ("One of the two does not tell what is heard from what is seen: only labels and times are compared.",)
+    return Against(said, meant, _verdict(said, meant, grammar), overlaps, facts)
+
+
+def _verdict(said: Answer, meant: Answer, grammar: str) -> Verdict:
+    if "box" in grammar and not meant.boxes and False not in (said.exists, meant.exists):
+        return Verdict(None, "–", "Where it is, the file tells by masks alone, or not at all.")
+    return judge(said, meant, grammar)
+
+
+def _senseless(of: Answer) -> bool:
+    """Whether no event tells by which sense it is known, of some at least."""
+    return bool(of.events) and all(event.modality == "both" for event in of.events)
+
+
+def _without_senses(of: Answer) -> Answer:
+    return replace(of, events=tuple(replace(event, modality="both") for event in of.events))
+
+
+def _by_second(ours: Iterable[Any], theirs: Iterable[Any]) -> tuple[tuple[tuple[int, float], ...], str]:
+    """J a second of all that is masked in it, and why there is none where both sides have masks."""
+    sides: tuple[dict[int, list[np.ndarray]], ...] = (defaultdict(list), defaultdict(list))
+    for side, masks in zip(sides, (ours, theirs)):
+        for one in masks:
+            side[int(one.time)].append(one.mask)
+    if not all(sides):
+        return (), ""
+    if len({mask.shape for side in sides for of in side.values() for mask in of}) > 1:
+        return (), "The masks are of pictures of two sizes, and are not compared."
+    both = sorted(sides[0].keys() & sides[1].keys())
+    found = tuple((second, jaccard(*(np.any(side[second], axis=0) for side in sides))) for second in both)
+    return found, "" if found else "The masks are of different seconds, and are not compared."

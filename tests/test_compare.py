@@ -44,7 +44,7 @@ def test_true_and_answered_bars_share_a_track_and_are_told_in_words():
     assert (
         "<i class='true audio' style='left:20%;width:40%'></i><i class='said audio' style='left:30%;width:30%'></i>"
     ) in html
-    assert "dog, ♪ heard: the truth 2–6 s; the answer 3–6 s" in html
+    assert "dog, ♪ heard: the truth 2–6 s; the answer 3–6 s; IoU 0.75" in html
     assert "dog, ◎ seen: the truth 0–10 s; the answer never" in html
     assert "cat, ♪ heard: the truth never; the answer 0–1 s" in html
 
@@ -64,6 +64,14 @@ def test_no_times_no_bars():
 def test_colours_do_not_change_while_the_answer_is_written():
     halfway = parse("<audio_event>cat, (0 1)</audio_event>", AVVP)
     assert compare.shared_colours(halfway, TRUE)["dog"] == compare.shared_colours(SAID, TRUE)["dog"] == theme.LABELS[0]
+
+
+def test_a_truth_below_an_answer_has_the_colours_of_the_words_above_it():
+    html = compare.truth(SAID, TRUE, Verdict(False, "✗", "Wrong."), 10.0)
+    other = parse("<audio_event>cat, (0 1)</audio_event> <audio_event>dog, (3 6)</audio_event>", AVVP)
+    assert f"--c:{theme.answer_colours(SAID)['dog']}'><p><i></i>dog" in html
+    html = compare.truth(other, TRUE, Verdict(False, "✗", "Wrong."), 10.0)
+    assert f"--c:{theme.answer_colours(other)['dog']}'><p><i></i>dog" in html
 
 
 @pytest.mark.parametrize(

@@ -79,9 +79,10 @@ def test_the_same_clip_and_question_have_been_answered_before(runs, scene_clip, 
     asked, runs = runs
     again = tmp_path / "again.mp4"
     again.write_bytes(scene_clip.read_bytes())
-    assert answered_before(runs, asked) == 0
-    assert answered_before(runs, on_form(question="What?", video=str(again))) == 0
-    assert answered_before(runs, on_form(source="file", question="What?", file=str(again))) == 0
+    assert answered_before(runs, "", asked) == 0
+    assert answered_before(runs, "another model", asked) is None
+    assert answered_before(runs, "", on_form(question="What?", video=str(again))) == 0
+    assert answered_before(runs, "", on_form(source="file", question="What?", file=str(again))) == 0
 
 
 def test_what_differs_in_anything_has_not(runs, scene_clip, tmp_path):
@@ -89,19 +90,22 @@ def test_what_differs_in_anything_has_not(runs, scene_clip, tmp_path):
     other = tmp_path / scene_clip.name  # the same name, length and size of picture
     render.write_clip(script.write(6), other, size=(160, 120))
     for change in ({"video": str(other)}, {"question": "Where?"}, {"task": "avqa_thu"}, {"video": None}):
-        assert answered_before([run], on_form(**{"question": "What?", "video": str(scene_clip)} | change)) is None
+        assert (
+            answered_before([run], run.model, on_form(**{"question": "What?", "video": str(scene_clip)} | change))
+            is None
+        )
     for change in ({"intervention": Intervention("mute", (0,))}, {"done": False}, {"other": run.clip}):
-        assert answered_before([dataclasses.replace(run, **change)], asked) is None
+        assert answered_before([dataclasses.replace(run, **change)], run.model, asked) is None
     at = {"task": "s4", "question": "What?", "video": str(scene_clip)}
     seen = dataclasses.replace(run, task=TASKS["s4"], clip=dataclasses.replace(run.clip, frame=2))
-    assert answered_before([seen], on_form(second="2", **at)) == 0
-    assert answered_before([seen], on_form(second="3", **at)) is None
+    assert answered_before([seen], run.model, on_form(second="2", **at)) == 0
+    assert answered_before([seen], run.model, on_form(second="3", **at)) is None
 
 
 def test_a_clip_that_was_let_go_is_asked_again(runs, tmp_path):
     asked, [run] = runs
     gone = dataclasses.replace(run, clip=dataclasses.replace(run.clip, video=tmp_path / "gone.mp4"))
-    assert answered_before([gone], asked) is None
+    assert answered_before([gone], run.model, asked) is None
 
 
 def test_the_values_of_the_form_are_read_by_the_names_of_its_inputs():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -40,6 +41,7 @@ def test_only_runs_about_the_same_clip_and_question_are_held_against_each_other(
     assert unlike(run_of(one), run_of(again, intervention=Intervention("uniform"))) == ""
     assert "different clips" in unlike(run_of(one), run_of(other))
     assert "different clips" in unlike(run_of(one, "a2v", other=one), run_of(one, "a2v", other=other))
+    assert "two models" in unlike(run_of(one), replace(run_of(one), model="crab-plus"))
     assert "different things" in unlike(run_of(one), run_of(one, question="Which?"))
     assert "different things" in unlike(run_of(one, "avcap"), run_of(one, "avqa"))
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from crab.metrics import temporal_iou
 from visualize import difference, masks, text, theme, timeline
 
 TRUTH = "#FFFFFF"  # on pictures
@@ -51,13 +52,40 @@ def card(
     return f"<div class='compared'>{''.join(parts)}{picture}{facts}</div>"
 
 
-def truth(said: Any, meant: Any | None, verdict: Any, duration: float) -> str:
-    """HTML of what is true of what was asked, for below an answer that stands by itself; arguments as for `card`."""
+def truth(
+    said: Any,
+    meant: Any | None,
+    verdict: Any,
+    duration: float,
+    *,
+    source: str = "",
+    overlaps: Sequence[tuple[int, float]] = (),
+    facts: Sequence[str] = (),
+) -> str:
+    """HTML of what is true of what was asked, for below an answer that stands by itself; arguments as for `card`.
+
+    `source`: the name of the file that says so, where one does; `overlaps`: (second, J of the masks) each; `facts`: what
+    to know about it, a sentence each.
+    """
     if meant is None:
         return f"<div class='compared'>{ruled(verdict)}</div>"
-    colours = shared_colours(said, meant)
-    bars = lanes(said.events, meant.events, duration, colours=colours)
-    return f"<div class='compared'>{ruled(verdict)}{_side('Truth', meant, colours)}{bars}</div>"
+    colours = shared_colours(meant, said)  # the answer's first: they are those of the words and bars around
+    asked = f"<p class='asked'>Against {escape(source)}</p>" if source else ""
+    bars = lanes(said.events, meant.events, duration, colours=colours) + _seconds(overlaps)
+    told = "".join(f"<li>{escape(fact)}</li>" for fact in facts)
+    told = told and f"<ul class='notes'>{told}</ul>"
+    side = _side("Truth", meant, colours) if meant.text else ""
+    return f"<div class='compared'>{asked}{ruled(verdict)}{side}{bars}{told}</div>"
+
+
+def _seconds(overlaps: Sequence[tuple[int, float]]) -> str:
+    """HTML of how much of the masks is shared in each second."""
+    if not overlaps:
+        return ""
+    cells = "".join(f"<li style='--j:{share:.3f}'><b>{share:.2f}</b> {second} s</li>" for second, share in overlaps)
+    mean = sum(share for _, share in overlaps) / len(overlaps)
+    each = f", a second; {mean:.2f} on average" if len(overlaps) > 1 else ""
+    return f"<h3>J of the masks, pixels in both over pixels in either{each}</h3><ol class='seconds'>{cells}</ol>"
 
 
 def ruled(verdict: Any) -> str:
@@ -125,7 +153,7 @@ def lanes(
     names: tuple[str, str] = ("the truth", "the answer"),
 ) -> str:
     """HTML of bars over 0…`duration` seconds: a lane a label, in it a track a sense, the bar of `meant`, thin, over that
-    of `said`, thick; `names` are what they are called, `meant` first. `data-seconds` is how long they are."""
+    of `said`, thick, and their IoU; `names` are what they are called, `meant` first. `data-seconds` is how long they are."""
     if not said and not meant or duration <= 0:
         return ""
     labels: dict[str, str] = {}
@@ -140,18 +168,20 @@ def lanes(
                 for events in (meant, said)
             )
             if true or answered:
-                told = f"{label}, {word}: {names[0]} {_times(true)}; {names[1]} {_times(answered)}"
+                shared = temporal_iou(*([(event.start, event.end) for event in of] for of in (answered, true)))
+                told = f"{label}, {word}: {names[0]} {_times(true)}; {names[1]} {_times(answered)}; IoU {shared:.2f}"
                 bars = _bars("true", sense, true, duration) + _bars("said", sense, answered, duration)
                 tracks.append(
                     f"<div class='track' role='img' aria-label='{escape(told)}' title='{escape(told)}'>"
-                    f"<span>{word}</span><div>{bars}</div></div>"
+                    f"<span>{word}</span><div>{bars}</div><b>{shared:.2f}</b></div>"
                 )
         hue = theme.colour(colours, label)
         rows.append(f"<div class='lane' style='--c:{hue}'><p><i></i>{escape(label)}</p>{''.join(tracks)}</div>")
     ticks = "".join(f"<span style='left:{100 * at / duration:g}%'>{at:g} s</span>" for at in timeline.ticks(duration))
     return (
         f"<div class='lanes' data-seconds='{duration:g}'>{''.join(rows)}<div class='axis' aria-hidden='true'>{ticks}</div>"
-        f"<p class='key'>Thin: {escape(names[0])}. Thick: {escape(names[1])}.</p></div>"
+        f"<p class='key'>Thin: {escape(names[0])}. Thick: {escape(names[1])}. At the end: IoU, seconds of both over "
+        f"seconds of either.</p></div>"
     )
 
 

@@ -7,7 +7,6 @@ say. How near is near is in `metrics`; here is what is compared with what.
 
 from __future__ import annotations
 
-import ast
 import re
 import reprlib
 from collections import defaultdict
@@ -21,7 +20,7 @@ from PIL import Image
 
 from crab import CrabError, __version__, avuie, media, segment
 from crab import answer as answers
-from crab.answer import GRID, NOTHING, Answer, Box, Event
+from crab.answer import GRID, NOTHING, Answer, Box
 from crab.learn.rows import NO_ANSWER, Flaw, dataset_of, matched, picture_of, row_of, short
 from crab.metrics import (
     Overlap,
@@ -39,6 +38,7 @@ from crab.metrics import (
 )
 from crab.model import Crab, Written
 from crab.prompt import Media, Prompt, assemble, gather
+from crab.reference import of_text
 from crab.segment import Segmenter
 from crab.tasks import TASKS, Task
 
@@ -293,42 +293,15 @@ def _prediction(row: dict, task: Task, reference: Answer | None) -> tuple[Answer
     return prediction, ""
 
 
-_AVE = re.compile(r"event:(.+) start_time:([0-9.]+) end_time:([0-9.]+)")
-
-
 def _reference(row: dict, task: Task) -> Answer | None:
     """The reference, read: what the test loaders make of a record, or a target; None if it cannot be."""
     text = str(row["output"])
-    reference = answers.parse(text, task)
     if task.grammar == "box_points":  # names the object only; where it is, its mask tells
         return replace(NOTHING, text=text, exists=True)
     if task.grammar == "exists_box_points" and "split" in row:
         return replace(NOTHING, text=text, exists=row["split"] != "test_n")  # seen, unseen and null objects
-    if task.name == "ave" and (found := _AVE.fullmatch(text)):
-        return replace(reference, events=(Event(found[1], "both", float(found[2]), float(found[3])),))
-    if task.name == "avvp" and not reference.events:
-        reference = answers.parse(_tagged(text), task)
-    if task.family == "question" and reference.choice is None:
-        reference = replace(reference, choice=text.strip())
+    reference = of_text(text, task)
     return reference if _WANTED[task.grammar][1](reference) else None
-
-
-def _tagged(text: str) -> str:
-    """Events written as data, as tagged text; "" where they are not.
-
-    `{"audio": {"Speech": [[0, 3]]}, "visual": ...}` is read, and `[{"event": "Speech", "modality": "audio", "start": 0,
-    "end": 3}]`. What the published files hold has never been seen; lists of tagged texts need none of this.
-    """
-    try:
-        data = ast.literal_eval(text)
-        if isinstance(data, dict):
-            labels = [(kind, label, spans) for kind, of in data.items() for label, spans in of.items()]
-            events = [(kind, label, *span) for kind, label, spans in labels for span in spans]
-        else:
-            events = [(event["modality"], event["event"], event["start"], event["end"]) for event in data]
-        return " ".join(f"<{kind}_event>{label}, ({start} {end})</{kind}_event>" for kind, label, start, end in events)
-    except (ValueError, SyntaxError, TypeError, LookupError, AttributeError):
-        return ""
 
 
 # ---- pictures and masks ----

@@ -62,5 +62,6 @@ class Answerer:
                 self.pace.end(began)
 
     def compare(self, one: Result, other: Result) -> effects.Comparison:
-        """What differs; where both were asked the same, also how much likelier either run finds every token."""
-        return effects.compare(one, other, crab=None if unlike(one, other) else self.crab)
+        """What differs; where this model was asked the same twice, also how much likelier either run finds every token."""
+        alike = one.model == self.crab.name and not unlike(one, other)
+        return effects.compare(one, other, crab=self.crab if alike else None)

@@ -6,12 +6,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property, partial
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
+from crab import CrabError
 from crab.ask import Result, stopped
-from crab.page import line, links
+from crab.page import history, line, links
 from crab.page.answering import Answerer
 from crab.page.files import Example, everything, first_answer, judged_example, taken
 from crab.page.form import Asked, Form, answered_before, file_shown, lacking, linked, opened, shows
@@ -128,9 +130,14 @@ class Asking:
         form.suggested.click(lambda row: row[0], form.suggested, form.question, **AT_ONCE)
         others = (*form.media.values(), form.source, form.family, form.wordings["matching"])
         self._whose(partial(gr.on, [field.change for field in others]))
+        true = [sheet.truth, sheet.picture]
+        sheet.reference.upload(self.on_reference, [sheet.result, sheet.reference], true, **PRIVATE)
+        sheet.reference.clear(self.on_no_reference, sheet.result, true, **AT_ONCE)
         for button in sheet.formats.values():
             made = button.click(self.on_take, [sheet.result, button], sheet.file, **PRIVATE)
             made.success(None, js="crab.fetchFile", **PRIVATE)
+        written = sheet.save.click(self.on_save, [sheet.result, sheet.folder], [sheet.folder, sheet.file], **PRIVATE)
+        written.success(None, js="crab.fetchFile", **PRIVATE)
         packed = sheet.everything.click(self.on_everything, sheet.result, [sheet.everything, sheet.file], **QUIET)
         packed.success(None, js="crab.fetchFile", **PRIVATE)
         packed.then(lambda: EVERYTHING, None, sheet.everything, **AT_ONCE)  # also where it failed
@@ -161,7 +168,7 @@ class Asking:
         """Whether to wait in the queue at all; what has been answered already does not."""
         asked = Asked.of(values)
         check_words(asked.question)
-        known = answered_before(runs, asked)
+        known = answered_before(runs, self.answerer.crab.name, asked)
         if known is None:
             check_room(self.page)
         return {self.form.pressed: "go" if known is None else str(known)}
@@ -245,6 +252,25 @@ class Asking:
     @sentences()
     def on_take(self, result: Result | None, button: str) -> str:
         return taken(still_here(result), button.lower(), self.sheet.file.GRADIO_CACHE)
+
+    def not_held(self, card: str) -> Updates:
+        return {self.sheet.truth: gr.update(value=card, visible=True)}
+
+    @error_card(not_held)
+    def on_reference(self, result: Result | None, file: str | None) -> Updates:
+        if not file:
+            raise CrabError("Choose a file that says what is true.")
+        return self.sheet.held(still_here(result), Path(file))
+
+    @sentences()
+    def on_no_reference(self, result: Result | None) -> Updates:
+        run = still_here(result)
+        return self.sheet.known(run, judged_example(self.examples, run))
+
+    @sentences()
+    def on_save(self, result: Result | None, folder: str | None) -> Updates:
+        folder = history.folder_of(folder, self.sheet.file.GRADIO_CACHE)
+        return {self.sheet.folder: folder, self.sheet.file: history.written(still_here(result), folder)}
 
     def on_everything(self, result: Result | None) -> Iterator[Updates]:
         button, file = self.sheet.everything, self.sheet.file

@@ -141,9 +141,9 @@ def shows(asked: Asked, clip: Clip, other: Clip | None) -> bool:
     return len(given) == len(of) and all(any(same_file(Path(file), about) for about in of) for file in given)
 
 
-def answered_before(runs: list[Result], asked: Asked) -> int | None:
-    """Which of a visitor's runs is the whole answer to what is asked, by what is in its files; None if none is."""
-    alike = asked_like(runs, asked.task, asked.question)
+def answered_before(runs: list[Result], model: str, asked: Asked) -> int | None:
+    """Which of a visitor's runs is this model's whole answer to what is asked, by what is in its files; None if none is."""
+    alike = asked_like(runs, model, asked.task, asked.question)
     if not alike:
         return None
     try:

@@ -88,7 +88,7 @@ def build(crab: Crab, segmenter: Segmenter) -> gr.Blocks:
 
 
 def _shelf(examples: tuple[Example, ...]) -> list[gr.Button]:
-    with gr.Row(elem_id="examples", visible=bool(examples)):
+    with gr.Row(elem_id="examples", elem_classes="shelf", visible=bool(examples)):
         return [gr.Button(example.label, icon=example.picture, min_width=120) for example in examples]
 
 

@@ -53,6 +53,8 @@ def whose(run: Result) -> str:
 
 def unlike(one: Result, other: Result) -> str:
     """Why two runs' words and times cannot be held against each other, a sentence; "" where they can."""
+    if one.model != other.model:
+        return "These runs are two models': words and times are not compared."
     if not (same_clip(one.clip, other.clip) and same_clip(one.other, other.other)):
         return "These runs are about different clips, or different seconds of one: words and times are not compared."
     if (one.task, one.question) != (other.task, other.question):
@@ -72,8 +74,8 @@ def still_here(result: Result | None) -> Result:
     return result
 
 
-def asked_like(runs: list[Result], task: Task, question: str) -> list[int]:
-    """Which runs are whole answers to the same question, with the routing as it is.
+def asked_like(runs: list[Result], model: str, task: Task, question: str) -> list[int]:
+    """Which runs are whole answers of this model to the same question, with the routing as it is.
 
     Gradio's own cache would not do: `gr.cache` copies every yield, which here is a `Result` with all router weights so
     far for each token; it and `gr.Cache` share their bounds among all visitors, do not know what a `Result` weighs, and
@@ -82,7 +84,7 @@ def asked_like(runs: list[Result], task: Task, question: str) -> list[int]:
     return [
         number
         for number, run in enumerate(runs)
-        if run.done and run.intervention is None and (run.task, run.question) == (task, question)
+        if run.done and run.intervention is None and (run.model, run.task, run.question) == (model, task, question)
     ]
 
 

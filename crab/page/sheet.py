@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
+from crab import reference
 from crab.answer import Answer
 from crab.ask import Result
 from crab.page.files import pictured, saved
+from crab.page.history import forget
 from crab.page.parts import OPEN, WAITING, Updates, facts, heading, progress
-from crab.truth import Verdict
+from crab.truth import Verdict, against
 from visualize import compare, text, theme, timeline
 from visualize.live import live
 
@@ -28,7 +31,9 @@ class Sheet:
     stale: gr.HTML  # said while the form shows another clip
     words: gr.HTML
     facts: gr.HTML
-    truth: gr.HTML  # of an example; its scene is known
+    truth: gr.HTML  # of an example, whose scene is known, or by a file that a visitor gives
+    against: gr.Accordion
+    reference: gr.File  # that file, see crab.reference
     when: gr.Column
     timeline: gr.Plot
     where: gr.Column
@@ -39,16 +44,18 @@ class Sheet:
     json: gr.DownloadButton
     npz: gr.DownloadButton
     formats: dict[str, gr.Button]  # by TAKEN
+    save: gr.Button  # the run as one file, see crab.saved
     everything: gr.Button  # says how far it is while it is made
     file: gr.DownloadButton  # out of sight: `crab.fetchFile` presses it
     copy: gr.Button
     link: gr.Textbox  # what to put after the page's address to come back here; "" if there is none
     result: gr.State  # the Result on screen, for this session alone
     runs: gr.State  # the Results there have been, as `crab.page.runs.keep` says
+    folder: gr.State  # where this visitor's saved and opened runs lie, see crab.page.history; gone with the visit
 
     def cleared(self) -> Updates:
         """Before a new answer: nothing of the last one stays."""
-        hidden = (self.whose, self.facts, self.truth, self.when, self.where, self.writing, self.downloads)
+        hidden = (self.whose, self.facts, self.truth, self.against, self.when, self.where, self.writing, self.downloads)
         gone: Updates = {part: gr.update(visible=False) for part in hidden}
         return gone | {self.stale: "", self.result: None, self.words: WAITING}
 
@@ -84,14 +91,39 @@ class Sheet:
             self.json: gr.update(value=answer),
             self.npz: gr.update(value=weights, visible=weights is not None),
         }
+        updates |= {self.against: gr.update(visible=True), self.reference: gr.update(value=None)}
         if truth:
-            told = compare.truth(result.answer, *truth, result.clip.duration)
-            updates[self.truth] = gr.update(value=told, visible=True)
-            if truth[0] and truth[0].boxes and result.frame is not None:
-                updates[self.picture] = pictured(result, self.picture.GRADIO_CACHE, truth[0])
+            updates |= self.known(result, truth)
         if result.task.grammar == "events" and not result.answer.events:  # a figure that says so
             updates |= self.bars(result, dark)
         return updates
+
+    def known(self, result: Result, truth: tuple[Answer | None, Verdict] | None) -> Updates:
+        """What is true, where that is known without a visitor's help."""
+        if truth is None:
+            return self.pointed(result, None) | {self.truth: gr.update(visible=False)}
+        told = compare.truth(result.answer, *truth, result.clip.duration)
+        return self.pointed(result, truth[0]) | {self.truth: gr.update(value=told, visible=True)}
+
+    def held(self, result: Result, file: Path) -> Updates:
+        """What is true by a visitor's file. Raises CrabError as reading and comparing do."""
+        found = against(result.answer, result.masks, reference.read(file, result), result.task.grammar)
+        told = compare.truth(
+            found.said,
+            found.meant,
+            found.verdict,
+            result.clip.duration,
+            source=file.name,
+            overlaps=found.overlaps,
+            facts=found.facts,
+        )
+        return self.pointed(result, found.meant) | {self.truth: gr.update(value=told, visible=True)}
+
+    def pointed(self, result: Result, truth: Answer | None) -> Updates:
+        """The picture with the true boxes, where there are any."""
+        if result.frame is None:
+            return {}
+        return {self.picture: pictured(result, self.picture.GRADIO_CACHE, truth if truth and truth.boxes else None)}
 
     def bars(self, result: Result, dark: bool) -> Updates:
         colours = theme.answer_colours(result.answer)
@@ -120,6 +152,8 @@ def lay_out() -> Sheet:
     words = gr.HTML(EMPTY, elem_id="words", label="Answer")
     told = gr.HTML(elem_id="facts", visible=False)
     true = gr.HTML(visible=False, elem_id="truth")
+    with gr.Accordion("Against a truth of your own", open=False, visible=False, elem_id="against") as own:
+        given = gr.File(label="A record of AV-UIE or a result (JSON), or WebVTT", height=150, elem_id="reference")
     with gr.Column(visible=False, elem_classes="card", elem_id="when") as when:
         gr.HTML("<h2>When</h2>")
         bars = gr.Plot(show_label=False, container=False, label="Events over the clip’s seconds")
@@ -144,11 +178,13 @@ def lay_out() -> Sheet:
         answer = gr.DownloadButton("Answer as JSON", size="sm", min_width=120)
         npz = gr.DownloadButton("Router weights as .npz", size="sm", min_width=185)
         formats = {format: gr.Button(format.upper(), size="sm", min_width=52) for format in TAKEN}
+        save = gr.Button("Save this run", size="sm", min_width=110)
         everything = gr.Button(EVERYTHING, size="sm", min_width=150)
         file = gr.DownloadButton(elem_id="taken")
         copy = gr.Button("Copy link", size="sm", min_width=80, visible=False)
     link, result, runs = gr.Textbox(visible=False), gr.State(time_to_live=OPEN), gr.State([], time_to_live=OPEN)
+    folder = gr.State(time_to_live=OPEN, delete_callback=forget)
     return Sheet(
-        line, whose, stale, words, told, true, when, bars, where, picture, writing, weights, downloads, answer, npz, formats,
-        everything, file, copy, link, result, runs,
+        line, whose, stale, words, told, true, own, given, when, bars, where, picture, writing, weights, downloads, answer, npz, formats,
+        save, everything, file, copy, link, result, runs, folder,
     )  # fmt: skip

@@ -15,6 +15,7 @@ from crab.ask import Result
 from crab.ilora import Intervention
 from crab.ilora.trace import What
 from crab.metrics.wording import edits
+from crab.page import history
 from crab.page.answering import Answerer
 from crab.page.composer import Composer
 from crab.page.files import Example, explorer, judged_example
@@ -51,6 +52,7 @@ VIEWS = {"group": difference.by_group, "module": difference.by_module}
 
 
 UNSCORED = "How likely every token became is not told of a clip that was asked in windows."
+ANOTHERS = "How likely every token became is not told of the answers of a model that does not answer here."
 
 
 @dataclass(frozen=True)
@@ -71,9 +73,10 @@ class Workbench:
     line: gr.HTML  # where the visitor stands in the line, see crab.page.line
     said: gr.HTML
     pair: gr.Column  # the card of all runs of the visit
+    kept: list[gr.Button]  # each shows one above, see crab.page.history
+    upload: gr.UploadButton  # a run that was saved
     one: gr.Dropdown
     two: gr.Dropdown
-    opens: list[gr.Button]  # by which either is shown above
     held: gr.Column  # the two beside each other
     sides: gr.HTML
     tower: gr.Radio
@@ -104,7 +107,7 @@ class Workbench:
         """The runs of the visit, as those whose average can be taken, and of which two can be compared."""
         choices = names(runs)
         latest = choices[-1] if choices else None
-        return {
+        return history.filled(self.kept, runs) | {
             self.average: gr.update(choices=choices, value=None),
             self.pair: gr.update(visible=bool(runs)),
             self.one: gr.update(choices=choices, value=latest),
@@ -115,7 +118,7 @@ class Workbench:
     @property
     def listed(self) -> list[Any]:
         """What `known` updates."""
-        return [self.average, self.pair, self.one, self.two, self.held]
+        return [self.average, self.pair, *self.kept, self.one, self.two, self.held]
 
     def places(self, result: Result) -> Updates:
         """What the routing of a result can be changed in: heads, towers, layers, modules, kinds of token."""
@@ -167,11 +170,18 @@ def lay_out() -> Workbench:
         said = gr.HTML(elem_id="said")
     with gr.Column(visible=False, elem_classes="card", elem_id="pair") as pair:
         gr.HTML(
-            "<h2>Two runs side by side</h2><p class='key'>Every answer of this visit, those about composed scenes too. "
-            "Choose two to compare; open one to explore it, to change its routing or to take it along.</p>"
+            "<h2>The runs of this visit</h2><p class='key'>Every answer, those about composed scenes too. One that you "
+            "press comes back: to explore it, to change its routing, to take it along. “Save this run”, under an answer, "
+            "keeps it and its clip in a file that opens here again.</p>"
         )
+        kept = history.lay_out()
+        upload = gr.UploadButton("Open a saved run", size="sm", min_width=150, scale=0, elem_id="open-saved")
+        gr.HTML("<h3>Two of them side by side</h3>")
         with gr.Row():
-            one, two, opens = _chosen_runs()
+            one, two = (
+                gr.Dropdown(label=label, type="index", min_width=280, elem_id=name)
+                for name, label in (("one", "First"), ("two", "Second"))
+            )
         with gr.Column(visible=False) as held:
             sides = gr.HTML(elem_id="sides")
             tower = segments([], "Second minus first, in this part of the model")
@@ -179,18 +189,8 @@ def lay_out() -> Workbench:
             drawn = figure("Difference of mean router weights")
     return Workbench(
         closer, window, explorer, change, what, heads, average, **places, again=again, stop=stop, line=line, said=said, pair=pair,
-        one=one, two=two, opens=opens, held=held, sides=sides, tower=tower, by=by, difference=drawn,
+        kept=kept, upload=upload, one=one, two=two, held=held, sides=sides, tower=tower, by=by, difference=drawn,
     )  # fmt: skip
-
-
-def _chosen_runs() -> tuple[gr.Dropdown, gr.Dropdown, list[gr.Button]]:
-    """Two columns: a run chosen from all there are, and the button that opens it."""
-    chosen, opens = [], []
-    for name, label in (("one", "First"), ("two", "Second")):
-        with gr.Column(min_width=280):
-            chosen.append(gr.Dropdown(label=label, type="index", elem_id=name))
-            opens.append(gr.Button(f"Open the {label.lower()}", size="sm", elem_id=f"open-{name}"))
-    return chosen[0], chosen[1], opens
 
 
 @dataclass(frozen=True)
@@ -227,32 +227,50 @@ class Working:
         shown = [*components(sheet), *components(bench), *components(self.form), self.tabs]
         composed = [self.composer.last, dark]
         for opened in (
-            bench.opens[0].click(self.on_open, [sheet.runs, bench.one, dark], shown, js=WITH_DARK, **AT_ONCE),
-            bench.opens[1].click(self.on_open, [sheet.runs, bench.two, dark], shown, js=WITH_DARK, **AT_ONCE),
+            gr.on(
+                [button.click for button in bench.kept],
+                self.on_open,
+                [sheet.runs, dark],
+                shown,
+                js=WITH_DARK,
+                **AT_ONCE,
+            ),
             self.composer.open.click(self.on_open_composed, composed, shown, js=WITH_DARK, **AT_ONCE),
+            bench.upload.upload(
+                self.on_open_saved, [bench.upload, sheet.runs, sheet.folder, dark], shown, js=WITH_DARK, **PRIVATE
+            ),
         ):
             opened.success(None, sheet.link, None, js="crab.nameLink", **PRIVATE).then(
                 self.on_explore, [sheet.result, dark], components(bench), js=WITH_DARK, **AT_ONCE
             )
-            opened.success(None, js="() => crab.show('#words')", **PRIVATE)
+            opened.success(None, js="() => crab.toSight('#whose')", **PRIVATE)
 
-    def opened(self, run: Result, dark: bool) -> Updates:
+    def opened(self, run: Result, dark: bool, kept: str = "answered before") -> Updates:
         """A run of the visit as the one that is on screen: explored, changed, taken along as any."""
         shown = (
             self.sheet.cleared()
-            | self.sheet.finished(run, dark, judged_example(self.examples, run), kept="answered before")
+            | self.sheet.finished(run, dark, judged_example(self.examples, run), kept=kept)
             | self.bench.places(run)
         )
         link = {self.sheet.link: "", self.sheet.copy: gr.update(visible=False)}
         return shown | link | self.form.again(run) | {self.tabs: gr.update(selected="ask")}
 
     @sentences()
-    def on_open(self, runs: list[Result], number: int | None, dark: bool) -> Updates:
-        return self.opened(one_of(runs, -1 if number is None else number), dark)
+    def on_open(self, runs: list[Result], dark: bool, pressed: gr.EventData) -> Updates:
+        return self.opened(one_of(runs, history.chosen(self.bench.kept, pressed, runs)), dark)
 
     @sentences()
     def on_open_composed(self, card: Any, dark: bool) -> Updates:
         return self.opened(still_here(card and card.result), dark)
+
+    @sentences()
+    def on_open_saved(self, file: str | None, runs: list[Result], folder: str | None, dark: bool) -> Updates:
+        folder = history.folder_of(folder, self.sheet.file.GRADIO_CACHE)
+        run = history.opened(file, folder)
+        runs = keep(runs, run)
+        history.tidy(folder, runs)
+        known = {self.sheet.runs: runs, self.sheet.folder: folder, self.bench.upload: gr.update(value=None)}
+        return self.opened(run, dark, "from a saved file") | self.bench.known(runs) | known
 
     @sentences()
     def on_explore(self, result: Result | None, dark: bool) -> Updates:
@@ -320,7 +338,7 @@ class Working:
             return {bench.sides: gr.skip()}
         first, second = one_of(runs, one), one_of(runs, two)
         differs, apart = self.answerer.compare(first, second), unlike(first, second)
-        windows = () if differs.shifts else (UNSCORED,)
+        unscored = UNSCORED if first.model == self.answerer.crab.name else ANOTHERS
         caveats = tuple(dict.fromkeys(run.caveat for run in (first, second) if run.caveat))
         sides = compare.pair(
             first.answer,
@@ -331,7 +349,7 @@ class Working:
             duration=first.clip.duration,
             edits=edits(text.plain(first.answer), text.plain(second.answer)),
             apart=apart,
-            facts=caveats if apart else (*caveats, *differs.facts, *windows),
+            facts=caveats if apart else (*caveats, *differs.facts, *([] if differs.shifts else [unscored])),
             shifts=differs.shifts,
         )
         ours, theirs = first.routing or {}, second.routing or {}

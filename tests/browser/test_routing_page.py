@@ -78,8 +78,9 @@ def test_a_changed_run_is_explored_and_taken_along_as_any(asked):
     page.get_by_label("All heads alike").click()
     page.click("#again")
     expect(page.locator("#sides section")).to_have_count(2)
-    page.click("#open-two")
+    page.locator("#kept button").first.click()
     expect(page.locator("#facts")).to_contain_text("all heads alike")
+    expect(page.locator("#whose")).to_be_in_viewport()
     expect(ready(page, "#explorer").locator("#words .t").last).not_to_have_attribute("style", before)
     with page.expect_download() as download:
         page.get_by_text("SVG").click()
@@ -104,6 +105,51 @@ def test_a_composed_run_is_changed_and_taken_along_and_compared_as_any(asked):
     page.click("#again")
     expect(page.locator("#sides section").last).to_contain_text("head 1 muted")
     expect(page.locator("#sides section").first).to_contain_text("scene with")
+
+
+def test_an_earlier_run_comes_back_with_all_its_views_and_so_does_one_that_was_saved(asked, tmp_path):
+    page, frame = asked
+    first = frame.locator("#words .t").all_inner_texts()
+    page.get_by_label("Captioning").click()
+    page.click("#ask")
+    expect(page.locator("#kept button:visible")).to_have_count(2)
+    expect(page.get_by_role("button", name="2 · evening-1000412 · avcap")).to_be_visible()
+    page.get_by_role("button", name="1 · evening-1000412 · avvp").press("Enter")
+    expect(page.locator("#facts")).to_contain_text("answered before")
+    expect(page.locator("#when .js-plotly-plot")).to_be_visible()
+    assert ready(page, "#explorer").locator("#words .t").all_inner_texts() == first
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save this run").click()
+    assert download.value.suggested_filename == "evening-1000412 · avvp · run.zip"
+    download.value.save_as(tmp_path / "run.zip")
+    (tmp_path / "none.zip").write_bytes(b"no run")
+
+    page.reload()
+    page.get_by_text("ships with the page").wait_for()
+    page.set_input_files("#pair input[type=file]", str(tmp_path / "none.zip"))
+    expect(page.get_by_text("none.zip is no saved run")).to_be_visible()
+    page.set_input_files("#pair input[type=file]", str(tmp_path / "run.zip"))
+    expect(page.locator("#facts")).to_contain_text("from a saved file")
+    expect(page.locator("#truth .verdict")).to_be_visible()  # by what is in the clip it is the example
+    expect(page.locator("#kept button:visible")).to_have_count(2)
+    assert ready(page, "#explorer").locator("#words .t").all_inner_texts() == first
+    page.click("#again")
+    expect(page.locator("#sides section")).to_have_count(2)
+
+
+def test_an_answer_is_held_against_a_file_until_that_is_taken_away(asked, tmp_path):
+    page, _ = asked
+    (tmp_path / "mine.vtt").write_text("WEBVTT\n\n00:01.000 --> 00:02.000\n<c.heard>dog barking</c>\n")
+    (tmp_path / "mine.json").write_text("{")
+    shipped = page.locator("#truth").inner_text()
+    page.get_by_role("button", name="Against a truth of your own").click()
+    page.set_input_files("#reference input[type=file]", str(tmp_path / "mine.vtt"))
+    expect(page.locator("#truth .asked")).to_have_text("Against mine.vtt")
+    expect(page.locator("#truth .lane", has_text="dog barking").locator("b")).to_have_text("0.00")
+    page.locator("#reference [aria-label=Clear]").click()
+    expect(page.locator("#truth")).to_have_text(shipped, use_inner_text=True)
+    page.set_input_files("#reference input[type=file]", str(tmp_path / "mine.json"))
+    expect(page.locator("#truth [role=alert]")).to_contain_text("neither JSON nor WebVTT")
 
 
 def test_a_change_without_a_head_is_refused_in_a_sentence(asked):
