@@ -36,6 +36,12 @@ VISION_WINDOW = 112  # pixels a side of what the picture encoder's attention see
 TRAILING_SILENCE = 400  # one analysis window; without it the last mel frames differ from a sound padded to 300 s
 TOKEN_SECONDS = 0.04  # an audio token: four mel frames
 
+SLACK = 0.5  # seconds more than a length count as longer
+LONGEST_HEARD = 60.0
+"""Seconds of a clip whose sound is heard as the task's plan has it, which is as long as published clips get. Of a longer
+part each piece of the plan is as long as it is there, in the middle of where it would be, so that no prompt grows with
+its clip."""
+
 LONGEST_QUESTION = 2000
 """Characters that people may type: room for any question with its options, and seconds, not minutes, for the model."""
 
@@ -202,22 +208,41 @@ def _sound(
         first, last, index = around_still(clip.still, clip.duration, plan)
         window = first, last
     start, end = window or (0.0, None)
-    samples = clip.sound(start=start, end=end)
-    if window or not clip.audible:
-        # Pieces and times are counted on the window, so the sound has to last as long.
-        samples = _lasting(samples, (end or clip.duration or 1.0) - start)
-    samples, stretches = apply_plan(samples, plan, index=index)
+    spread = plan.pieces and not still and (end or clip.duration) - start > LONGEST_HEARD + SLACK
+    if spread:
+        samples, stretches = _spread(clip, plan, start, end or clip.duration)
+    else:
+        samples = clip.sound(start=start, end=end)
+        if window or not clip.audible:
+            # Pieces and times are counted on the window, so the sound has to last as long.
+            samples = _lasting(samples, (end or clip.duration or 1.0) - start)
+        samples, stretches = apply_plan(samples, plan, index=index)
     if not clip.audible:
         notes.append(f"There is no sound in {clip.name}; the model hears silence.")
     elif np.count_nonzero(samples) < Limits.shortest_sound * SAMPLE_RATE:  # it is over, or has not begun
         where = f"around second {int(clip.still)}" if still else "in a part of it"
         notes.append(f"{clip.name} has no sound {where}; there the model hears silence.")
+    elif spread:
+        notes.append(f"Of the sound of {clip.name} the model hears {len(stretches)} pieces spread over it, "
+                     f"{len(samples) / SAMPLE_RATE:.0f} s in all.")  # fmt: skip
     return samples, [Stretch(s.start + start, s.samples, source) for s in stretches]
 
 
 def _lasting(samples: np.ndarray, seconds: float) -> np.ndarray:
     """16 kHz `samples`, with silence after them up to `seconds`."""
     return np.pad(samples, (0, max(0, round(seconds * SAMPLE_RATE) - len(samples))))
+
+
+def _spread(clip: Source, plan: SoundPlan, start: float, end: float) -> tuple[np.ndarray, list[Stretch]]:
+    """The pieces of a plan out of seconds `start` to `end`, each as long as in `LONGEST_HEARD` seconds."""
+    unit, short = (end - start) / plan.pieces, LONGEST_HEARD / plan.pieces
+    heard, stretches = [], []
+    for first, last in plan.windows or [(i, i + 1) for i in range(plan.pieces)]:
+        long = (last - first) * short
+        begins = start + (first + last) / 2 * unit - long / 2
+        heard.append(_lasting(clip.sound(start=begins, end=begins + long), long))
+        stretches.append(Stretch(begins - start, len(heard[-1])))
+    return np.concatenate(heard), stretches
 
 
 def around_still(second: float, duration: float, plan: SoundPlan) -> tuple[float, float, int]:
