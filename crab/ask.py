@@ -312,7 +312,8 @@ def _begun(
         notes.insert(0, f"Not the routers' own choice: {intervention}.")
     if trace and len(spans) > TRACED:
         notes.append(f"Router weights are kept of the first {TRACED} windows.")
-    seen = Seen(max(*(end for _, end in spans[:TRACED]), other.duration if other else 0.0))
+    long = clip.duration if part(spans, 0) is None else min(clip.duration, TRACED * (WINDOW + SLACK))
+    seen = Seen(max(long, other.duration if other else 0.0))
     return Result(
         clip, task, question, crab.name, crab.knows, notes=tuple(notes), other=other, intervention=intervention,
         caveat=caveat, seen=seen, windows=tuple(Window(*span) for span in spans),

@@ -99,7 +99,7 @@ def test_what_is_kept_beside_the_words_does_not_grow_with_the_clip(tiny, clip, m
             False,
         ]
         assert "Router weights are kept of the first 1 windows." in last.notes
-        assert last.seen.duration == 10.0 and len(last.seen.frames) == 10
+        assert last.seen.duration == 10.5 and len(last.seen.frames) == 10
         kept.append((last.seen.nbytes, {tower: of.weights.shape for tower, of in last.routing.items()}))
     assert kept[0] == kept[1]
 

@@ -73,6 +73,13 @@ def test_a_cut_in_the_overlap_ends_one_window_and_begins_the_next():
     assert settled(replaced(film, visible=False), plain, range(3)) == plain
 
 
+@pytest.mark.parametrize(("seconds", "last"), [(15.0, (9.3, 15.0)), (13.0, (3.0, 13.0))])
+def test_of_what_follows_a_cut_half_a_window_stands_alone_and_less_does_not(seconds, last):
+    film = Film(seconds, cuts=(9.3,))
+    spans = settled(film, windows_of(film, TASKS["avvp"]), range(1))
+    assert spans == [pytest.approx((0, 9.3)), pytest.approx(last)]
+
+
 def test_no_window_goes_over_cuts_every_ten_seconds():
     film = Film(40, cuts=(10, 20, 30))
     spans = settled(film, windows_of(film, TASKS["unav"]), range(9))
