@@ -3,8 +3,8 @@
 The published model was taught on clips of ten seconds and answers in a clock of ten units, so a longer clip is asked
 about events in windows of ten seconds. They overlap by two, so that what is short is in one of them whole. Where the
 picture cuts in the overlap, one window ends and the next begins there instead: what is on both sides of a cut has
-nothing to do with each other, and crab-mini finds half as many events in windows that a cut goes through
-(`tests/bench/windows.py`). `crab.answer.join` makes the answers one.
+nothing to do with each other, and windows that go over cuts are answered worse (`tests/bench/windows.py` tells how
+much). `crab.answer.join` makes the answers one.
 """
 
 from __future__ import annotations
