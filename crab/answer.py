@@ -25,7 +25,7 @@ been written to the end: a stream only ever adds events. Without an <answer> the
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from crab.tasks import Task
@@ -194,39 +194,6 @@ def parse(text: str, task: Task, *, start: float = 0, duration: float = 10, size
     spans.sort(key=lambda span: span.start)
     reasoning = "" if task.grammar == "text" else _around(spans, written)
     return Answer(text, reasoning, choice, exists, events, boxes, points, tuple(spans), tuple(dict.fromkeys(notes)))
-
-
-SEAM = 0.5  # seconds: half a unit of the clock in a window of ten seconds, which is what a time in it may be off by
-
-
-def join(answers: Sequence[Answer]) -> Answer:
-    """The answers about the windows of one clip as one: a line of text each; choice and places are the first's.
-
-    Events of one label and one sense that overlap or touch are one. Windows may count from any moment of the clip, so
-    events of two of them touch within `SEAM`: what lasts over a seam is one event, and so is what both have.
-    """
-    if len(answers) == 1:
-        return answers[0]
-    text, spans = "", []
-    for answer in answers:
-        spans += [replace(s, start=s.start + len(text), end=s.end + len(text)) for s in answer.spans]
-        text += answer.text + "\n"
-    notes = tuple(dict.fromkeys(note for a in answers for note in a.notes))
-    joined = replace(answers[0], text=text[:-1], events=_joined(answers), spans=tuple(spans), notes=notes)
-    return replace(joined, reasoning="\n".join(a.reasoning for a in answers))
-
-
-def _joined(answers: Sequence[Answer]) -> tuple[Event, ...]:
-    whole: list[tuple[Event, int]] = []  # and of which window's its end is
-    told = [(event, window) for window, answer in enumerate(answers) for event in answer.events]
-    for event, window in sorted(told, key=lambda one: (one[0].label, one[0].modality, one[0].start)):
-        last, of = whole[-1] if whole else (None, -1)
-        near = SEAM if of != window else 0.0
-        if last and (last.label, last.modality) == (event.label, event.modality) and event.start <= last.end + near:
-            whole[-1] = (replace(last, end=event.end), window) if event.end > last.end else (last, of)
-        else:
-            whole.append((event, window))
-    return tuple(sorted((event for event, _ in whole), key=lambda event: (event.start, event.end)))
 
 
 # ---- tags ----

@@ -23,12 +23,12 @@ from crab.confidence import confidence
 from crab.ilora.trace import Intervention
 from crab.media import Clip
 from crab.model import Crab, Step, grown
-from crab.prompt import SLACK, Prompt
+from crab.prompt import Prompt
 from crab.seen import Media, Seen, borne_out
 from crab.segment import Mask, Segmenter
-from crab.tasks import Task
+from crab.tasks import SLACK, Task
 from crab.trace import RoutingTrace
-from crab.windows import WINDOW, Span, part, settled, windows_of
+from crab.windows import WINDOW, Span, join, part, settled, windows_of
 
 VERSION = 1  # of the JSON below, whatever version of this program writes it
 BATCH = 4  # windows asked at once: whoever presses Stop waits for all of them
@@ -261,7 +261,7 @@ def _grown(result: Result, number: int, step: Step, ends: Sequence[int], shown: 
     }
     traced = {tower: count for tower, count in positions.items() if count}
     windows[number] = replace(window, answer=told, took=took, traced=traced)
-    merged = answers.join([one.answer for one in windows if one.answer])
+    merged = join([one.answer for one in windows if one.answer])
     before, token_ids = len(merged.text) - len(step.text), result.token_ids + step.token_ids
     cut = f"The model was stopped before its answer came to an end, after {len(token_ids)} tokens."
     return replace(

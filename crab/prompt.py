@@ -24,7 +24,7 @@ from transformers.vision_utils import get_vision_window_index
 from crab import CrabError, tasks
 from crab.media import Limits
 from crab.seen import SAMPLE_RATE, Media, Stretch
-from crab.tasks import SoundPlan, Task
+from crab.tasks import LONGEST_HEARD, SLACK, SoundPlan, Task
 from crab.trace import Token
 
 SECOND_PER_GRID = 2.0
@@ -35,12 +35,6 @@ MEL_HOP = 160  # samples between mel frames: 100 a second
 VISION_WINDOW = 112  # pixels a side of what the picture encoder's attention sees at once (vision_config.window_size)
 TRAILING_SILENCE = 400  # one analysis window; without it the last mel frames differ from a sound padded to 300 s
 TOKEN_SECONDS = 0.04  # an audio token: four mel frames
-
-SLACK = 0.5  # seconds more than a length count as longer
-LONGEST_HEARD = 60.0
-"""Seconds of a clip whose sound is heard as the task's plan has it, which is as long as published clips get. Of a longer
-part each piece of the plan is as long as it is there, in the middle of where it would be, so that no prompt grows with
-its clip."""
 
 LONGEST_QUESTION = 2000
 """Characters that people may type: room for any question with its options, and seconds, not minutes, for the model."""
@@ -210,7 +204,10 @@ def _sound(
     start, end = window or (0.0, None)
     spread = plan.pieces and not still and (end or clip.duration) - start > LONGEST_HEARD + SLACK
     if spread:
-        samples, stretches = _spread(clip, plan, start, end or clip.duration)
+        spans = plan.spread(start, end or clip.duration)
+        pieces = [_lasting(clip.sound(start=first, end=last), last - first) for first, last in spans]
+        samples = np.concatenate(pieces)
+        stretches = [Stretch(first - start, len(piece)) for (first, _), piece in zip(spans, pieces)]
     else:
         samples = clip.sound(start=start, end=end)
         if window or not clip.audible:
@@ -231,18 +228,6 @@ def _sound(
 def _lasting(samples: np.ndarray, seconds: float) -> np.ndarray:
     """16 kHz `samples`, with silence after them up to `seconds`."""
     return np.pad(samples, (0, max(0, round(seconds * SAMPLE_RATE) - len(samples))))
-
-
-def _spread(clip: Source, plan: SoundPlan, start: float, end: float) -> tuple[np.ndarray, list[Stretch]]:
-    """The pieces of a plan out of seconds `start` to `end`, each as long as in `LONGEST_HEARD` seconds."""
-    unit, short = (end - start) / plan.pieces, LONGEST_HEARD / plan.pieces
-    heard, stretches = [], []
-    for first, last in plan.windows or [(i, i + 1) for i in range(plan.pieces)]:
-        long = (last - first) * short
-        begins = start + (first + last) / 2 * unit - long / 2
-        heard.append(_lasting(clip.sound(start=begins, end=begins + long), long))
-        stretches.append(Stretch(begins - start, len(heard[-1])))
-    return np.concatenate(heard), stretches
 
 
 def around_still(second: float, duration: float, plan: SoundPlan) -> tuple[float, float, int]:

@@ -4,18 +4,21 @@ The published model was taught on clips of ten seconds and answers in a clock of
 about events in windows of ten seconds. They overlap by two, so that what is short is in one of them whole. Where the
 picture cuts in the overlap, one window ends and the next begins there instead: what is on both sides of a cut has
 nothing to do with each other, and windows that go over cuts are answered worse (`tests/bench/windows.py` tells how
-much). `crab.answer.join` makes the answers one.
+much). `join` makes the answers one.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from PIL import Image
 
-from crab.prompt import LONGEST_HEARD, SLACK, Source
-from crab.tasks import Task
+from crab.answer import Answer, Event
+from crab.prompt import Source
+from crab.tasks import LONGEST_HEARD, SLACK, Task
 
 WINDOW = 10.0  # seconds
 OVERLAP = 2.0
@@ -24,6 +27,7 @@ LOOKS = 11  # frames that are looked at for a cut, once to find it and once to f
 LOOK = (32, 32)  # pixels that they are made small to
 CHANGED = 6  # of 255: a pixel that differs by more, in any colour, is another
 MOST = 0.4  # of the pixels are others after a cut: more than if something comes or goes
+SEAM = 0.5  # seconds: half a unit of the clock in a window of ten seconds, which is what a time in it may be off by
 SHARPER = 2  # times as many as usual, or else all of the picture moves
 
 Span = tuple[float, float]  # seconds of the clip
@@ -79,3 +83,33 @@ def cut(clip: Source, start: float, end: float) -> float | None:
             return None
         start, end = float(times[at]), float(times[at + 1]) + 1e-3
     return float(times[at + 1])
+
+
+def join(answers: Sequence[Answer]) -> Answer:
+    """The answers about the windows of one clip as one: a line of text each; choice and places are the first's.
+
+    Events of one label and one sense that overlap or touch are one. Windows may count from any moment of the clip, so
+    events of two of them touch within `SEAM`: what lasts over a seam is one event, and so is what both have.
+    """
+    if len(answers) == 1:
+        return answers[0]
+    text, spans = "", []
+    for answer in answers:
+        spans += [replace(s, start=s.start + len(text), end=s.end + len(text)) for s in answer.spans]
+        text += answer.text + "\n"
+    notes = tuple(dict.fromkeys(note for a in answers for note in a.notes))
+    joined = replace(answers[0], text=text[:-1], events=_joined(answers), spans=tuple(spans), notes=notes)
+    return replace(joined, reasoning="\n".join(a.reasoning for a in answers))
+
+
+def _joined(answers: Sequence[Answer]) -> tuple[Event, ...]:
+    whole: list[tuple[Event, int]] = []  # and of which window's its end is
+    told = [(event, window) for window, answer in enumerate(answers) for event in answer.events]
+    for event, window in sorted(told, key=lambda one: (one[0].label, one[0].modality, one[0].start)):
+        last, of = whole[-1] if whole else (None, -1)
+        near = SEAM if of != window else 0.0
+        if last and (last.label, last.modality) == (event.label, event.modality) and event.start <= last.end + near:
+            whole[-1] = (replace(last, end=event.end), window) if event.end > last.end else (last, of)
+        else:
+            whole.append((event, window))
+    return tuple(sorted((event for event, _ in whole), key=lambda event: (event.start, event.end)))

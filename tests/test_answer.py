@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from crab.answer import Answer, Box, Event, join, parse
+from crab.answer import Answer, Box, Event, parse
 from crab.tasks import TASKS
 
 DOG_BOX = (Box("dog", 10, 20, 200, 180),)
@@ -202,70 +202,6 @@ def test_a_time_of_nothing_is_told(text):
 def test_a_long_piece_that_is_not_read_is_told_in_short():
     [note] = read("unav", f"<event>dog, ({'1 ' * 99})</event>").notes
     assert len(note) < 120 and note.endswith("…”.")
-
-
-def of_window(start, *events, task="avvp"):
-    """What a window of ten seconds from `start` on says, its events as (label, first, last) on its own clock."""
-    text = " ".join(f"<visual_event>{label}, ({first} {last})</visual_event>" for label, first, last in events)
-    return parse(text, TASKS[task], start=start, duration=10)
-
-
-@pytest.mark.parametrize(("one", "other", "expected"), [
-    ([("dog", 5, 10)], [("dog", 0, 3)], [(5, 11)]),  # over the seam
-    ([("dog", 8, 10)], [("dog", 0, 2)], [(8, 10)]),  # in both
-    ([("dog", 8, 9)], [("dog", 1, 2)], [(8, 10)]),
-    ([("dog", 5, 8)], [("dog", 0.4, 3)], [(5, 11)]),  # a time is off by half a unit
-    ([("dog", 5, 8)], [("dog", 1, 3)], [(5, 8), (9, 11)]),  # a pause that both saw
-    ([("dog", 1, 3), ("dog", 3.4, 5)], [], [(1, 3), (3.4, 5)]),  # a pause that one window saw
-    ([("dog", 1, 10)], [("dog", 2, 4)], [(1, 12)]),
-    ([("dog", 0, 10)], [("dog", 0, 1), ("dog", 2.4, 3)], [(0, 11)]),  # within the reach of the first window's end
-    ([("dog", 1, 3)], [("dog", 5, 8)], [(1, 3), (13, 16)]),
-])  # fmt: skip
-def test_events_of_windows_that_overlap_by_two_seconds_become_one(one, other, expected):
-    whole = join([of_window(0, *one), of_window(8, *other)])
-    assert [(event.start, event.end) for event in whole.events] == [pytest.approx(times) for times in expected]
-
-
-def test_events_of_different_labels_or_senses_stay_apart():
-    dog, cat = of_window(0, ("dog", 5, 10)), of_window(8, ("cat", 0, 3))
-    heard = parse("<audio_event>dog, (0 3)</audio_event>", TASKS["avvp"], start=8, duration=10)
-    assert len(join([dog, cat]).events) == len(join([dog, heard]).events) == 2
-
-
-@given(
-    st.lists(st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 9), st.integers(1, 10)), max_size=4), min_size=2)
-)
-def test_no_event_of_windows_is_told_twice_and_none_is_lost(said):
-    answers = [
-        of_window(8 * number, *((label, min(a, b - 1), b) for label, a, b in of)) for number, of in enumerate(said)
-    ]
-    whole = join(answers).events
-    for event in (event for answer in answers for event in answer.events):
-        covering = [
-            one for one in whole if one.label == event.label and one.start <= event.start and event.end <= one.end
-        ]
-        assert len(covering) == 1
-    for label in "ab":
-        times = [(one.start, one.end) for one in whole if one.label == label]
-        assert all(end < start for (_, end), (start, _) in zip(times, times[1:]))
-
-
-def test_lines_of_windows_keep_their_spans_and_the_first_ones_choice():
-    first = parse("A dog. <event>dog barking, (5 10)</event>", TASKS["ave"], start=0, duration=10)
-    second = parse("Still. <event>dog barking, (2 3)</event>", TASKS["ave"], start=8, duration=10)
-    whole = join([first, second])
-    assert [(e.label, e.start, e.end) for e in whole.events] == [("dog barking", 5.0, 11.0)]
-    assert [whole.text[s.start : s.end] for s in whole.spans] == [
-        "<event>dog barking, (5 10)</event>", "<event>dog barking, (2 3)</event>",
-    ]  # fmt: skip
-    assert whole.spans[1].shown == "dog barking 10–11 s"
-    yes, no = read("avqa", "<answer>yes</answer>"), read("avqa", "<answer>no</answer>")
-    assert join([yes, no, no]).choice == "yes"
-
-
-def test_windows_of_a_clip_tell_the_same_only_once():
-    bad, good = read("unav", "<event>dog, (3)</event>"), read("unav", "<event>dog, (0 3)</event>")
-    assert join([bad, bad, good]).notes == bad.notes != ()
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from crab.ilora import Intervention
 from crab.segment import Mask
 from crab.tasks import TASKS
 from crab.truth import Drawn, found, truth
+from crab.windows import join
 
 
 @pytest.fixture(scope="module")
@@ -141,7 +142,7 @@ def test_windows_fill_one_by_one_and_the_rest_was_not_looked_at(tiny, clip):
     assert [r.looked for r in results] == [1, 1, 2, 2, 3, 3, 3]
     assert [r.unlooked for r in results] == [(10, 24)] * 2 + [(18, 24)] * 2 + [None] * 3
     assert [(w.start, w.end) for w in results[0].windows] == [(0, 10), (8, 18), (14, 24)]
-    assert answer.join([w.answer for w in results[-1].windows]) == results[-1].answer
+    assert join([w.answer for w in results[-1].windows]) == results[-1].answer
     assert all(w.took > 0 for w in results[-1].windows)
     assert stopped(results[2]).notes[-1] == "Stopped in window 2 of 3; the rest was not looked at."
     assert stopped(results[4]).notes[-1] == "Stopped in window 3 of 3."
