@@ -25,7 +25,7 @@ been written to the end: a stream only ever adds events. Without an <answer> the
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from crab.tasks import Task
@@ -194,27 +194,6 @@ def parse(text: str, task: Task, *, start: float = 0, duration: float = 10, size
     spans.sort(key=lambda span: span.start)
     reasoning = "" if task.grammar == "text" else _around(spans, written)
     return Answer(text, reasoning, choice, exists, events, boxes, points, tuple(spans), tuple(dict.fromkeys(notes)))
-
-
-def join(answers: Sequence[Answer]) -> Answer:
-    """The answers about the windows of one clip as one: a line of text each, events that touch made into one."""
-    if len(answers) == 1:
-        return answers[0]
-    text, spans = "", []
-    for answer in answers:
-        spans += [replace(s, start=s.start + len(text), end=s.end + len(text)) for s in answer.spans]
-        text += answer.text + "\n"
-    whole: list[Event] = []
-    for event in sorted((e for a in answers for e in a.events), key=lambda e: (e.label, e.modality, e.start)):
-        last = whole[-1] if whole else None
-        if last and (last.label, last.modality) == (event.label, event.modality) and event.start <= last.end:
-            whole[-1] = replace(last, end=max(last.end, event.end))
-        else:
-            whole.append(event)
-    events = tuple(sorted(whole, key=lambda e: (e.start, e.end)))
-    notes = tuple(dict.fromkeys(note for a in answers for note in a.notes))
-    joined = replace(answers[-1], text=text[:-1], events=events, spans=tuple(spans), notes=notes)
-    return replace(joined, reasoning="\n".join(a.reasoning for a in answers))
 
 
 # ---- tags ----

@@ -1,16 +1,17 @@
-"""The one path: clip + task + question -> a growing `Result`.
+"""The one path: clip + task + question -> a growing `Result`, of a long clip by windows (`crab.windows`).
 
-A clip longer than ten seconds is asked about events in windows of ten seconds, because the published model was taught
-on clips that long and answers in a ten-unit clock; every other question sees the whole clip at once.
+What is kept does not grow with the clip but for the words: router weights, and what was seen and heard, are those of
+the first `TRACED` windows.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Generator, Mapping
-from contextlib import closing
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -21,16 +22,17 @@ from crab.answer import Answer, Event
 from crab.confidence import confidence
 from crab.ilora.trace import Intervention
 from crab.media import Clip
-from crab.model import Crab, grown
+from crab.model import Crab, Step, grown
 from crab.prompt import Prompt
-from crab.seen import Seen, borne_out
+from crab.seen import Media, Seen, borne_out
 from crab.segment import Mask, Segmenter
-from crab.tasks import Task
+from crab.tasks import SLACK, Task
 from crab.trace import RoutingTrace
+from crab.windows import WINDOW, Span, join, part, settled, windows_of
 
 VERSION = 1  # of the JSON below, whatever version of this program writes it
-WINDOW = 10.0  # seconds
-SLACK = 0.5  # seconds more than this count as longer
+BATCH = 4  # windows asked at once: whoever presses Stop waits for all of them
+TRACED = 8  # windows, a minute, whose router weights and pictures are kept: on a model of 7B some 10 MB each
 LOOKED_AT = 2048  # pixels of the longer side of a picture to look at: no screen shows more, and results are kept
 
 
@@ -124,8 +126,8 @@ class Result:
     @property
     def unlooked(self) -> tuple[float, float] | None:
         """The seconds of the clip that no window has come to yet."""
-        if self.looked == len(self.windows):
-            return None
+        if self.looked == len(self.windows) or self.looked and self.windows[0].end == self.windows[-1].end:
+            return None  # where the whole was asked about first, all was looked at
         return self.windows[self.looked - 1].end if self.looked else 0.0, self.windows[-1].end
 
     @property
@@ -144,7 +146,7 @@ def stopped(result: Result) -> Result:
     looked, all_of_them = result.looked, len(result.windows)
     said = "It was stopped before its end."
     if all_of_them > 1:
-        rest = "" if looked == all_of_them else "; the rest was not looked at"
+        rest = "; the rest was not looked at" if result.unlooked else ""
         said = f"Stopped in window {looked} of {all_of_them}{rest}."
     return result if said in result.notes else replace(result, notes=(*result.notes, said))
 
@@ -170,58 +172,106 @@ def ask(
     """
     began = time.perf_counter()
     spans = windows_of(clip, task)
-    result = _begun(crab, clip, task, question, other, spans, intervention)
-    windows = [Window(start, end) for start, end in spans]
-    finished: list[Answer] = []
-    for number, (start, end) in enumerate(spans):
-        window, turned = (start, end) if len(spans) > 1 else None, time.perf_counter()
-        asked = crab.prompt(clip, task, question, other=other, window=window)
-        shown = asked.media
-        result = _with_prompt(result, asked, time.perf_counter() - began)
-        text, parsed = "", answers.NOTHING
-        before = {tower: len(trace.tokens) for tower, trace in (result.routing or {}).items()}
+    result = _begun(crab, clip, task, question, other, spans, intervention, trace)
+    # Several at a time are told once they are whole, and their routing is not traced. Tokens are chosen in one at a time.
+    alone = math.inf if intervention is not None and intervention.tokens is not None else TRACED if trace else 1
+    at = 0
+    while at < len(spans):
+        turned, kept = time.perf_counter(), at < TRACED
+        turn = range(at, at + (1 if at < alone else BATCH))
         try:
-            with closing(crab.stream(
-                asked, max_new_tokens=max_new_tokens, trace_routing=trace, intervention=intervention
+            spans = settled(clip, spans, turn)
+            turn = range(at, min(turn.stop, len(spans)))
+            result = replace(result, windows=(*result.windows[:at], *(Window(*span) for span in spans[at:])))
+            asked = [crab.prompt(clip, task, question, other=other, window=part(spans, number)) for number in turn]
+            result = _seeing(result, [one.media for one in asked], keep=kept)
+            opened = result.seconds.open or time.perf_counter() - began
+            tokens = result.prompt_tokens + sum(len(one.map.tokens) for one in asked)
+            result = replace(result, prompt_tokens=tokens, seconds=replace(result.seconds, open=opened))
+            with closing(_steps(
+                crab, asked, max_new_tokens=max_new_tokens, trace_routing=trace and kept,
+                intervention=intervention,
             )) as steps:  # fmt: skip
-                for step in steps:
-                    line = sum(len(answer.text) + 1 for answer in finished) + len(text)
-                    text += step.text
-                    parsed = answers.parse(text, task, start=start, duration=end - start, size=result.size)
-                    parsed = borne_out(parsed, shown, task, audible=clip.audible)
-                    merged = answers.join([*finished, parsed])
-                    now = time.perf_counter() - began
-                    first = result.seconds.first_text
-                    routing = grown(result.routing, step.routing)
-                    traced = {tower: len(of.tokens) - before.get(tower, 0) for tower, of in (routing or {}).items()}
-                    windows[number] = Window(start, end, parsed, time.perf_counter() - turned, traced)
-                    result = replace(
-                        result,
-                        text=merged.text,
-                        answer=merged,
-                        windows=tuple(windows),
-                        token_ids=result.token_ids + step.token_ids,
-                        logprobs=result.logprobs + step.logprobs,
-                        ends=result.ends + tuple(line + end for end in step.ends),
-                        routing=routing,
-                        seconds=replace(result.seconds, first_text=now if first is None and text else first, total=now),
+                for number, step in steps:
+                    now, at = time.perf_counter(), turn[number]
+                    took = (now - turned) / len(turn)
+                    result = _grown(result, at, step, asked[number].media, took)
+                    text_at = now - began if result.seconds.first_text is None and result.text else None
+                    seconds = replace(
+                        result.seconds, first_text=text_at or result.seconds.first_text, total=now - began
                     )
+                    result = replace(result, seconds=seconds)
                     yield result
         except CrabError as error:
             if not result.token_ids:
                 raise
-            where = f" in the window from second {start:.0f} on" if window else ""
+            where = f" in the window from second {spans[at][0]:.0f} on" if len(spans) > 1 else ""
             result = replace(result, notes=(*result.notes, f"The answer breaks off{where}. {error}"))
             break
-        if step.end == "cut":
-            said = f"The model was stopped before its answer came to an end, after {len(result.token_ids)} tokens."
-            result = replace(result, notes=(*result.notes, said))
-        finished.append(parsed)
-    masks, told = _masks(segmenter, shown.picture, result)
+        at = turn.stop
+    masks, told = _masks(segmenter, asked[-1].media.picture, result)
     total = replace(result.seconds, total=time.perf_counter() - began)
     notes = (*result.notes, *result.answer.notes, *told)
     sure = _confidence(crab, result)
     yield replace(result, masks=masks, notes=notes, confidence=sure, seconds=total, done=True)
+
+
+def _steps(crab: Crab, asked: Sequence[Prompt], *, trace_routing: bool, **how: Any) -> Generator[tuple[int, Step]]:
+    """What is written to each prompt, as it is written or, of several, at once: which prompt's, and a step."""
+    if len(asked) > 1:
+        with suppress(CrabError):  # memory for several may be lacking where there is enough for one
+            for number, one in enumerate(crab.generate(list(asked), **how)):
+                text, ends = crab.decode(one.token_ids), tuple(crab.ends(one.token_ids))
+                yield number, Step(text, tuple(one.token_ids), None, one.end, tuple(one.logprobs), ends)
+            return
+    for number, prompt in enumerate(asked):
+        with closing(crab.stream(prompt, trace_routing=trace_routing, **how)) as steps:
+            for step in steps:
+                yield number, step
+
+
+def _seeing(result: Result, shown: Sequence[Media], *, keep: bool) -> Result:
+    """With what the next prompts show and play; where that is to be kept, as seen."""
+    for media in shown:
+        picture = media.picture
+        result = replace(
+            result,
+            frame=to_look_at(picture) if picture is not None and media.visible else None,
+            frame_time=media.picture_time,
+            seen=result.seen.with_more(media) if keep and result.seen else result.seen,
+            size=picture.shape[1::-1] if picture is not None else (result.clip.width, result.clip.height),
+            notes=tuple(dict.fromkeys(result.notes + media.notes)),
+        )
+    return result
+
+
+def _grown(result: Result, number: int, step: Step, shown: Media, took: float) -> Result:
+    """With one more step of the answer about a window."""
+    windows, window = list(result.windows), result.windows[number]
+    text = (window.answer.text if window.answer else "") + step.text
+    told = answers.parse(text, result.task, start=window.start, duration=window.end - window.start, size=result.size)
+    told = borne_out(told, shown, result.task, audible=result.clip.audible)
+    routing = grown(result.routing, step.routing)
+    positions = {
+        tower: len(of.tokens) - sum(before.traced.get(tower, 0) for before in windows[:number])
+        for tower, of in (routing or {}).items()
+    }
+    traced = {tower: count for tower, count in positions.items() if count}
+    windows[number] = replace(window, answer=told, took=took, traced=traced)
+    merged = join([one.answer for one in windows if one.answer])
+    before, token_ids = len(merged.text) - len(step.text), result.token_ids + step.token_ids
+    cut = f"The model was stopped before its answer came to an end, after {len(token_ids)} tokens."
+    return replace(
+        result,
+        text=merged.text,
+        answer=merged,
+        windows=tuple(windows),
+        token_ids=token_ids,
+        logprobs=result.logprobs + step.logprobs,
+        ends=result.ends + tuple(before + end for end in step.ends),
+        routing=routing,
+        notes=(*result.notes, cut) if step.end == "cut" else result.notes,
+    )
 
 
 def _confidence(crab: Crab, result: Result) -> dict[int, float]:
@@ -237,8 +287,9 @@ def _begun(
     task: Task,
     question: str,
     other: Clip | None,
-    spans: list[tuple[float, float]],
+    spans: list[Span],
     intervention: Intervention | None,
+    trace: bool,
 ) -> Result:
     """A result before the first word, with the notes that are known by then. Raises CrabError for an intervention at
     positions of one prompt, where there will be several."""
@@ -256,26 +307,18 @@ def _begun(
         notes.append(f"{crab.name} was not taught a question of this form: what it says is a guess.")
     if intervention is not None:
         notes.insert(0, f"Not the routers' own choice: {intervention}.")
+    if trace and len(spans) > TRACED:
+        notes.append(f"Router weights are kept of the first {TRACED} windows.")
     return Result(
         clip, task, question, crab.name, crab.knows, notes=tuple(notes), other=other, intervention=intervention,
-        caveat=caveat,
+        caveat=caveat, seen=seen_of(clip, other, spans), windows=tuple(Window(*span) for span in spans),
     )  # fmt: skip
 
 
-def _with_prompt(result: Result, asked: Prompt, opened: float) -> Result:
-    """The result with what one more prompt reads, shows and plays. `opened`: seconds until the first one was there."""
-    shown, clip, picture = asked.media, result.clip, asked.media.picture
-    seen = result.seen or Seen(max(one.duration for one in (clip, result.other) if one))
-    return replace(
-        result,
-        prompt_tokens=result.prompt_tokens + len(asked.map.tokens),
-        frame=to_look_at(picture) if picture is not None and shown.visible else None,
-        frame_time=shown.picture_time,
-        seen=seen.with_more(shown),
-        size=(clip.width, clip.height) if picture is None else (picture.shape[1], picture.shape[0]),
-        notes=tuple(dict.fromkeys(result.notes + shown.notes)),
-        seconds=replace(result.seconds, open=result.seconds.open or opened),
-    )
+def seen_of(clip: Clip, other: Clip | None, spans: list[Span]) -> Seen:
+    """Room for what of clips is kept: all, or where the first is asked in windows, those that are traced."""
+    long = clip.duration if part(spans, 0) is None else min(clip.duration, TRACED * (WINDOW + SLACK))
+    return Seen(max(long, other.duration if other else 0.0))
 
 
 def _masks(
@@ -301,32 +344,20 @@ def to_look_at(picture: np.ndarray) -> np.ndarray:
     return np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.LANCZOS, reducing_gap=2))
 
 
-def windows_of(clip: Clip, task: Task) -> list[tuple[float, float]]:
-    """Spans of the clip to ask about one after the other; the last one reaches back to be as long as the others.
-
-    What is left over at the end makes no span of its own where it is short: the last one takes it in.
-    """
-    count = math.ceil((clip.duration - SLACK) / WINDOW)
-    if task.grammar != "events" or count <= 1:
-        return [(0.0, clip.duration)]
-    starts = [i * WINDOW for i in range(count - 1)]
-    last = min((count - 1) * WINDOW, clip.duration - WINDOW)
-    return [*((start, start + WINDOW) for start in starts), (last, clip.duration)]
-
-
 def _caveat(crab: Crab, clip: Clip, other: Clip | None) -> str:
     if not crab.drawn or all(one.drawn for one in (clip, other) if one):
         return ""
     return f"{crab.name} has only ever seen drawn scenes, and this is not known to be one: the answer means nothing."
 
 
-def _notes(clip: Clip, other: Clip | None, task: Task, windows: list[tuple[float, float]]) -> tuple[str, ...]:
+def _notes(clip: Clip, other: Clip | None, task: Task, windows: list[Span]) -> tuple[str, ...]:
     notes = []
     seen = max(c.duration if c and c.video else 0.0 for c in (clip, other))
     if len(windows) > 1:
-        notes.append(
-            f"The clip is {clip.duration:.0f} s long, so it is asked in {len(windows)} windows of ten seconds, one by one."
-        )
+        whole = part(windows, 0) is None
+        how = "as a whole and then " if whole else ""
+        notes.append(f"The clip is {clip.duration:.0f} s long, so it is asked {how}in windows of ten seconds. They overlap "
+                     "by two, but where the picture cuts.")  # fmt: skip
     elif task.frames and seen > WINDOW + SLACK:
         notes.append(f"The model sees {task.frames} frames spread over the whole {seen:.0f} s.")
     if clip.audible and task.sound.kind == "fixed" and clip.duration > task.sound.seconds + SLACK:

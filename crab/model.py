@@ -63,6 +63,7 @@ class Written(NamedTuple):
 
     token_ids: list[int]
     logprobs: list[float]  # of each after those before it; natural logarithms
+    end: Literal["stop", "cut"] = "stop"  # by the model itself, or with more to come
 
 
 class Scores(NamedTuple):
@@ -266,7 +267,8 @@ class Crab:
             )  # fmt: skip
         answers, nats = ids[:, batch["input_ids"].shape[1] :].tolist(), torch.stack(best.nats, dim=1).tolist()
         lengths = [next((i for i, t in enumerate(row) if t in self.stops), len(row)) for row in answers]
-        return [Written(row[:n], one[:n]) for row, one, n in zip(answers, nats, lengths)]
+        ends: list[Literal["stop", "cut"]] = ["stop" if self.stops.intersection(row) else "cut" for row in answers]
+        return [Written(row[:n], one[:n], end) for row, one, n, end in zip(answers, nats, lengths, ends)]
 
     @torch.inference_mode()
     def scores(

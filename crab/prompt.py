@@ -24,7 +24,7 @@ from transformers.vision_utils import get_vision_window_index
 from crab import CrabError, tasks
 from crab.media import Limits
 from crab.seen import SAMPLE_RATE, Media, Stretch
-from crab.tasks import SoundPlan, Task
+from crab.tasks import LONGEST_HEARD, SLACK, SoundPlan, Task
 from crab.trace import Token
 
 SECOND_PER_GRID = 2.0
@@ -202,16 +202,26 @@ def _sound(
         first, last, index = around_still(clip.still, clip.duration, plan)
         window = first, last
     start, end = window or (0.0, None)
-    samples = clip.sound(start=start, end=end)
-    if window or not clip.audible:
-        # Pieces and times are counted on the window, so the sound has to last as long.
-        samples = _lasting(samples, (end or clip.duration or 1.0) - start)
-    samples, stretches = apply_plan(samples, plan, index=index)
+    spread = plan.pieces and not still and (end or clip.duration) - start > LONGEST_HEARD + SLACK
+    if spread:
+        spans = plan.spread(start, end or clip.duration)
+        pieces = [_lasting(clip.sound(start=first, end=last), last - first) for first, last in spans]
+        samples = np.concatenate(pieces)
+        stretches = [Stretch(first - start, len(piece)) for (first, _), piece in zip(spans, pieces)]
+    else:
+        samples = clip.sound(start=start, end=end)
+        if window or not clip.audible:
+            # Pieces and times are counted on the window, so the sound has to last as long.
+            samples = _lasting(samples, (end or clip.duration or 1.0) - start)
+        samples, stretches = apply_plan(samples, plan, index=index)
     if not clip.audible:
         notes.append(f"There is no sound in {clip.name}; the model hears silence.")
     elif np.count_nonzero(samples) < Limits.shortest_sound * SAMPLE_RATE:  # it is over, or has not begun
         where = f"around second {int(clip.still)}" if still else "in a part of it"
         notes.append(f"{clip.name} has no sound {where}; there the model hears silence.")
+    elif spread:
+        notes.append(f"Of the sound of {clip.name} the model hears {len(stretches)} pieces spread over it, "
+                     f"{len(samples) / SAMPLE_RATE:.0f} s in all.")  # fmt: skip
     return samples, [Stretch(s.start + start, s.samples, source) for s in stretches]
 
 

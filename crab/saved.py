@@ -28,13 +28,14 @@ import jsonschema
 import numpy as np
 
 from crab import CrabError, __version__, answer, trace
-from crab.ask import PackedMask, Result, Seconds, Window, to_json, to_look_at, windows_of
+from crab.ask import TRACED, PackedMask, Result, Seconds, Window, seen_of, to_json, to_look_at
 from crab.ilora import Intervention
 from crab.media import Clip, Limits, open_clip
 from crab.prompt import LONGEST_QUESTION, gather, is_of
 from crab.seen import Seen, borne_out
 from crab.tasks import TASKS
 from crab.trace import MODALITIES, RoutingTrace
+from crab.windows import join, part
 
 VERSION = 1  # of run.json
 MOST = Limits.bytes  # bytes of all that is in a file: the page takes no larger one
@@ -84,8 +85,10 @@ SCHEMA: dict[str, Any] = {
             "maxItems": 100,
             "items": {
                 "type": "object",
-                "required": ["text", "took", "traced"],
+                "required": ["start", "end", "text", "took", "traced"],
                 "properties": {
+                    "start": _NUMBER,
+                    "end": _NUMBER,
                     "text": {"type": ["string", "null"]},
                     "took": _NUMBER,
                     "traced": {"type": "object", "additionalProperties": _WHOLE},
@@ -141,7 +144,8 @@ def _rest(run: Result) -> dict[str, Any]:
         "clip": _described(run.clip),
         "other": _described(run.other) if run.other else None,
         "windows": [
-            {"text": one.answer and one.answer.text, "took": one.took, "traced": dict(one.traced)}
+            {"start": one.start, "end": one.end, "text": one.answer and one.answer.text, "took": one.took,
+             "traced": dict(one.traced)}
             for one in run.windows or (Window(0.0, run.clip.duration, run.answer),)
         ],
         "ends": list(run.ends),
@@ -317,21 +321,23 @@ def _run(
     if told["task"] not in TASKS or len(told["question"]) > LONGEST_QUESTION:
         raise _Other
     task = TASKS[told["task"]]
-    seen, windows, said = Seen(max(one.duration for one in (clip, other) if one)), [], []
-    spans, shown = windows_of(clip, task), None
-    for (start, end), one in zip(spans, rest["windows"], strict=True):
+    spans = [(one["start"], one["end"]) for one in rest["windows"]]
+    if not all(0 <= start < end <= clip.duration for start, end in spans):
+        raise _Other
+    seen, windows, said, shown = seen_of(clip, other, spans), [], [], None
+    for number, ((start, end), one) in enumerate(zip(spans, rest["windows"])):
         if one["text"] is None:
             windows.append(Window(start, end))
             continue
-        shown = gather(clip, task, other=other, window=(start, end) if len(spans) > 1 else None)
-        seen = seen.with_more(shown)
+        shown = gather(clip, task, other=other, window=part(spans, number))
+        seen = seen.with_more(shown) if number < TRACED else seen
         size = shown.picture.shape[1::-1] if shown.picture is not None else (clip.width, clip.height)
         parsed = answer.parse(one["text"], task, start=start, duration=end - start, size=size)
         said.append(borne_out(parsed, shown, task, audible=clip.audible))
         windows.append(Window(start, end, said[-1], one["took"], one["traced"]))
     if shown is None or len(told["masks"]) != len(rest["scores"]):
         raise _Other
-    merged = answer.join(said)
+    merged = join(said)
     if merged.text != told["text"]:
         raise _Other
     return Result(

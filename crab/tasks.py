@@ -18,6 +18,12 @@ SYSTEM = (
 )
 
 
+SLACK = 0.5  # seconds more than a length count as longer
+LONGEST_HEARD = (
+    60.0  # seconds of a clip whose sound is heard as the plan has it, which is as long as published clips get
+)
+
+
 @dataclass(frozen=True)
 class SoundPlan:
     """Which samples of a sound the model hears. A piece is int(samples / pieces) samples long.
@@ -33,6 +39,16 @@ class SoundPlan:
     pieces: int = 0
     seconds: float = 0.0
     windows: tuple[tuple[float, float], ...] = ()
+
+    def spread(self, start: float, end: float) -> list[tuple[float, float]]:
+        """What is heard of more than `LONGEST_HEARD` seconds, from `start` to `end`, so that no prompt grows with its
+        clip: each stretch as long as it is there, in the middle of where it would be. Seconds, as `start` and `end`."""
+        unit, short = (end - start) / self.pieces, LONGEST_HEARD / self.pieces
+        spans = []
+        for first, last in self.windows or [(i, i + 1) for i in range(self.pieces)]:
+            begins = start + (first + last) / 2 * unit - (last - first) / 2 * short
+            spans.append((begins, begins + (last - first) * short))
+        return spans
 
 
 @dataclass(frozen=True)

@@ -152,7 +152,7 @@ def _film(path: Path, *, seconds: int) -> Path:
 
 @pytest.fixture(scope="session")
 def long_clip(tmp_path_factory) -> Path:
-    """Eighty seconds of next to nothing: asked about events it takes eight windows, long enough to be stopped."""
+    """Eighty seconds of next to nothing: asked about events it takes ten windows, long enough to be stopped."""
     return _film(tmp_path_factory.mktemp("long") / "long.mp4", seconds=80)
 
 
@@ -248,5 +248,5 @@ def put_away(opened):
 
 @pytest.fixture(scope="session")
 def too_long(tmp_path_factory) -> Path:
-    """Six minutes of next to nothing: a minute more than a clip may have."""
-    return _film(tmp_path_factory.mktemp("too_long") / "long.mp4", seconds=360)
+    """Eleven minutes of next to nothing: a minute more than a clip may have."""
+    return _film(tmp_path_factory.mktemp("too_long") / "long.mp4", seconds=660)

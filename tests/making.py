@@ -1,18 +1,24 @@
 """Clips whose clock can be read: frame i shows its number, and burst k sounds at second k, (300 + 100 k) Hz.
 
 `clock_clip` writes one, `remux` passes the packets of a file on to another, changed or left out, as cameras, recorders
-and cutters do that tests cannot have.
+and cutters do that tests cannot have. `joined` makes a long one of short ones, `event_f` tells how near what is said of it is.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
+from PIL import Image
 
-from crab.media import SAMPLE_RATE
+from crab.answer import Event
+from crab.media import SAMPLE_RATE, Clip
+from crab.media.clip import DRAWN
+from crab.scenes.world import render
+from visualize.timeline import SENSES
 
 FPS = 25
 
@@ -126,3 +132,41 @@ def plainly(path: Path) -> list[np.ndarray]:
             except av.FFmpegError:
                 continue  # what comes before the first key frame
     return [frame.to_ndarray(format="rgb24") for frame in frames]
+
+
+def joined(path: Path, clips: Sequence[Clip], *, fps: int = 10, size: tuple[int, int] = (224, 168)) -> Path:
+    """A film of `clips`, ten seconds each, one after the other."""
+    count = 10 * fps
+    pictures = (
+        np.asarray(Image.fromarray(frame).resize(size, Image.Resampling.BOX))
+        for clip in clips for frame in clip.frames(count, start=0.0, end=10.0)[0]
+    )  # fmt: skip
+    sound = [np.pad(one, (0, 10 * SAMPLE_RATE - len(one))) for one in (clip.sound(end=10.0) for clip in clips)]
+    options = {"preset": "veryfast", "g": str(count)}
+    render.write_film(path, pictures, size=size, fps=fps, options=options, sound=np.concatenate(sound), comment=DRAWN)
+    return path
+
+
+def event_f(said: Sequence[Event], true: Sequence[Event], *, tiou: float = 0.5) -> float:
+    """F1 over events: one is found where one of its label and sense shares `tiou` of their common seconds with it.
+    What is both heard and seen counts as two."""
+    left = [one for event in true for one in _by_sense(event)]
+    spoken = [one for event in said for one in _by_sense(event)]
+    count = len(left) + len(spoken)
+    for one in spoken:
+        shares = [_tiou(one, other) for other in left]
+        if shares and max(shares) >= tiou:
+            left.pop(int(np.argmax(shares)))
+    found = count - len(spoken) - len(left)
+    return 2 * found / count if count else 1.0
+
+
+def _by_sense(event: Event) -> list[Event]:
+    return [replace(event, modality=sense) for sense in SENSES if event.modality in (sense, "both")]
+
+
+def _tiou(one: Event, other: Event) -> float:
+    if (one.label, one.modality) != (other.label, other.modality):
+        return 0.0
+    shared = min(one.end, other.end) - max(one.start, other.start)
+    return shared / (max(one.end, other.end) - min(one.start, other.start))

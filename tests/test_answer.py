@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from crab.answer import Answer, Box, Event, join, parse
+from crab.answer import Answer, Box, Event, parse
 from crab.tasks import TASKS
 
 DOG_BOX = (Box("dog", 10, 20, 200, 180),)
@@ -202,11 +202,6 @@ def test_a_time_of_nothing_is_told(text):
 def test_a_long_piece_that_is_not_read_is_told_in_short():
     [note] = read("unav", f"<event>dog, ({'1 ' * 99})</event>").notes
     assert len(note) < 120 and note.endswith("…”.")
-
-
-def test_windows_of_a_clip_tell_the_same_only_once():
-    bad, good = read("unav", "<event>dog, (3)</event>"), read("unav", "<event>dog, (0 3)</event>")
-    assert join([bad, bad, good]).notes == bad.notes != ()
 
 
 @pytest.mark.parametrize(

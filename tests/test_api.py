@@ -173,8 +173,8 @@ def test_a_picture_is_drawn_for_programs_with_what_the_answer_names_on_it(client
     ("ask_changed", {"media": None}, "media: Give a clip"),
     ("draw", {"task": "avqa"}, "task: avqa cannot be asked here: choose grounding, s4, ms3, ref_avs, arig"),
     ("draw", {"media": None}, "media: Give a clip"),
-    ("ask", {"media": "long"}, "media: long.mp4 is longer than 300 s"),
-    ("ask_pair", {"first": "clip", "other": "long"}, "other: long.mp4 is longer than 300 s"),
+    ("ask", {"media": "long"}, "media: long.mp4 is longer than 600 s"),
+    ("ask_pair", {"first": "clip", "other": "long"}, "other: long.mp4 is longer than 600 s"),
 ])  # fmt: skip
 def test_what_a_program_lacks_is_named_before_anything_is_queued(page, client, clip, too_long, name, given, told):
     files = {"clip": clip, "long": handle_file(str(too_long))}

@@ -2,16 +2,21 @@
 
 import pickle
 from dataclasses import replace
+from itertools import combinations
 
 import numpy as np
 import pytest
+from conftest import ROOT
+from making import event_f, joined
 from PIL import Image
 
 from crab import CrabError, answer, media
-from crab.ask import LOOKED_AT, Result, Window, _notes, ask, packed, stopped, to_json, windows_of
+from crab.ask import LOOKED_AT, Result, Window, _notes, ask, packed, stopped, to_json
 from crab.ilora import Intervention
 from crab.segment import Mask
 from crab.tasks import TASKS
+from crab.truth import Drawn, found, truth
+from crab.windows import join
 
 
 @pytest.fixture(scope="module")
@@ -49,25 +54,95 @@ def test_closing_stops(tiny, clip):
         next(stream)
 
 
-def test_a_long_clip_is_asked_in_windows(tiny, clip, monkeypatch):
-    asked = []
-    prompt = tiny.prompt
+def test_a_long_clip_is_asked_in_windows_decoded_as_their_turn_comes(tiny, clip, monkeypatch):
+    asked, batch = [], []
+    prompt, generate = tiny.prompt, tiny.generate
     monkeypatch.setattr(
         type(tiny), "prompt", lambda self, *a, window, **k: (asked.append(window), prompt(*a, window=window, **k))[1]
     )
-    *_, last = ask(tiny, replace(clip, duration=24.0), TASKS["unav"], max_new_tokens=2, trace=False)
-    assert asked == [(0.0, 10.0), (10.0, 20.0), (14.0, 24.0)]
-    assert any("3 windows" in note for note in last.notes)
+    monkeypatch.setattr(type(tiny), "generate", lambda self, of, **k: (batch.append(len(of)), generate(of, **k))[1])
+    results = ask(tiny, replace(clip, duration=24.0), TASKS["unav"], max_new_tokens=2, trace=False)
+    next(results)
+    assert asked == [(0.0, 10.0)]
+    *_, last = results
+    assert asked == [(0.0, 10.0), (8.0, 18.0), (14.0, 24.0)] and batch == [2]
+    assert any("in windows of ten seconds" in note for note in last.notes)
     assert len(last.token_ids) == 6
     assert last.routing is None
 
 
+def test_windows_asked_at_once_are_answered_as_each_alone(tiny, clip):
+    long = replace(clip, duration=24.0)
+    *_, alone = ask(tiny, long, TASKS["unav"], max_new_tokens=4)
+    *_, batch = ask(tiny, long, TASKS["unav"], max_new_tokens=4, trace=False)
+    assert batch.token_ids == alone.token_ids and batch.text.split() == alone.text.split()
+    np.testing.assert_allclose(batch.logprobs, alone.logprobs, atol=1e-4)
+    assert len(batch.ends) == 12 and batch.ends[-1] == len(batch.text) and list(batch.ends) == sorted(batch.ends)
+    assert sum("was stopped" in note for note in batch.notes) == 3
+
+
+def test_where_memory_is_lacking_for_several_windows_each_is_asked_alone(tiny, clip, monkeypatch):
+    def lacking(self, prompts, **_):
+        raise CrabError("The memory ran out.")
+
+    monkeypatch.setattr(type(tiny), "generate", lacking)
+    *_, last = ask(tiny, replace(clip, duration=24.0), TASKS["unav"], max_new_tokens=2, trace=False)
+    assert last.looked == 3 and len(last.token_ids) == 6 and not any("memory" in note for note in last.notes)
+
+
+def test_what_is_kept_beside_the_words_does_not_grow_with_the_clip(tiny, clip, monkeypatch):
+    monkeypatch.setattr("crab.ask.TRACED", 1)
+    kept = []
+    for seconds in (24.0, 48.0):
+        *_, last = ask(tiny, replace(clip, duration=seconds), TASKS["unav"], max_new_tokens=2)
+        assert last.looked == len(last.windows) and [bool(window.traced) for window in last.windows][:2] == [
+            True,
+            False,
+        ]
+        assert "Router weights are kept of the first 1 windows." in last.notes
+        assert last.seen.duration == 10.5 and len(last.seen.frames) == 10
+        kept.append((last.seen.nbytes, {tower: of.weights.shape for tower, of in last.routing.items()}))
+    assert kept[0] == kept[1]
+
+
+def test_a_question_about_a_long_clip_is_answered_of_the_whole_and_then_of_its_windows(tiny, clip, monkeypatch):
+    monkeypatch.setattr("crab.ask.TRACED", 9)
+    long = replace(clip, duration=65.0)
+    says = Says(tiny, "A <answer>dog</answer>.", end="stop")
+    results = list(ask(says, long, TASKS["avqa"], "What barks?"))
+    spans = [(window.start, window.end) for window in results[0].windows]
+    assert spans[:3] == [(0, 65), (0, 10), (8, 18)] and results[0].looked == 1
+    assert results[0].text == "A <answer>dog</answer>." and results[0].answer.choice == "dog"
+    assert results[0].unlooked is None and stopped(results[0]).notes[-1] == f"Stopped in window 1 of {len(spans)}."
+    assert results[-1].text.count("\n") == len(spans) - 1 and results[-1].answer.choice == "dog"
+    assert any("asked as a whole and then in windows" in note for note in results[-1].notes)
+
+
+def test_of_three_scenes_one_after_the_other_events_are_in_the_clips_own_seconds_and_none_is_told_twice(mini, tmp_path):
+    seeds, task = {"evening-1000412": 1000412, "room-1000434": 1000434, "stage-1000440": 1000440}, TASKS["avvp"]
+    scenes = [media.open_clip(ROOT / "assets" / "examples" / f"{name}.mp4") for name in seeds]
+    *_, last = ask(mini, media.open_clip(joined(tmp_path / "three.mp4", scenes)), task, trace=False)
+    assert [(window.start, window.end) for window in last.windows] == [
+        pytest.approx(span, abs=0.15) for span in ((0, 10), (10, 20), (20, 30))
+    ]
+    true = [
+        replace(event, start=event.start + 10 * number, end=event.end + 10 * number)
+        for number, seed in enumerate(seeds.values())
+        for event in truth(found(Drawn("objects", seed), task, "", 0.0), (224, 224)).events
+    ]
+    assert event_f(last.answer.events, true) > 0.7
+    assert {int(event.start // 10) for event in last.answer.events} == {0, 1, 2}
+    for one, other in combinations(last.answer.events, 2):
+        same = (one.label, one.modality) == (other.label, other.modality)
+        assert not (same and one.start <= other.end and other.start <= one.end)
+
+
 def test_windows_fill_one_by_one_and_the_rest_was_not_looked_at(tiny, clip):
-    results = list(ask(tiny, replace(clip, duration=24.0), TASKS["unav"], max_new_tokens=2, trace=False))
+    results = list(ask(tiny, replace(clip, duration=24.0), TASKS["unav"], max_new_tokens=2))
     assert [r.looked for r in results] == [1, 1, 2, 2, 3, 3, 3]
-    assert [r.unlooked for r in results] == [(10, 24)] * 2 + [(20, 24)] * 2 + [None] * 3
-    assert [(w.start, w.end) for w in results[0].windows] == [(0, 10), (10, 20), (14, 24)]
-    assert answer.join([w.answer for w in results[-1].windows]) == results[-1].answer
+    assert [r.unlooked for r in results] == [(10, 24)] * 2 + [(18, 24)] * 2 + [None] * 3
+    assert [(w.start, w.end) for w in results[0].windows] == [(0, 10), (8, 18), (14, 24)]
+    assert join([w.answer for w in results[-1].windows]) == results[-1].answer
     assert all(w.took > 0 for w in results[-1].windows)
     assert stopped(results[2]).notes[-1] == "Stopped in window 2 of 3; the rest was not looked at."
     assert stopped(results[4]).notes[-1] == "Stopped in window 3 of 3."
@@ -102,16 +177,6 @@ def test_what_is_left_is_reckoned_from_the_windows_that_are_over():
     assert left(2.0, 2.0, 2.0, 2.0) == 0
 
 
-@pytest.mark.parametrize(("seconds", "expected"), [
-    (0.5, [(0, 0.5)]), (10.04, [(0, 10.04)]), (10.5, [(0, 10.5)]), (10.6, [(0, 10), (0.6, 10.6)]),
-    (20.04, [(0, 10), (10, 20.04)]), (20.5, [(0, 10), (10, 20.5)]), (24, [(0, 10), (10, 20), (14, 24)]),
-    (300, [(start, start + 10) for start in range(0, 300, 10)]),
-])  # fmt: skip
-def test_a_short_rest_makes_no_window_of_its_own(seconds, expected):
-    found = windows_of(media.Clip("a", duration=seconds), TASKS["unav"])
-    assert [pytest.approx(window) for window in expected] == found
-
-
 def test_a_silent_window_is_said_once(tiny, golden):
     clip = media.open_clip(golden / "media" / "b.mp4", audio=golden / "media" / "a.mp3")
     *_, last = ask(tiny, replace(clip, duration=40.0), TASKS["ave"], max_new_tokens=1, trace=False)
@@ -127,18 +192,6 @@ def test_frames_of_a_long_second_clip_are_said_to_be_few(clip):
     heard = replace(other, video=None)  # of a sound nothing is left out
     assert _notes(clip, heard, TASKS["v2a"], [(0.0, 10.0)]) == ()
     assert _notes(clip, None, TASKS["ks"], [(0.0, 10.0)]) == ()
-
-
-def test_events_of_windows_become_one_where_they_touch():
-    first = answer.parse("A dog. <event>dog barking, (5 10)</event>", TASKS["ave"], start=0, duration=10)
-    second = answer.parse("Still. <event>dog barking, (0 3)</event>", TASKS["ave"], start=10, duration=10)
-    whole = answer.join([first, second])
-    assert [(e.label, e.start, e.end) for e in whole.events] == [("dog barking", 5.0, 13.0)]
-    assert [whole.text[s.start : s.end] for s in whole.spans] == [
-        "<event>dog barking, (5 10)</event>",
-        "<event>dog barking, (0 3)</event>",
-    ]
-    assert whole.spans[1].shown == "dog barking 10–13 s"
 
 
 def test_an_intervention_is_in_this_answer_only_and_is_said(tiny, clip, results):
@@ -210,8 +263,8 @@ def test_what_goes_wrong_on_the_way_costs_no_words(tiny, clip):
         return ask(says, replace(clip, duration=40.0), TASKS["unav"])
 
     *_, last = failing(after=2)
-    assert last.done and [(event.start, event.end) for event in last.answer.events] == [(0, 3), (10, 13)]
-    assert last.notes[-1] == "The answer breaks off in the window from second 20 on. It was taken back."
+    assert last.done and [(event.start, event.end) for event in last.answer.events] == [(0, 3), (8, 11)]
+    assert last.notes[-1] == "The answer breaks off in the window from second 16 on. It was taken back."
     with pytest.raises(CrabError, match="taken back"):
         list(failing(after=0))
 

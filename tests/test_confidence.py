@@ -13,6 +13,7 @@ from crab.ilora import Intervention
 from crab.loading import about_of
 from crab.page import zerogpu
 from crab.tasks import TASKS
+from crab.windows import join
 from visualize import text
 
 TOKENS = ("A dog.", " <event>", "dog, ", "(0 4)", "</event>", " and", " <event>cat, (1 2)</event>")
@@ -35,7 +36,7 @@ def test_a_result_is_weighed_by_its_own_tokens_and_by_those_before_it():
 def test_each_window_of_a_long_clip_is_weighed_on_its_own():
     whole, ends = said()
     other = replace(whole)
-    both = answer.join([whole, other])
+    both = join([whole, other])
     later = [len(whole.text) + 1 + end for end in ends]
     found = confidence.evidence(both, [*ends, *later], [*NATS, *NATS])
     assert len(found) == 4 and found[2].inside == pytest.approx(found[0].inside)
@@ -106,6 +107,6 @@ def test_how_many_tokens_come_at_a_time_changes_nothing(tiny, clip, monkeypatch)
 
 def test_the_shares_of_windows_stand_at_their_chips():
     whole, _ = said(("<event>dog, (0 4)</event>",))
-    both = answer.join([whole, whole])
+    both = join([whole, whole])
     shown = text.windows([(0, 10, whole), (10, 20, whole)], colours={}, confidence={both.spans[1].start: 0.25})
     assert "25 %" in shown.rpartition("<details")[2] and "25 %" not in shown.rpartition("<details")[0]

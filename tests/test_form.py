@@ -65,7 +65,7 @@ def test_each_family_keeps_its_own_question():
 def test_only_files_in_gradios_folder_are_looked_at_before_the_queue(tmp_path, too_long):
     for path in (too_long, Path("/etc/hostname"), "\0", "a" * 5000, "http://127.0.0.1:1/a.mp4", 5):
         assert told_of_length({"path": path if isinstance(path, int) else str(path)}, str(tmp_path)) is None
-    assert "longer than 300 s" in told_of_length({"path": str(too_long)}, str(too_long.parent))
+    assert "longer than 600 s" in told_of_length({"path": str(too_long)}, str(too_long.parent))
 
 
 @pytest.fixture

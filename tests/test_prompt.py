@@ -97,6 +97,27 @@ def test_windows_of_a_long_clip_keep_the_seconds_they_came_from():
     assert samples[2 * 16000] == 5.5 * 16000
 
 
+class Ramp:
+    """Ten minutes of sound whose samples say at which second they are heard."""
+
+    name, duration, visible, audible, still, piece = "ramp", 600.0, False, True, 300.0, None
+
+    def sound(self, *, start=0.0, end=None):
+        return np.arange(round(start * 16000), round((end or self.duration) * 16000), dtype=np.float32) / 16000
+
+
+@pytest.mark.parametrize(("dataset", "each", "first"), [("avcap", 6, 27), ("avqa", 2, 4), ("a2v", 6, 27)])
+def test_of_a_long_sound_pieces_are_heard_that_are_no_longer_than_those_of_a_minute(dataset, each, first):
+    media = prompt.gather(Ramp(), TASKS[dataset], other=Ramp())
+    own = [stretch for stretch in media.stretches if stretch.source == 0]
+    assert [stretch.start for stretch in own] == [first + 60 * i for i in range(10)]
+    assert all(stretch.samples == each * 16000 for stretch in own)
+    assert media.sound[:: each * 16000][:10].tolist() == [stretch.start for stretch in own]
+    assert f"Of the sound of ramp the model hears 10 pieces spread over it, {10 * each} s in all." in media.notes
+    window = prompt.gather(Ramp(), TASKS["avcap"], window=(100.0, 110.0))
+    assert len(window.sound) == 160000 and window.sound[0] == 100 and not any("pieces" in note for note in window.notes)
+
+
 @pytest.mark.parametrize(("dataset", "seconds", "heard"), [
     ("ave", 0.4, 1.0), ("ave", 60, 60.0), ("meld", 10, 4.0), ("meld", 1, 4.0), ("s4", 5, 1.0), ("ref_avs", 10, 1.0),
     ("arig", 5, 5.0),

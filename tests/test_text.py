@@ -113,3 +113,5 @@ def test_windows_unfold_one_at_a_time_and_those_not_asked_are_left_out():
     summaries = re.findall(r"<details name='(\S+?)'( open)?><summary>(.*?)</summary>", html)
     assert summaries == [("crab-windows", "", "0–10 s"), ("crab-windows", " open", "10–20 s")]
     assert html.count("<style>") == 1 and "dog 0–3 s" in html and "A &lt;b&gt;." in html
+    of_the_whole = windows([(0, 20, parts[1][2]), *parts], colours={})
+    assert re.findall(r" open><summary>(.*?)</summary>", of_the_whole) == ["0–20 s"]

@@ -228,6 +228,23 @@ def test_leaving_early_stops_the_model():
     assert next(steps, None) is None
 
 
+def test_windows_asked_at_once_cross_without_their_pictures_and_are_written_within_the_time_that_is_lent(tiny):
+    sent = []
+    lent, _ = zerogpu.lend(tiny, GrabCut())
+    here = lent._borrow
+    lent._borrow = lambda job, within, prompts, **how: (
+        sent.append((job, within, prompts, how)), here(job, within, prompts, **how))[1]  # fmt: skip
+    clip = media.open_clip(GOLDEN / "media" / "a.mp4")
+    prompts = [tiny.prompt(clip, TASKS["unav"], window=window) for window in ((0, 5), (5, 10))]
+    assert lent.generate(prompts, max_new_tokens=3) == tiny.generate(prompts, max_new_tokens=3)
+    [(job, within, crossed, how)] = sent
+    assert job == "generate" and within == zerogpu.seconds(0, 2 * len(prompts[0].map.tokens), zerogpu.ANSWER)
+    assert all(one.media.videos == () for one in crossed) and how == {"max_new_tokens": 3}
+    lent._borrow = lambda job, within, prompts, **how: [sent.append(how)]
+    lent.generate(prompts, max_new_tokens=512)
+    assert sent[-1] == {"max_new_tokens": zerogpu.ANSWER}
+
+
 def test_what_crosses_is_a_prompt_without_its_picture_and_only_what_is_new(tiny):
     sent = []
     lent, segmenter = zerogpu.lend(tiny, GrabCut())

@@ -59,17 +59,19 @@ def windows(
     parts: Sequence[tuple[float, float, Any]], *, colours: Mapping[str, str],
     confidence: Mapping[int, float] | None = None,
 ) -> str:  # fmt: skip
-    """HTML of the `Answer`s about parts of a clip, as (start, end, answer): one unfolds at a time, at first the last.
+    """HTML of the `Answer`s about parts of a clip, as (start, end, answer): one unfolds at a time, at first the last, or
+    the first where that is about the whole.
 
     A part whose answer is None has not been asked about, and is left out. `confidence` as in `chips`, of the answers
     joined, a line each.
     """
     asked = [(start, end, answer) for start, end, answer in parts if answer is not None]
     folds, line = "", 0
+    unfolded = 1 if parts[0][1] == parts[-1][1] else len(asked)
     for number, (start, end, answer) in enumerate(asked, 1):
         sure = {at - line: share for at, share in (confidence or {}).items()}
         folds += (
-            f"<details name='crab-windows'{' open' if number == len(asked) else ''}><summary>"
+            f"<details name='crab-windows'{' open' if number == unfolded else ''}><summary>"
             f"{start:g}–{end:g} s</summary>{_said(answer, colours, sure)}</details>"
         )
         line += len(answer.text) + 1

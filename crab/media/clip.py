@@ -24,7 +24,7 @@ class MediaError(CrabError):
 class Limits:
     """What a clip may be, stated once."""
 
-    seconds = 300  # the model's sound front end holds five minutes and cuts what is longer without a word
+    seconds = 600  # some minutes of asking on a small machine; what is kept of an answer does not grow with them
     bytes = 500_000_000
     pixels = 8192 * 4320  # of one frame
     rates = (1_000, 768_000)  # samples of sound a second
@@ -128,6 +128,6 @@ def check_pixels(path: Path, width: int, height: int) -> None:
 
 
 def check_seconds(path: Path, seconds: float) -> None:
-    # Rounded, because the last frame or block of sound sticks out of a clip cut at five minutes.
+    # Rounded, because the last frame or block of sound sticks out of a clip cut at ten minutes.
     if round(seconds) > Limits.seconds:
         raise MediaError(f"{path.name} is longer than {Limits.seconds} s: cut it shorter.")

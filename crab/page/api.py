@@ -126,7 +126,7 @@ class Programs:
         """Ask a video, a sound or a picture what it shows and what it sounds like.
 
         Parameters:
-            media: The clip: a video, sound or picture file of five minutes at most. Left out: an example of 10 seconds.
+            media: The clip: a video, sound or picture file of ten minutes at most. Left out: an example of 10 seconds.
             task: localisation, question, captioning, action, emotion, grounding, or one dataset's wording of these.
             question: The question in words, where the task needs one; "question | option; option" for avqa_thu.
             second: For grounding, the second of the clip to look at, from 0; null for its middle.

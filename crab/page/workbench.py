@@ -95,7 +95,7 @@ class Workbench:
         if result is None or not result.routing:
             return {self.closer: gr.skip()}
         spans = [
-            (f"{window.start:g} to {window.end:g} s", n) for n, window in enumerate(result.windows[: result.looked])
+            (f"{window.start:g} to {window.end:g} s", n) for n, window in enumerate(result.windows) if window.traced
         ]
         return {
             self.closer: gr.update(visible=True),

@@ -37,7 +37,7 @@ import spaces
 
 from crab import CrabError
 from crab.answer import Box
-from crab.model import Crab, Scores, Step
+from crab.model import Crab, Scores, Step, Written
 from crab.prompt import Media, Prompt
 from crab.segment import Point, Segmenter
 
@@ -66,6 +66,13 @@ class Lent(Crab):
         """As of `Crab`, but steps that come within a tenth of a second as one."""
         lent = seconds(self._weights, len(prompt.map.tokens), ANSWER)
         yield from self._borrow("stream", lent, _bare(prompt), **how)
+
+    def generate(self, prompts: list[Prompt], *, max_new_tokens: int = ANSWER, **how: Any) -> list[Written]:
+        """As of `Crab`, but of no more tokens than there is time for."""
+        lent = seconds(self._weights, sum(len(prompt.map.tokens) for prompt in prompts), ANSWER)
+        most = min(max_new_tokens, ANSWER)
+        [written] = self._borrow("generate", lent, [_bare(one) for one in prompts], max_new_tokens=most, **how)
+        return written
 
     def scores(self, prompt: Prompt, written: Sequence[int], **how: Any) -> Scores:
         lent = seconds(self._weights, len(prompt.map.tokens) + len(written))
@@ -103,10 +110,15 @@ def lend(crab: Crab, segmenter: Segmenter) -> tuple[Crab, Segmenter]:
     def scores(_: float, prompt: Prompt, written: Sequence[int], **how: Any) -> Iterator[Scores]:
         yield crab.scores(prompt, written, **how)
 
+    def generate(_: float, prompts: list[Prompt], **how: Any) -> Iterator[list[Written]]:
+        yield crab.generate(prompts, **how)
+
     def cut(_: float, *asked: Any) -> Iterator[tuple[np.ndarray, float | None]]:
         yield segmenter(*asked)
 
-    jobs: dict[str, Callable[..., Iterator[Any]]] = {"stream": stream, "scores": scores, "cut": cut}
+    jobs: dict[str, Callable[..., Iterator[Any]]] = {
+        "stream": stream, "generate": generate, "scores": scores, "cut": cut,
+    }  # fmt: skip
     parts = [part for part in (crab.model, segmenter.model) if _on_gpu(part)]
     weights = sum(parameter.nbytes for part in parts if part is not None for parameter in part.parameters())
 

@@ -18,7 +18,7 @@ import torch
 
 from crab import CrabError, answer
 from crab.answer import Answer, Event
-from crab.ask import Result, windows_of
+from crab.ask import Result
 from crab.ilora import adapted_layers
 from crab.ilora.trace import Intervention
 from crab.metrics import accuracy, box_iou, jaccard, temporal_iou
@@ -28,6 +28,7 @@ from crab.model import Crab, Scores, site_of
 from crab.prompt import Prompt
 from crab.routing.atlas import LONGEST, Asked
 from crab.seen import borne_out
+from crab.windows import join, windows_of
 
 BATCH = 16  # questions answered at once, for each change in turn
 
@@ -298,7 +299,7 @@ def _answers(
             text, size = crab.decode(next(rows).token_ids), _size(one, of)
             read = answer.parse(text, one.task, start=start, duration=end - start, size=size)
             said.append(borne_out(read, prompt.media, one.task, audible=one.clip.audible))
-        yield answer.join(said)
+        yield join(said)
 
 
 @contextmanager

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from crab import CrabError
-from crab.ask import windows_of
 from crab.ilora import adapted_layers
 from crab.model import Crab, grown, site_of
 from crab.routing.atlas import LONGEST, VIEWS, Asked, Atlas, signature
@@ -19,6 +18,7 @@ from crab.routing.effects import random_router
 from crab.routing.separation import HIDDEN, OWN, RANDOM, TOKENS, By, controls
 from crab.routing.sites import Tally
 from crab.trace import RoutingTrace, Token
+from crab.windows import windows_of
 
 DRAWS = 3  # routers drawn at random, each of which is a control of its own
 

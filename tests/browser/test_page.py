@@ -144,7 +144,7 @@ def test_stop_ends_the_answer_and_leaves_what_there_is(page, long_clip):
     expect(page.locator("#words .progress")).to_be_visible()
     page.click("#stop")
     expect(page.locator("#facts")).to_contain_text("stopped")
-    expect(page.locator("#facts")).to_contain_text("of 8; the rest was not looked at.")
+    expect(page.locator("#facts")).to_contain_text("of 10; the rest was not looked at.")
     expect(page.locator("#words .progress")).to_be_hidden()
     expect(page.locator("#ask")).to_be_enabled()
     expect(page.locator("#which iframe")).to_be_visible()
@@ -158,10 +158,10 @@ def test_of_a_long_clip_one_window_is_unfolded_and_progress_is_told(page, long_c
     upload(page, long_clip)
     page.get_by_label("Where and when").click()
     page.click("#ask")
-    expect(page.locator("#words .progress")).to_contain_text("Window 2 of 8, about")
+    expect(page.locator("#words .progress")).to_contain_text("Window 2 of 10, about")
     expect(page.locator("#words details")).to_have_count(2)
     expect(page.locator("#words details[open]")).to_have_count(1)
-    expect(page.locator("#words details[open] summary")).to_have_text("10–20 s")
+    expect(page.locator("#words details[open] summary")).to_have_text("8–18 s")
     page.click("#stop")
     answered(page)
     settled(page)  # what was on its way when Stop was pressed comes still
@@ -173,7 +173,7 @@ def test_of_a_long_clip_one_window_is_unfolded_and_progress_is_told(page, long_c
     asked = "Describe the events"  # of the prompt, which each window has
     words = frame.locator("#words").inner_text()
     page.locator("#window input").click()
-    page.get_by_role("option", name="10 to 20 s").click()
+    page.get_by_role("option", name="8 to 18 s").click()
     expect(frame.locator("#words")).not_to_have_text(words)
     assert words.count(asked) == frame.locator("#words").inner_text().count(asked)
 
