@@ -32,7 +32,7 @@ from crab.ask import TRACED, PackedMask, Result, Seconds, Window, seen_of, to_js
 from crab.ilora import Intervention
 from crab.media import Clip, Limits, open_clip
 from crab.prompt import LONGEST_QUESTION, gather, is_of
-from crab.seen import Seen, borne_out
+from crab.seen import borne_out
 from crab.tasks import TASKS
 from crab.trace import MODALITIES, RoutingTrace
 from crab.windows import join, part
