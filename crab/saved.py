@@ -254,7 +254,7 @@ def _finite(written: str) -> float:
 def _unpacked(box: zipfile.ZipFile, name: str, place: Path) -> Path:
     """No more of a member is ever read than the directory says it has."""
     place.parent.mkdir(parents=True, exist_ok=True)
-    with box.open(name) as inside, place.open("xb") as out:
+    with zipfile.Path(box, name).open("rb") as inside, place.open("xb") as out:
         shutil.copyfileobj(inside, out)
     return place
 
@@ -322,7 +322,7 @@ def _run(
         raise _Other
     task = TASKS[told["task"]]
     spans = [(one["start"], one["end"]) for one in rest["windows"]]
-    if not all(0 <= start < end <= clip.duration for start, end in spans):
+    if not all(0 <= start <= end <= clip.duration for start, end in spans):
         raise _Other
     seen, windows, said, shown = seen_of(clip, other, spans), [], [], None
     for number, ((start, end), one) in enumerate(zip(spans, rest["windows"])):

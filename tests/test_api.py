@@ -186,4 +186,4 @@ def test_what_a_program_lacks_is_named_before_anything_is_queued(page, client, c
 
 def test_every_state_of_a_visitor_is_let_go_in_time(page):
     states = [block for block in page.blocks.values() if isinstance(block, gr.State)]
-    assert len(states) == 5 and all(state.time_to_live == OPEN for state in states)
+    assert len(states) == 6 and all(state.time_to_live == OPEN for state in states)

@@ -39,7 +39,7 @@ def test_a_part_says_which_routers_decide_nothing_and_what_leans_where(usage):
     [points] = re.findall(r"polyline points='(.*?)'", html)
     heights = [1 - float(point.split(",")[1]) / evidence.HIGH for point in points.split()]
     np.testing.assert_allclose(heights, list(curve.values()), atol=2e-3)
-    lean = re.findall(r"--c:(#\w+)'><b>(.*?)</b> (.*?)</span>", html)
+    lean = re.findall(r"--c:(#\w+)'><i aria-hidden='true'>■</i> <b>(.*?)</b> (.*?)</span>", html)
     assert lean[0] == (theme.HEADS[0], "Head 1", "dog +0.09") and lean[1][2].startswith("cat")
     decided = replace(usage, spread=usage.spread + 1, share=np.full((4, 3), 1 / 3))
     assert "every router decides" in evidence.usage({"language": decided}, names={})

@@ -82,7 +82,7 @@ def test_what_was_stopped_between_windows_comes_back_with_each_of_them(tiny, tmp
     cut = stopped(last)
     opened = back(cut, tmp_path)
     same(cut, opened)
-    assert (opened.looked, opened.unlooked, opened.done) == (2, (20.0, 80.0), False)
+    assert (opened.looked, opened.unlooked, opened.done) == (2, (18.0, 80.0), False)
     assert np.array_equal(opened.routing_in(1)["language"].weights, cut.routing_in(1)["language"].weights)
 
 
