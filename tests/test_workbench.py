@@ -40,3 +40,11 @@ def test_of_a_long_clip_the_explorer_shows_the_window_that_is_chosen():
     assert shown(opened[bench.explorer]) == one
     assert {tower: len(names) for tower, names in one.items()} == first
     assert {tower: len(names) for tower, names in other.items()} == rest
+
+
+def test_no_window_is_chosen_of_a_run_that_was_asked_in_none():
+    with gr.Blocks():
+        bench = workbench.lay_out()
+    result = Result(Clip("clip.mp4", duration=10.0), TASKS["unav"], "", "", "", routing=towers())
+    told = bench.explored(result, False)[bench.window]
+    assert (told["choices"], told["value"], told["visible"]) == ([], None, False)

@@ -99,7 +99,7 @@ class Workbench:
         ]
         return {
             self.closer: gr.update(visible=True),
-            self.window: gr.update(choices=spans, value=0, visible=len(result.windows) > 1),
+            self.window: gr.update(choices=spans, value=0 if spans else None, visible=len(spans) > 1),
             self.explorer: explorer(result, self.explorer, dark),
         }
 
