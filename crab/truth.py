@@ -126,7 +126,7 @@ def judge(prediction: Answer, reference: Answer | None, grammar: str) -> Verdict
         if prediction.exists is None:
             return Verdict(False, "✗", "Wrong: it does not say whether there is such a thing.")
         if prediction.exists != reference.exists:
-            return Verdict(False, "✗", f"Wrong: there is {'' if reference.exists else 'no '}such a thing.")
+            return Verdict(False, "✗", f"Wrong: there is {'such a' if reference.exists else 'no such'} thing.")
         return (
             _judge_box(prediction, reference)
             if reference.exists

@@ -114,7 +114,7 @@ def test_a_null_object_of_ref_avs_is_known_by_its_split(tmp_path):
     run = run_of("ref_avs", "<answer>true</answer> [0,0,9,9]", question="the cat", clip="a.mp4")
     found = read(given(tmp_path, row), run)
     assert found.answer.exists is False
-    assert against(run.answer, (), found, "exists_box_points").verdict.words == "Wrong: there is no such a thing."
+    assert against(run.answer, (), found, "exists_box_points").verdict.words == "Wrong: there is no such thing."
     there = read(given(tmp_path, row | {"split": "test_s"}), run)
     assert against(run.answer, (), there, "exists_box_points").verdict.right is None
 
