@@ -10,7 +10,6 @@ from __future__ import annotations
 import ast
 import html
 import json
-import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -19,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from crab import CrabError, answer, shortened
+from crab import CrabError, answer, finite_json, shortened
 from crab.answer import GRID, NOTHING, Answer, Box, Event, Span
 from crab.avuie import FIELDS, Fields
 from crab.tasks import TASKS, Task, instruction
@@ -66,7 +65,7 @@ def read(path: Path, run: Result) -> Reference:
     if words.startswith("WEBVTT"):
         return _within(_vtt(words, path.name), run, path.name)
     try:
-        data = json.loads(words, parse_constant=_finite, parse_float=_finite)
+        data = finite_json(words)
     except (ValueError, RecursionError) as error:
         raise CrabError(f"{path.name} is neither JSON nor WebVTT: give a record, a result, or cues.") from error
     if isinstance(data, dict) and {"version", "task", "events"} <= data.keys():
@@ -77,13 +76,6 @@ def read(path: Path, run: Result) -> Reference:
     if not isinstance(rows, list) or not rows:
         raise CrabError(f"{path.name} holds no record, and is no result: give one JSON object or a list of them.")
     return _within(_record(rows, path.name, run), run, path.name)
-
-
-def _finite(written: str) -> float:
-    number = float(written)
-    if not math.isfinite(number):
-        raise ValueError(written)
-    return number
 
 
 def _within(reference: Reference, run: Result, name: str) -> Reference:

@@ -13,7 +13,6 @@ hold nothing that an answer could not. It comes from anywhere, and is held to si
 from __future__ import annotations
 
 import json
-import math
 import re
 import shutil
 import zipfile
@@ -27,7 +26,7 @@ from typing import Any
 import jsonschema
 import numpy as np
 
-from crab import CrabError, __version__, answer, trace
+from crab import CrabError, __version__, answer, finite_json, trace
 from crab.ask import TRACED, PackedMask, Result, Seconds, Window, seen_of, to_json, to_look_at
 from crab.ilora import Intervention
 from crab.media import Clip, Limits, open_clip
@@ -241,14 +240,7 @@ def _published() -> Any:
 def _json(box: zipfile.ZipFile, name: str) -> Any:
     if box.getinfo(name).file_size > WORDS:
         raise _Other
-    return json.loads(box.read(name), parse_constant=_finite, parse_float=_finite)
-
-
-def _finite(written: str) -> float:
-    number = float(written)
-    if not math.isfinite(number):
-        raise ValueError(f"{written} is no number that anything could have")
-    return number
+    return finite_json(box.read(name))
 
 
 def _unpacked(box: zipfile.ZipFile, name: str, place: Path) -> Path:
