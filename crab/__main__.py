@@ -34,11 +34,16 @@ from crab.arguments import (
     positive,
     question_arguments,
     segmenter_argument,
+    stretch,
 )
-from crab.learn.commands import add_calibrate, add_evaluate, add_train
+from crab.bench.commands import add_bench
+from crab.learn.commands import add_calibrate, add_evaluate, add_train, add_transfer
 from crab.routing.commands import add_atlas, add_claims, add_route
 from crab.scenes.commands import add_scenes
-from crab.tasks import dataset_named
+from crab.tasks import check_question, dataset_named
+
+LABORATORY = ("changes", "crossings")  # kinds of figure
+RELIABILITY = "reliability"  # another
 
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")  # its advice is for who writes models, not for who asks them
 logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # where it is there, it advises on kernels when imported
@@ -71,7 +76,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"{package} is not installed, and this needs it: pip install -r requirements.txt", file=sys.stderr)
         return 2
     except OSError as error:  # a disk that is full, a folder that may not be written
-        print(f"{error.filename or 'The file'} cannot be used: {error.strerror}.", file=sys.stderr)
+        print(f"{error.filename or 'The disk'} cannot be used: {error.strerror or error}.", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130
@@ -96,6 +101,8 @@ def _parser() -> argparse.ArgumentParser:
         add_claims,
         add_figure,
         add_train,
+        add_transfer,
+        add_bench,
     ):
         add(commands)
     return parser
@@ -106,6 +113,11 @@ def add_ask(commands: Commands) -> None:
     question_arguments(ask, nargs="?")
     ask.add_argument("--image", metavar="F", help="a picture, asked about together with --audio")
     ask.add_argument("--audio", metavar="F", help="the sound of --image, or in place of MEDIA's own")
+    ask.add_argument("--stretch", type=stretch, metavar="A-B", help="ask about these seconds of the clip alone")
+    ask.add_argument("--masks-over-time", action="store_true",
+                     help="point at something in every second, and cut it out (s4, ms3, ref_avs, arig)")  # fmt: skip
+    ask.add_argument("--candidates", action="store_true",
+                     help="sample eight more answers, and tell how many of them say the same")  # fmt: skip
     segmenter_argument(ask)
     ask.add_argument("--json", action="store_true", help="print one JSON object instead of the answer")
     ask.add_argument("--routing", type=new_file, metavar="FILE.npz", help="write the router weights there")
@@ -115,31 +127,41 @@ def add_ask(commands: Commands) -> None:
 
 
 def run_ask(args: argparse.Namespace) -> None:
-    from crab import media, prompt
+    from crab import candidates, media
     from crab.ask import ask, to_json
+    from crab.memory import Memory
     from crab.segment import load_segmenter
 
     task = dataset_named(args.task)
-    prompt.check_question(task, args.question)  # what is missing is said before a clip is opened or the model loaded
+    check_question(task, args.question)  # what is missing is said before a clip is opened or the model loaded
     clip = media.open_clip(args.media, image=args.image, audio=args.audio, frame=args.frame)
     other = media.open_clip(args.media2) if args.media2 else None
     if task.grammar == "match" and other is None:
         raise CrabError(f"{task.name} compares two clips: give a second one.")
     if task.grammar != "match" and other is not None:
         raise CrabError(f"{task.name} asks about one clip: leave out {args.media2}.")
+    if args.candidates and (why := candidates.lacking(
+        clip, task, stretch=args.stretch, over_time=args.masks_over_time
+    )):  # fmt: skip
+        raise CrabError(why)
     segmenter, crab = load_segmenter(named_segmenter(args)), loaded_model(args, routed=bool(args.routing))
-    shown = ""
+    shown, memory = "", Memory() if args.candidates else None
     for result in ask(
         crab, clip, task, args.question, other=other, segmenter=segmenter,
-        trace=bool(args.routing or args.export), max_new_tokens=args.max_new_tokens,
+        trace=bool(args.routing or args.export), max_new_tokens=args.max_new_tokens, stretch=args.stretch,
+        over_time=args.masks_over_time, memory=memory,
     ):  # fmt: skip
         if not args.json:
             print(result.text[len(shown) :], end="", flush=True)
             shown = result.text
+    if args.candidates:
+        result = candidates.draw(crab, result, memory=memory, max_new_tokens=args.max_new_tokens)
     if args.json:
         print(json.dumps(to_json(result)))
     else:
-        print("", *result.notes, result.knows, sep="\n")
+        for (start, end), why in result.unmasked:
+            print(f"\n{start:g}-{end:g} s has no mask: {why}", end="")
+        print("", *candidates.lines(result), *result.notes, result.knows, sep="\n")
     if args.routing:
         assert result.routing is not None
         trace.save(result.routing, args.routing)
@@ -236,10 +258,16 @@ def run_check(args: argparse.Namespace) -> int:
 
 def add_figure(commands: Commands) -> None:
     figure = commands.add_parser("figure", help="draw saved router weights: for the screen, for a paper, as a table")
-    figure.add_argument("trace", metavar="TRACE.npz", help="what ask --routing or route --out wrote")
-    figure.add_argument("--kind", choices=("overview", "tokens", "modality", "heatmap", "compare"), default="overview")
+    figure.add_argument(
+        "trace", metavar="FILE",
+        help="what ask --routing or route --out wrote, transfer's results.json, or calibrate's confidence.json",
+    )  # fmt: skip
+    kinds = ("overview", "tokens", "modality", "heatmap", "compare", *LABORATORY, RELIABILITY)
+    figure.add_argument("--kind", choices=kinds, default="overview",
+                        help="changes and crossings are of transfer's results.json, reliability of confidence.json")  # fmt: skip
     figure.add_argument("--other", metavar="TRACE2.npz", help="with compare: the run to hold against it")
     figure.add_argument("--tower", default="language", metavar="T", help="language (default), audio or vision")
+    figure.add_argument("--arm", default="ilora", metavar="A", help="with changes: held against training alone")
     figure.add_argument("--out", required=True, type=new_file, metavar="FILE", help=".html, .svg, .pdf, .png or .csv")
     figure.set_defaults(run=run_figure)
 
@@ -247,9 +275,46 @@ def add_figure(commands: Commands) -> None:
 def run_figure(args: argparse.Namespace) -> None:
     from visualize import export
 
+    if args.kind in LABORATORY:
+        return _laboratory(args)
+    if args.kind == RELIABILITY:
+        return _reliability(args)
     routed, other = trace.load(args.trace), trace.load(args.other) if args.other else None
     title = f"Router weights: {Path(args.trace).stem}" + (f" and {Path(args.other).stem}" if other else "")
     export.write(routed, args.out, kind=args.kind, other=other, tower=args.tower, title=title)
+
+
+def _reliability(args: argparse.Namespace) -> None:
+    """How sure a model is against how often it is right, as `calibrate` wrote it."""
+    from crab.confidence import reliability_of
+    from crab.disk import whole
+    from visualize import paper, reliability
+
+    if args.out.suffix not in (".svg", ".pdf", ".png"):
+        raise CrabError(f"{args.out} cannot be written: {args.kind} is a .svg, .pdf or .png.")
+    held = reliability_of(args.trace)
+    title, facts = "How sure it is, and how often it is right", reliability.facts(held)
+    figure = paper.described(reliability.figure(held), title, facts)
+    with whole(args.out) as part:
+        paper.save(figure, part, title=title, facts=facts)
+
+
+def _laboratory(args: argparse.Namespace) -> None:
+    """The figures of the transfer laboratory, of runs that were trained until they stopped improving."""
+    from crab.routing import lab
+    from visualize import laboratory
+
+    if args.out.suffix != ".html":
+        raise CrabError(f"{args.out} cannot be written: {args.kind} is a .html.")
+    results = lab.load(args.trace)
+    note = f"{results.model}, {lab.BUDGETS['until']}."
+    if args.kind == "changes":
+        found = lab.changed(lab.compare(results, args.arm, "until"))
+        figure = laboratory.changes(*found, note=f"{args.arm} against one adapter a task; {note}")
+    else:
+        mean, low, high = lab.crossed(results)
+        figure = laboratory.crossings(mean, results.tasks, low=low, high=high, note=note)
+    figure.write_html(args.out)
 
 
 if __name__ == "__main__":

@@ -37,6 +37,15 @@ def gigabytes(typed: str) -> float:
     return size
 
 
+def stretch(typed: str) -> tuple[float, float]:
+    from crab.windows import read_stretch
+
+    try:
+        return read_stretch(typed)
+    except CrabError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
 def new_file(typed: str) -> Path:
     """Looked at before a model is loaded, not after it has answered."""
     path = Path(typed)
@@ -102,7 +111,7 @@ def segmenter_argument(command: argparse.ArgumentParser) -> None:
         "--segmenter",
         default=os.environ.get("CRAB_SEGMENTER"),
         metavar="S",
-        help="grabcut, or a SAM 2 folder or hub id (default: $CRAB_SEGMENTER, or the model's own)",
+        help="grabcut, or a SAM 2 or SAM 3 folder or hub id (default: $CRAB_SEGMENTER, or the model's own)",
     )
 
 
@@ -113,11 +122,11 @@ def named_segmenter(args: argparse.Namespace) -> str:
     return weights.meant(args.model, segmenter=args.segmenter).segmenter
 
 
-def loaded_model(args: argparse.Namespace, *, routed: bool = False):
+def loaded_model(args: argparse.Namespace, *, routed: bool = False, device: str | None = None):
     """The `Crab` that `answering_arguments` name. Raises CrabError where it is to be `routed` and has no routers."""
     from crab.model import Crab
 
-    crab = Crab.load(args.model, args.adapter, quantize=args.quantize)
+    crab = Crab.load(args.model, args.adapter, quantize=args.quantize, device=device)
     if routed and crab.adapter is None:
         raise CrabError(f"{crab.name} has no adapter here and so no router weights: give one with --adapter.")
     return crab

@@ -1,6 +1,7 @@
 """The one path: clip + task + question -> a growing `Result`, of a long clip by windows (`crab.windows`).
 
-What is kept does not grow with the clip but for the words: router weights, and what was seen and heard, are those of
+Of what can be pointed at, every second of a clip may be asked about on its own, and what was pointed at be cut out of all
+of them: masks over time. What is kept does not grow with the clip but for the words: router weights, and what was seen and heard, are those of
 the first `TRACED` windows.
 """
 
@@ -8,137 +9,37 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Generator, Mapping, Sequence
+from collections import deque
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
 
-from crab import CrabError, __version__, segment
+from crab import CrabError, __version__, segment, stopping
 from crab import answer as answers
-from crab.answer import Answer, Event
+from crab.answer import Box, Event
 from crab.confidence import confidence
-from crab.ilora.trace import Intervention
+from crab.intervention import Intervention
 from crab.media import Clip
-from crab.model import Crab, Step, grown
+from crab.memory import Memory
 from crab.prompt import Prompt
+from crab.result import Result, Window, packed
 from crab.seen import Media, Seen, borne_out
-from crab.segment import Mask, Segmenter
-from crab.tasks import SLACK, Task
-from crab.trace import RoutingTrace
-from crab.windows import WINDOW, Span, join, part, settled, windows_of
+from crab.segment import Cut, Segmenter, Shot
+from crab.step import Step, grown
+from crab.tasks import SLACK, Task, check_question
+from crab.windows import WINDOW, Span, check_stretch, first_is_all, join, part, seconds_of, settled, view, windows_of
+
+if TYPE_CHECKING:
+    from crab.model import Crab
 
 VERSION = 1  # of the JSON below, whatever version of this program writes it
 BATCH = 4  # windows asked at once: whoever presses Stop waits for all of them
 TRACED = 8  # windows, a minute, whose router weights and pictures are kept: on a model of 7B some 10 MB each
 LOOKED_AT = 2048  # pixels of the longer side of a picture to look at: no screen shows more, and results are kept
-
-
-@dataclass(frozen=True)
-class Seconds:
-    """How long it took: to open and prepare the clip, to the first text, and in all. Wall clock, from the call."""
-
-    open: float = 0.0
-    first_text: float | None = None
-    total: float = 0.0
-
-
-@dataclass(frozen=True)
-class Window:
-    """A part of the clip that is asked about on its own, in seconds of the clip, and what came of it so far."""
-
-    start: float
-    end: float
-    answer: Answer | None = None  # None: nobody has looked there
-    took: float = 0.0  # seconds, wall clock
-    traced: Mapping[str, int] = field(default_factory=dict)  # by tower, how many positions of `Result.routing` are its
-
-
-@dataclass(frozen=True)
-class PackedMask:
-    """A `Mask` to keep: of a large picture a thousandth of its bytes."""
-
-    time: float  # seconds of the clip
-    label: str
-    score: float | None
-    size: tuple[int, int]  # (height, width)
-    runs: np.ndarray  # (runs,) int32: how many pixels in turn are background and mask, column by column
-
-    @property
-    def mask(self) -> np.ndarray:
-        """(height, width) bool"""
-        flat = np.repeat(np.arange(len(self.runs)) % 2 == 1, self.runs)
-        return flat.reshape(self.size[::-1]).T
-
-
-def packed(mask: Mask) -> PackedMask:
-    columns = mask.mask.T.ravel()
-    edges = np.flatnonzero(columns[1:] != columns[:-1]) + 1
-    starts = np.concatenate([[0] * (1 + bool(columns[0])), edges, [columns.size]])  # background comes first, if empty
-    return PackedMask(mask.time, mask.label, mask.score, mask.mask.shape, np.diff(starts).astype(np.int32))
-
-
-@dataclass(frozen=True)
-class Result:
-    """All that is known so far of one question; the only thing a screen needs."""
-
-    clip: Clip
-    task: Task
-    question: str
-    model: str
-    knows: str  # what this model knows, one sentence
-    text: str = ""
-    answer: Answer = answers.NOTHING
-    token_ids: tuple[int, ...] = ()
-    logprobs: tuple[float, ...] = ()  # of the tokens, natural logarithms
-    ends: tuple[int, ...] = ()  # how many characters of `text` are there with each token
-    confidence: Mapping[int, float] = field(default_factory=dict)  # by where a result's span starts: how likely right
-    prompt_tokens: int = 0
-    routing: dict[str, RoutingTrace] | None = None  # by tower; None when not traced
-    frame: np.ndarray | None = None  # (height, width, 3) uint8: the picture asked about, no larger than LOOKED_AT
-    frame_time: float = 0.0
-    seen: Seen | None = None  # what the prompts so far showed and played
-    size: tuple[int, int] = (0, 0)  # (width, height) of the picture as it is: boxes, points and masks are in its pixels
-    masks: tuple[PackedMask, ...] = ()
-    notes: tuple[str, ...] = ()
-    seconds: Seconds = Seconds()
-    done: bool = False
-    other: Clip | None = None  # the second clip of a matching question
-    intervention: Intervention | None = None  # what stood in the routers' place
-    caveat: str = ""  # one of the notes: why this model can make nothing of such a clip
-    windows: tuple[Window, ...] = ()  # one, where the clip is asked about as a whole
-
-    @property
-    def looked(self) -> int:
-        """How many windows were begun."""
-        return sum(window.answer is not None for window in self.windows)
-
-    def routing_in(self, number: int) -> dict[str, RoutingTrace]:
-        """Router weights of one window, by tower; nothing where they were not traced."""
-        found = {}
-        for tower, trace in (self.routing or {}).items():
-            ends = np.cumsum([window.traced.get(tower, 0) for window in self.windows[: number + 1]])
-            found[tower] = trace.part(int(ends[-1]) - self.windows[number].traced.get(tower, 0), int(ends[-1]))
-        return found
-
-    @property
-    def unlooked(self) -> tuple[float, float] | None:
-        """The seconds of the clip that no window has come to yet."""
-        if self.looked == len(self.windows) or self.looked and self.windows[0].end == self.windows[-1].end:
-            return None  # where the whole was asked about first, all was looked at
-        return self.windows[self.looked - 1].end if self.looked else 0.0, self.windows[-1].end
-
-    @property
-    def left(self) -> float | None:
-        """Seconds until the last window is over, if the others take as long as those that are; None: not known yet."""
-        over = [window.took for window in self.windows[: max(0, self.looked - 1)]]
-        if not over:
-            return None
-        mean = sum(over) / len(over)
-        running = max(0.0, mean - self.windows[len(over)].took)
-        return running + mean * (len(self.windows) - self.looked)
 
 
 def stopped(result: Result) -> Result:
@@ -162,35 +63,46 @@ def ask(
     trace: bool = True,
     max_new_tokens: int = 512,
     intervention: Intervention | None = None,
+    stretch: Span | None = None,
+    over_time: bool = False,
+    memory: Memory | None = None,
 ) -> Generator[Result]:
     """Ask `crab` one question about `clip` (and `other`, for matching); yields a `Result` a step, the last one `done`.
 
-    `segmenter` turns boxes and points into masks at the end; without one there are none. Closing the generator stops
-    the model. `intervention` takes the routers' place, in this answer only; a note says so.
+    `segmenter` turns boxes and points into masks at the end, `over_time` of every second when it is answered; without
+    one there are none. Closing the generator stops the model. `intervention` takes the routers' place, in this answer
+    only; a note says so. Of `stretch`, in seconds of the clip, nothing outside is seen or heard. What `memory` holds of
+    the clip is neither decoded nor read again, and what is new is put there.
     Raises CrabError (MediaError among them) before the first result. What goes wrong once there are words, or with a
     mask, is said in a note, and the words are kept.
     """
     began = time.perf_counter()
-    spans = windows_of(clip, task)
-    result = _begun(crab, clip, task, question, other, spans, intervention, trace)
+    check_question(task, question)
+    if stretch is not None:
+        check_stretch(clip, stretch)
+    spans = (seconds_of if over_time else windows_of)(clip, task, stretch)
+    result = _begun(crab, clip, task, question, other, spans, intervention, trace, stretch, over_time)
     # Several at a time are told once they are whole, and their routing is not traced. Tokens are chosen in one at a time.
-    alone = math.inf if intervention is not None and intervention.tokens is not None else TRACED if trace else 1
-    at = 0
+    traced = 1 if over_time else TRACED
+    alone = math.inf if intervention is not None and intervention.tokens is not None else traced if trace else 1
+    cutting, at = _Cutting(segmenter), 0
     while at < len(spans):
-        turned, kept = time.perf_counter(), at < TRACED
+        turned, kept = time.perf_counter(), over_time or at < TRACED
         turn = range(at, at + (1 if at < alone else BATCH))
         try:
-            spans = settled(clip, spans, turn)
+            spans = spans if over_time else settled(clip, spans, turn)
             turn = range(at, min(turn.stop, len(spans)))
             result = replace(result, windows=(*result.windows[:at], *(Window(*span) for span in spans[at:])))
-            asked = [crab.prompt(clip, task, question, other=other, window=part(spans, number)) for number in turn]
+            views = [view(clip, task, spans[number], over_time=over_time) for number in turn]
+            kept_there = {"memory": memory} if memory is not None and at < traced else {}
+            asked = [crab.prompt(of, task, question, other=other, window=window, **kept_there) for of, window in views]
             result = _seeing(result, [one.media for one in asked], keep=kept)
             opened = result.seconds.open or time.perf_counter() - began
             tokens = result.prompt_tokens + sum(len(one.map.tokens) for one in asked)
             result = replace(result, prompt_tokens=tokens, seconds=replace(result.seconds, open=opened))
             with closing(_steps(
-                crab, asked, max_new_tokens=max_new_tokens, trace_routing=trace and kept,
-                intervention=intervention,
+                crab, asked, max_new_tokens=max_new_tokens, trace_routing=trace and at < traced,
+                intervention=intervention, memory=memory,
             )) as steps:  # fmt: skip
                 for number, step in steps:
                     now, at = time.perf_counter(), turn[number]
@@ -202,6 +114,9 @@ def ask(
                     )
                     result = replace(result, seconds=seconds)
                     yield result
+            if over_time:
+                result = cutting.over_time(result, turn, [one.media for one in asked])
+                yield replace(result, seconds=replace(result.seconds, total=time.perf_counter() - began))
         except CrabError as error:
             if not result.token_ids:
                 raise
@@ -209,14 +124,15 @@ def ask(
             result = replace(result, notes=(*result.notes, f"The answer breaks off{where}. {error}"))
             break
         at = turn.stop
-    masks, told = _masks(segmenter, asked[-1].media.picture, result)
+    result = replace(result, notes=result.notes + result.answer.notes)
+    result = result if over_time else cutting.once(result, asked[-1].media.picture)
     total = replace(result.seconds, total=time.perf_counter() - began)
-    notes = (*result.notes, *result.answer.notes, *told)
-    sure = _confidence(crab, result)
-    yield replace(result, masks=masks, notes=notes, confidence=sure, seconds=total, done=True)
+    yield replace(result, confidence=_confidence(crab, result), seconds=total, done=True)
 
 
-def _steps(crab: Crab, asked: Sequence[Prompt], *, trace_routing: bool, **how: Any) -> Generator[tuple[int, Step]]:
+def _steps(
+    crab: Crab, asked: Sequence[Prompt], *, trace_routing: bool, memory: Memory | None, **how: Any
+) -> Generator[tuple[int, Step]]:
     """What is written to each prompt, as it is written or, of several, at once: which prompt's, and a step."""
     if len(asked) > 1:
         with suppress(CrabError):  # memory for several may be lacking where there is enough for one
@@ -225,7 +141,7 @@ def _steps(crab: Crab, asked: Sequence[Prompt], *, trace_routing: bool, **how: A
                 yield number, Step(text, tuple(one.token_ids), None, one.end, tuple(one.logprobs), ends)
             return
     for number, prompt in enumerate(asked):
-        with closing(crab.stream(prompt, trace_routing=trace_routing, **how)) as steps:
+        with closing(crab.stream(prompt, trace_routing=trace_routing, memory=memory, **how)) as steps:
             for step in steps:
                 yield number, step
 
@@ -233,16 +149,19 @@ def _steps(crab: Crab, asked: Sequence[Prompt], *, trace_routing: bool, **how: A
 def _seeing(result: Result, shown: Sequence[Media], *, keep: bool) -> Result:
     """With what the next prompts show and play; where that is to be kept, as seen."""
     for media in shown:
-        picture = media.picture
-        result = replace(
-            result,
-            frame=to_look_at(picture) if picture is not None and media.visible else None,
-            frame_time=media.picture_time,
-            seen=result.seen.with_more(media) if keep and result.seen else result.seen,
-            size=picture.shape[1::-1] if picture is not None else (result.clip.width, result.clip.height),
-            notes=tuple(dict.fromkeys(result.notes + media.notes)),
-        )
+        if not (result.over_time and result.token_ids):  # then what it is has been seen already
+            result = _looking(result, media)
+        seen = result.seen.with_more(media) if keep and result.seen else result.seen
+        result = replace(result, seen=seen, notes=tuple(dict.fromkeys(result.notes + media.notes)))
     return result
+
+
+def _looking(result: Result, media: Media) -> Result:
+    """With the picture of a prompt as the one to look at."""
+    picture = media.picture
+    frame = to_look_at(picture) if picture is not None and media.visible else None
+    size = picture.shape[1::-1] if picture is not None else (result.clip.width, result.clip.height)
+    return replace(result, frame=frame, frame_time=media.picture_time, size=size)
 
 
 def _grown(result: Result, number: int, step: Step, shown: Media, took: float) -> Result:
@@ -259,6 +178,10 @@ def _grown(result: Result, number: int, step: Step, shown: Media, took: float) -
     traced = {tower: count for tower, count in positions.items() if count}
     windows[number] = replace(window, answer=told, took=took, traced=traced)
     merged = join([one.answer for one in windows if one.answer])
+    if result.over_time:  # where there is something, instead of where it was looked for first
+        shows = next((one.answer for one in windows if one.answer and (one.answer.boxes or one.answer.points)), told)
+        merged = replace(merged, boxes=shows.boxes, points=shows.points, exists=shows.exists)
+        result = _looking(result, shown) if shows is told and result.frame_time != shown.picture_time else result
     before, token_ids = len(merged.text) - len(step.text), result.token_ids + step.token_ids
     cut = f"The model was stopped before its answer came to an end, after {len(token_ids)} tokens."
     return replace(
@@ -290,6 +213,8 @@ def _begun(
     spans: list[Span],
     intervention: Intervention | None,
     trace: bool,
+    stretch: Span | None,
+    over_time: bool,
 ) -> Result:
     """A result before the first word, with the notes that are known by then. Raises CrabError for an intervention at
     positions of one prompt, where there will be several."""
@@ -298,40 +223,69 @@ def _begun(
         and len(spans) > 1
         and (intervention.what == "replay" or isinstance(intervention.tokens, Mapping))
     ):
-        raise CrabError("A clip this long is asked in windows, each with positions of its own: choose tokens by "
-                        "their kind, and play weights back to a shorter clip.")  # fmt: skip
+        raise CrabError("A clip this long, or one asked second by second, is asked in windows, each with positions of its "
+                        "own: choose tokens by their kind, and play weights back to a shorter clip.")  # fmt: skip
     caveat = _caveat(crab, clip, other)
     notes = [caveat] if caveat else []
-    notes += _notes(clip, other, task, spans)
+    notes += _notes(clip, other, task, spans, stretch, over_time)
     if not crab.taught.covers(task, question):
         notes.append(f"{crab.name} was not taught a question of this form: what it says is a guess.")
     if intervention is not None:
-        notes.insert(0, f"Not the routers' own choice: {intervention}.")
-    if trace and len(spans) > TRACED:
-        notes.append(f"Router weights are kept of the first {TRACED} windows.")
+        off = intervention.what == "mute" and set(range(crab.heads)) <= set(intervention.heads)
+        notes.insert(0, f"Not the routers' own choice: {intervention}{', so that the adapter adds nothing' * off}.")
+    if trace and len(spans) > (1 if over_time else TRACED):
+        notes.append(f"Router weights are kept of the first {'second' if over_time else f'{TRACED} windows'}.")
     return Result(
         clip, task, question, crab.name, crab.knows, notes=tuple(notes), other=other, intervention=intervention,
         caveat=caveat, seen=seen_of(clip, other, spans), windows=tuple(Window(*span) for span in spans),
+        stretch=stretch, over_time=over_time,
     )  # fmt: skip
 
 
 def seen_of(clip: Clip, other: Clip | None, spans: list[Span]) -> Seen:
     """Room for what of clips is kept: all, or where the first is asked in windows, those that are traced."""
-    long = clip.duration if part(spans, 0) is None else min(clip.duration, TRACED * (WINDOW + SLACK))
+    traced = spans[0][0] + TRACED * (WINDOW + SLACK)
+    long = clip.duration if part(clip, spans[0]) is None else min(clip.duration, traced)
     return Seen(max(long, other.duration if other else 0.0))
 
 
-def _masks(
-    segmenter: Segmenter | None, picture: np.ndarray | None, result: Result
-) -> tuple[tuple[PackedMask, ...], tuple[str, ...]]:
-    """Masks of what the answer points to, and notes where there should be some and are none."""
-    if segmenter is None or picture is None or not (result.answer.boxes or result.answer.points):
-        return (), ()
-    try:
-        masks = tuple(map(packed, segment.masks(segmenter, picture, result.answer, time=result.frame_time)))
-    except CrabError as error:
-        return (), (f"There is no mask: {error}",)
-    return masks, () if masks else ("No mask could be cut out of the picture at the place the model points to.",)
+class _Cutting:
+    """What cuts pictures out, and of masks over time what is given to it, picture by picture."""
+
+    def __init__(self, segmenter: Segmenter | None) -> None:
+        self._segmenter = segmenter
+        self._given: deque[Shot] = deque()
+        self._cuts: Iterator[list[Cut]] | None = None
+
+    def once(self, result: Result, picture: np.ndarray | None) -> Result:
+        """With masks of what the answer points to, and notes where there should be some and are none."""
+        if self._segmenter is None or picture is None or not (result.answer.boxes or result.answer.points):
+            return result
+        try:
+            masks = segment.masks(self._segmenter, picture, result.answer, time=result.frame_time)
+        except CrabError as error:
+            return replace(result, notes=(*result.notes, f"There is no mask: {error}"))
+        none = "No mask could be cut out of the picture at the place the model points to."
+        return replace(result, masks=tuple(map(packed, masks)), notes=result.notes if masks else (*result.notes, none))
+
+    def over_time(self, result: Result, numbers: range, shown: Sequence[Media]) -> Result:
+        """With the masks of some more windows, of which these are the pictures; after one that fails there are none."""
+        for number, media in zip(numbers, shown):
+            said, picture = result.windows[number].answer, media.picture
+            if self._segmenter is None or said is None or picture is None:
+                continue
+            if self._cuts is None:
+                self._cuts = self._segmenter.following(iter(self._given.popleft, None))
+            stopping.check()
+            objects = segment.pointed(said)
+            self._given.append((picture, objects))
+            try:
+                made = segment.named(objects, next(self._cuts), time=media.picture_time)
+            except CrabError as error:
+                self._segmenter = None
+                return replace(result, notes=(*result.notes, f"There are no more masks: {error}"))
+            result = replace(result, masks=(*result.masks, *map(packed, made)))
+        return result
 
 
 def to_look_at(picture: np.ndarray) -> np.ndarray:
@@ -350,17 +304,30 @@ def _caveat(crab: Crab, clip: Clip, other: Clip | None) -> str:
     return f"{crab.name} has only ever seen drawn scenes, and this is not known to be one: the answer means nothing."
 
 
-def _notes(clip: Clip, other: Clip | None, task: Task, windows: list[Span]) -> tuple[str, ...]:
+def _notes(
+    clip: Clip,
+    other: Clip | None,
+    task: Task,
+    windows: list[Span],
+    stretch: Span | None = None,
+    over_time: bool = False,
+) -> tuple[str, ...]:
     notes = []
+    lasts = stretch[1] - stretch[0] if stretch else clip.duration
     seen = max(c.duration if c and c.video else 0.0 for c in (clip, other))
-    if len(windows) > 1:
-        whole = part(windows, 0) is None
-        how = "as a whole and then " if whole else ""
-        notes.append(f"The clip is {clip.duration:.0f} s long, so it is asked {how}in windows of ten seconds. They overlap "
-                     "by two, but where the picture cuts.")  # fmt: skip
+    seen = min(seen, lasts) if stretch else seen
+    if stretch:
+        notes.append(f"Seconds {stretch[0]:g} to {stretch[1]:g} of the clip were asked about, and nothing else of it.")
+    if over_time:
+        notes.append(f"Asked {len(windows)} times, about the picture in the middle of each second with its sound.")
+    elif len(windows) > 1:
+        how = "as a whole and then " if first_is_all(windows) else ""
+        what = "This stretch" if stretch else "The clip"
+        notes.append(f"{what} is {lasts:.0f} s long, so it is asked {how}in windows of ten seconds. They overlap by two, "
+                     "but where the picture cuts.")  # fmt: skip
     elif task.frames and seen > WINDOW + SLACK:
         notes.append(f"The model sees {task.frames} frames spread over the whole {seen:.0f} s.")
-    if clip.audible and task.sound.kind == "fixed" and clip.duration > task.sound.seconds + SLACK:
+    if clip.audible and task.sound.kind == "fixed" and lasts > task.sound.seconds + SLACK:
         notes.append(f"For this question the model hears only the first {task.sound.seconds:.0f} s of the sound.")
     return tuple(notes)
 
@@ -386,12 +353,14 @@ def to_json(result: Result) -> dict:
         "choice": answer.choice,
         "exists": answer.exists,
         "events": [_event(e) for e in answer.events],
-        "boxes": [{"label": b.label, "box": [b.x1, b.y1, b.x2, b.y2]} for b in answer.boxes],
+        "boxes": [_box(box) for box in answer.boxes],
         "points": [list(p) for p in answer.points],
         "masks": [
             {"time": m.time, "label": m.label, "rle": {"size": list(m.size), "counts": m.runs.tolist()}}
             for m in result.masks
         ],
+        "stretch": list(result.stretch) if result.stretch else None,
+        "pictures": _pictures(result),
         "notes": list(result.notes),
         "tokens": {"prompt": result.prompt_tokens, "generated": len(result.token_ids)},
         "token_ids": list(result.token_ids),
@@ -406,12 +375,43 @@ def to_json(result: Result) -> dict:
             for span in answer.spans
             if span.start in result.confidence
         ],
+        "candidates": result.candidates and {
+            "asked": result.candidates.asked,
+            "results": [
+                {"kind": one.kind, "label": one.label, "votes": one.votes, "said": one.said,
+                 "events": [_event(e) for e in one.events], "box": one.box and _box(one.box)}
+                for one in result.candidates.results
+            ],
+        },
         "seconds": {
             "open": round(result.seconds.open, 3),
             "first_text": None if result.seconds.first_text is None else round(result.seconds.first_text, 3),
             "total": round(result.seconds.total, 3),
         },
-    }
+    }  # fmt: skip
+
+
+def _pictures(result: Result) -> list[dict]:
+    """Of masks over time what each second's answer says, and why it has no mask, if it has none."""
+    if not result.over_time:
+        return []
+    why = {start: said for (start, _), said in result.unmasked}
+    told = []
+    for one in result.windows:
+        said = one.answer or answers.NOTHING
+        told.append({
+            "start": one.start,
+            "end": one.end,
+            "text": one.answer and said.text,
+            "boxes": [_box(box) for box in said.boxes],
+            "points": [list(point) for point in said.points],
+            "no_mask": why.get(one.start),
+        })  # fmt: skip
+    return told
+
+
+def _box(box: Box) -> dict:
+    return {"label": box.label, "box": [box.x1, box.y1, box.x2, box.y2]}
 
 
 def _event(event: Event) -> dict:

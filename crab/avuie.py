@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from crab import CrabError, answer
 from crab.answer import Answer
+from crab.disk import whole
 from crab.tasks import TASKS, Task
 
 if TYPE_CHECKING:
@@ -488,11 +489,10 @@ def write(root: str | Path, dataset: str, split: str, rows: Iterable[dict]) -> P
     """
     path = _path(root, dataset, split)
     text = json.dumps(list(rows))
-    part = path.with_suffix(".part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(text, encoding="utf-8")
-        part.replace(path)
+        with whole(path) as part:
+            part.write_text(text, encoding="utf-8")
     except OSError as error:
         raise CrabError(f"{path} cannot be written: {error.strerror}.") from error
     return path

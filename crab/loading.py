@@ -5,15 +5,11 @@ What is wrong with a file is said in a sentence that names it, before the first 
 
 from __future__ import annotations
 
-import importlib.util
-import json
 import logging
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import get_args
 
 import numpy as np
 import torch
@@ -29,9 +25,8 @@ from transformers.utils import cached_file
 from transformers.utils import logging as transformers_logging
 
 from crab import CrabError, prompt, weights
-from crab.confidence import Calibration
+from crab.about import About, check_layout, damaged, refused
 from crab.ilora import checkpoint
-from crab.taught import Taught
 
 RENAMES = {
     "model.embed_tokens.": "model.language_model.embed_tokens.",
@@ -46,18 +41,6 @@ RENAMES = {
 def published_name(name: str) -> str:
     """A tensor's name in transformers -> in the published files."""
     return checkpoint.renamed(name, {current: published for published, current in RENAMES.items()})
-
-
-@dataclass(frozen=True)
-class About:
-    """What a checkpoint says of itself in `crab.json`."""
-
-    name: str
-    frame_size: int = 224  # pixels a side of what it sees
-    knows: str = "It was trained on real audio-visual clips."  # one sentence for the page
-    drawn: bool = False  # it has seen nothing but the scenes that this project draws
-    taught: Taught = Taught()
-    calibration: Calibration = Calibration()  # of its confidence, from `confidence.json` beside it
 
 
 def best_device(model: str, quantize: weights.Quantize | None) -> str:
@@ -78,44 +61,13 @@ def reading(model: str, what: str) -> Iterator[None]:
     except (MemoryError, torch.OutOfMemoryError) as error:
         raise CrabError(f"There is not enough memory for the model {model!r}.") from error
     except Exception as error:  # nothing that a file holds may end in a traceback, and libraries raise all there is
-        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        raise CrabError(
-            f"The model {model!r} could not be loaded: there is something wrong with {what}. Give a folder laid out "
-            f"like Qwen/Qwen2.5-Omni-7B, or a hub id and a network. ({reason})"
-        ) from error
-
-
-def _refused(model: str, reason: str) -> CrabError:
-    return CrabError(f"The model {model!r} could not be loaded: {reason}")
+        raise damaged(model, what, error) from error
 
 
 def config_of(model: str) -> Qwen2_5OmniThinkerConfig:
-    with reading(model, "config.json"):
-        kind = Qwen2_5OmniThinkerConfig.get_config_dict(model)[0].get("model_type", "nothing known")
-    if kind not in ("qwen2_5_omni", "qwen2_5_omni_thinker"):
-        raise _refused(model, f"its config.json is missing, or of {kind}: it has to be laid out like "
-                              "Qwen/Qwen2.5-Omni-7B, with the model_type qwen2_5_omni.")  # fmt: skip
+    check_layout(model)
     with reading(model, "config.json"):
         return Qwen2_5OmniThinkerConfig.from_pretrained(model)
-
-
-def about_of(model: str, name: str) -> About:
-    about = About(name=name)
-    with reading(model, "crab.json"):
-        found = cached_file(model, "crab.json", _raise_exceptions_for_missing_entries=False)
-        told = json.loads(Path(found).read_text(encoding="utf-8")) if found else {}
-        if "taught" in told:
-            told["taught"] = Taught.of(told["taught"])
-        for name, value in told.items():
-            if type(value) is not type(getattr(about, name, None)):
-                raise ValueError(
-                    f"{name} is {value!r}; name and knows are texts, frame_size a whole number, drawn is true or false"
-                )
-        about = replace(about, **told)
-    with reading(model, "confidence.json"):
-        found = cached_file(model, "confidence.json", _raise_exceptions_for_missing_entries=False)
-        curves = json.loads(Path(found).read_text(encoding="utf-8")) if found else {}
-        return replace(about, calibration=Calibration.of(curves))
 
 
 def processor_of(model: str) -> Qwen2_5OmniProcessor:
@@ -146,8 +98,8 @@ def check(model: str, about: About, processor: Qwen2_5OmniProcessor, config: Qwe
     step = vision.patch_size * vision.spatial_merge_size
     most = int(math.sqrt(text.max_position_embeddings / 10)) * step  # twenty frames of a matching task, two a step
     if about.frame_size not in range(step, most + 1, step):
-        raise _refused(model, f"frame_size in its crab.json is {about.frame_size}; it has to be a multiple of {step} "
-                              f"from {step} to {most}.")  # fmt: skip
+        raise refused(model, f"frame_size in its crab.json is {about.frame_size}; it has to be a multiple of {step} "
+                             f"from {step} to {most}.")  # fmt: skip
     marks = {
         "audio_token": config.audio_token_id,
         "image_token": config.image_token_id,
@@ -166,21 +118,12 @@ def check(model: str, about: About, processor: Qwen2_5OmniProcessor, config: Qwe
             raise ValueError(f"the tokenizer knows more tokens than the {text.vocab_size} of config.json")
     for name, value in (item for one in made for item in one.inputs.items()):
         if not value.isfinite().all():
-            raise _refused(model, f"with its preprocessor_config.json, {name} of a black picture and silence are no "
-                                  "finite numbers.")  # fmt: skip
+            raise refused(model, f"with its preprocessor_config.json, {name} of a black picture and silence are no "
+                                 "finite numbers.")  # fmt: skip
 
 
 def _pictures(processor: Qwen2_5OmniProcessor) -> tuple:
     return ("of pictures", processor.image_processor), ("of videos", processor.video_processor)
-
-
-def check_quantize(quantize: str | None) -> None:
-    if quantize is None:
-        return
-    if quantize not in get_args(weights.Quantize):
-        raise CrabError(f"A model can be quantised to {' or '.join(get_args(weights.Quantize))}, not to {quantize!r}.")
-    if importlib.util.find_spec("bitsandbytes") is None:
-        raise CrabError("A model is quantised by bitsandbytes, which is not installed: pip install bitsandbytes")
 
 
 def thinker_of(
@@ -218,10 +161,10 @@ def thinker_of(
         raise CrabError(f"The model {model!r} is not whole: {min(loaded['missing_keys'])} is missing.")
     if loaded["mismatched_keys"]:
         name, found, needed = min(loaded["mismatched_keys"])
-        raise _refused(model, f"{name} is {tuple(found)} in its weights and {tuple(needed)} by its config.json.")
+        raise refused(model, f"{name} is {tuple(found)} in its weights and {tuple(needed)} by its config.json.")
     bad = checkpoint.not_finite(thinker.state_dict())
     if bad:
-        raise _refused(model, f"its tensor {bad} holds NaN or infinity. Fetch or save the weights anew.")
+        raise refused(model, f"its tensor {bad} holds NaN or infinity. Fetch or save the weights anew.")
     return thinker
 
 

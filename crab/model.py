@@ -7,6 +7,7 @@ the optional `crab.json` beside `config.json` (`name`, `frame_size`, `knows`, `d
 
 from __future__ import annotations
 
+import re
 import threading
 import traceback
 import warnings
@@ -15,74 +16,29 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
 import torch
 from peft import PeftModel
 from transformers import DynamicCache, Qwen2_5OmniProcessor
 
-from crab import CrabError, loading, prompt, weights
-from crab.confidence import Calibration
+from crab import CrabError, loading, prompt, stopping, weights
+from crab.about import About, about_of
 from crab.ilora import adapted_layers, checkpoint, trace
-from crab.ilora.trace import Intervene, Intervention, intervening
-from crab.loading import About
+from crab.ilora.trace import Intervene, intervening
+from crab.intervention import Intervention
+from crab.memory import Memory, Read, key_of
 from crab.prompt import Prompt
+from crab.step import Scores, Step, Written, grown
+from crab.tasks import check_question
 from crab.taught import Taught
 from crab.trace import RoutingTrace, Site, Token
 
 TOWERS = {"language_model": "language", "audio_tower": "audio", "visual": "vision"}
+LAYER = re.compile(rf"\b({'|'.join(TOWERS)})\.(layers|blocks)\.\d+$")
 
 Numerics = Literal["released", "exact"]
-
-
-@dataclass(frozen=True)
-class Step:
-    """What one step of generation brought: new text, its token ids and their log-probabilities, router weights by tower.
-
-    `routing` holds the positions that were read to write this step's token: the whole prompt in the first step, the
-    token written last in every later one. None when not asked for.
-    """
-
-    text: str
-    token_ids: tuple[int, ...]
-    routing: dict[str, RoutingTrace] | None = None
-    end: Literal["", "stop", "cut"] = ""  # of the answer: by the model itself, or with more to come; "" before its end
-    logprobs: tuple[float, ...] = ()  # of the tokens, each after those before it; natural logarithms
-    ends: tuple[int, ...] = ()  # how many characters of `text` are there with each token
-
-    def append(self, later: Step) -> Step:
-        """This step and the one after it as one."""
-        ends = tuple(len(self.text) + end for end in later.ends)
-        return Step(self.text + later.text, self.token_ids + later.token_ids, grown(self.routing, later.routing),
-                    later.end, self.logprobs + later.logprobs, self.ends + ends)  # fmt: skip
-
-
-class Written(NamedTuple):
-    """A whole answer, up to the stop token, which is left out."""
-
-    token_ids: list[int]
-    logprobs: list[float]  # of each after those before it; natural logarithms
-    end: Literal["stop", "cut"] = "stop"  # by the model itself, or with more to come
-
-
-class Scores(NamedTuple):
-    """An answer under a model and its routing, natural logarithms, float64."""
-
-    nats: np.ndarray  # (tokens,) log-probability of each token after those before it
-    choice: np.ndarray  # (vocabulary,) log-probabilities at the place that was asked for
-
-
-def grown(
-    routing: dict[str, RoutingTrace] | None, new: dict[str, RoutingTrace] | None
-) -> dict[str, RoutingTrace] | None:
-    """Router weights by tower, and then new ones."""
-    if not new:
-        return routing
-    routing = dict(routing or {})
-    for tower, later in new.items():
-        routing[tower] = routing[tower].append(later) if tower in routing else later
-    return routing
 
 
 class Crab:
@@ -103,6 +59,7 @@ class Crab:
         # One forward pass at a time: routers tell every recorder there is, and an answer that nobody listens to any
         # more may still be on its last pass.
         self._turn = threading.Lock()
+        self._layers = [layer for name, layer in self.thinker.named_modules() if LAYER.search(name)]
 
     @property
     def name(self) -> str:
@@ -111,6 +68,12 @@ class Crab:
     @property
     def knows(self) -> str:
         return self.about.knows
+
+    @property
+    def heads(self) -> int:
+        """How many heads its adapter has; 0 without one."""
+        routers = (R for layer in adapted_layers(self.model).values() for R in layer.ilora_R.values())
+        return max(map(len, routers), default=0)
 
     @property
     def drawn(self) -> bool:
@@ -149,7 +112,7 @@ class Crab:
         `numerics` tells how positions are rounded in bfloat16: "released" as the published weights were trained,
         which is the default with a published adapter, or "exact". Raises CrabError with what to do about it.
         """
-        loading.check_quantize(quantize)
+        weights.check_quantize(quantize)
         found = weights.find(model, adapter)
         model, adapter = found.base, found.adapter
         if device == "cuda":  # asked for by its name, it is PyTorch's own choice of them
@@ -162,7 +125,7 @@ class Crab:
         numerics = numerics or ("released" if adapter and Path(adapter).suffix == ".bin" else "exact")
         config = loading.config_of(model)
         processor = loading.processor_of(model)
-        about = loading.about_of(model, found.name)
+        about = about_of(found)
         loading.check(model, about, processor, config)
         # 8-bit weights are not to be moved, and several devices are not one: these are loaded where they stay.
         stays = quantize is not None or len(placement) > 1
@@ -174,10 +137,6 @@ class Crab:
         own = Path(model) / "adapter"
         if adapter is None and own.is_dir():
             adapter = own
-        elif adapter is not None:
-            about = replace(
-                about, calibration=Calibration()
-            )  # it is of the answers that the folder's own adapter gives
         if adapter is None:
             return cls(thinker if stays else thinker.to(placement[""]), processor, about)
         with warnings.catch_warnings():
@@ -186,11 +145,22 @@ class Crab:
             adapted, report = checkpoint.attach(thinker, adapter, renames=loading.RENAMES, dtype=dtype)
         return cls(adapted if stays else adapted.to(placement[""]), processor, about, report)
 
-    def prompt(self, clip, task, question: str = "", *, other=None, window=None) -> Prompt:
-        """`prompt.build` with this checkpoint's processor and frame size."""
-        return prompt.build(
-            self.processor, clip, task, question, frame_size=self.about.frame_size, other=other, window=window
-        )
+    def prompt(
+        self, clip, task, question: str = "", *, other=None, window=None, memory: Memory | None = None
+    ) -> Prompt:
+        """`prompt.build` with this checkpoint's processor and frame size; of a clip that is in `memory`, with what was
+        prepared then."""
+        size = self.about.frame_size
+        key = key_of(clip, task, other=other, window=window) if memory is not None else ""
+        if memory is None or not key:
+            return prompt.build(self.processor, clip, task, question, frame_size=size, other=other, window=window)
+        check_question(task, question)
+
+        def show() -> Prompt:
+            seen = prompt.gather(clip, task, other=other, window=window)
+            return replace(prompt.show(self.processor, seen, task, frame_size=size), key=key)
+
+        return prompt.say(self.processor, memory.shown(key, show), task, question)
 
     @torch.inference_mode()
     def stream(
@@ -200,11 +170,14 @@ class Crab:
         max_new_tokens: int = 512,
         trace_routing: bool = False,
         intervention: Intervention | None = None,
+        memory: Memory | None = None,
     ) -> Generator[Step]:
         """Answer greedily, one `Step` a token. Closing the generator stops at once.
 
         `intervention` takes the routers' place in every forward pass of this answer and of no other; traces hold what
         was used. Raises CrabError, at the first step, where it does not fit this model or this prompt.
+        What `memory` holds of a clip is not read again, but where routing is changed, by whatever means: the same
+        numbers but for the rounding that comes of reading in two parts.
         """
         instead = self._intervening(intervention, prompt)
         inputs = self._on_device(prompt.inputs)
@@ -214,7 +187,16 @@ class Crab:
         written: list[int] = []
         shown = ""
         cache = DynamicCache(config=self.thinker.config.text_config)
-        with trace.record(self.model) if trace_routing else nullcontext() as recorder:
+        if not prompt.key or intervention is not None or not self._routes_as_it_is():
+            memory = None
+        known = memory.read(prompt, traced=trace_routing) if memory is not None else None
+        if known is not None:
+            for number, (keys, values) in enumerate(known.states):
+                cache.update(keys, values, number)
+            start, memory = prompt.shown, None
+            inputs, positions = {"input_ids": inputs["input_ids"][:, start:]}, positions[..., start:]
+            reads = {"language": reads["language"][start:]}
+        with self._unless_stopped(), trace.record(self.model) if trace_routing else nullcontext() as recorder:
             while True:
                 with self._turn:
                     if recorder:
@@ -226,6 +208,11 @@ class Crab:
                 token = int(scores.argmax())
                 _must_be_finite(scores[token])  # NaN and infinity are the largest there is
                 routing = None if gates is None else _traces(gates, reads)
+                if memory is not None:
+                    memory.keep(prompt, _read(cache, routing, prompt.shown))
+                if known is not None and routing is not None:
+                    routing = grown(known.routing, routing)
+                known = memory = None
                 last = token in self.stops or len(written) + 1 >= max_new_tokens
                 new, nats = ((), ()) if token in self.stops else ((token,), (float(scores.log_softmax(-1)[token]),))
                 written += new
@@ -259,7 +246,7 @@ class Crab:
         pad = self.processor.tokenizer.pad_token_id
         batch = self._on_device(prompt.collate(prompts, pad=pad))
         best = _Best([])
-        with self._turn, _enough_memory(), instead(everywhere), self._last_scores():
+        with self._turn, _enough_memory(), instead(everywhere), self._last_scores(), self._unless_stopped():
             ids = self.model.generate(
                 **batch, max_new_tokens=max_new_tokens, do_sample=False, pad_token_id=pad,
                 eos_token_id=sorted(self.stops),
@@ -269,6 +256,43 @@ class Crab:
         lengths = [next((i for i, t in enumerate(row) if t in self.stops), len(row)) for row in answers]
         ends: list[Literal["stop", "cut"]] = ["stop" if self.stops.intersection(row) else "cut" for row in answers]
         return [Written(row[:n], one[:n], end) for row, one, n, end in zip(answers, nats, lengths, ends)]
+
+    @torch.inference_mode()
+    def sample(
+        self, prompt: Prompt, count: int, *, seed: int = 0, max_new_tokens: int = 512, memory: Memory | None = None
+    ) -> list[Written]:
+        """`count` answers, each token drawn by the model's own probabilities, in one batch after one pass over the
+        prompt: the same for the same `seed`. What `memory` holds of the clip is not read again."""
+        chance = torch.Generator().manual_seed(seed)
+        inputs, cache = self._on_device(prompt.inputs), DynamicCache(config=self.thinker.config.text_config)
+        positions, delta = self._positions(inputs)
+        known = memory.read(prompt, traced=False) if memory is not None and self._routes_as_it_is() else None
+        if known is not None:
+            for number, (keys, values) in enumerate(known.states):
+                cache.update(keys, values, number)
+            inputs, positions = {"input_ids": inputs["input_ids"][:, prompt.shown :]}, positions[..., prompt.shown :]
+        ids: list[list[int]] = [[] for _ in range(count)]
+        nats: list[list[float]] = [[] for _ in range(count)]
+        going = set(range(count))
+        for _ in range(max_new_tokens):
+            with self._turn, _enough_memory(), self._last_scores():
+                outputs = self.model(**inputs, position_ids=positions, cache=cache, use_cache=True)
+                if cache.layers[0].keys.shape[0] < count:  # the prompt was read once, for all of them
+                    cache.batch_repeat_interleave(count)
+            scores = outputs.logits[:, -1].float().cpu().log_softmax(-1).expand(count, -1)  # (count, vocabulary)
+            _must_be_finite(scores.amax(-1))
+            drawn = torch.multinomial(scores.exp(), 1, generator=chance)  # (count, 1)
+            for row, token in enumerate(drawn[:, 0].tolist()):
+                if token in self.stops:
+                    going.discard(row)
+                elif row in going:
+                    ids[row].append(token)
+                    nats[row].append(float(scores[row, token]))
+            if not going:
+                break
+            inputs = {"input_ids": drawn.to(self.device)}
+            positions = (delta + cache.get_seq_length()).expand(3, count, 1)
+        return [Written(one, of, "cut" if row in going else "stop") for row, (one, of) in enumerate(zip(ids, nats))]
 
     @torch.inference_mode()
     def scores(
@@ -317,6 +341,20 @@ class Crab:
         decode = self.processor.tokenizer.decode
         texts = [decode(token_ids[: i + 1], skip_special_tokens=True) for i in range(len(token_ids))]
         return [len(text.strip()) for text in texts]
+
+    def _routes_as_it_is(self) -> bool:
+        """Whether no gate is overridden and no adapter is off."""
+        return not any(layer.gate or layer.disable_adapters for layer in adapted_layers(self.model).values())
+
+    @contextmanager
+    def _unless_stopped(self) -> Iterator[None]:
+        """Compute layer by layer, of every tower, and none once `stopping` says so."""
+        hooks = [layer.register_forward_pre_hook(_check_stop) for layer in self._layers]
+        try:
+            yield
+        finally:
+            for hook in hooks:
+                hook.remove()
 
     @contextmanager
     def _last_scores(self, count: int = 1) -> Iterator[None]:
@@ -374,9 +412,21 @@ class Crab:
         return during
 
 
+def _check_stop(*_: object) -> None:
+    stopping.check()
+
+
 def _reads(prompt: Prompt) -> dict[str, tuple[Token, ...]]:
     """What the pass over a prompt reads, by tower."""
     return {"language": prompt.map.tokens, "audio": prompt.map.audio, "vision": prompt.map.vision}
+
+
+def _read(cache: DynamicCache, routing: dict[str, RoutingTrace] | None, shown: int) -> Read:
+    """What is to be kept of a pass over a prompt: its first `shown` positions."""
+    states = tuple((layer.keys[:, :, :shown], layer.values[:, :, :shown]) for layer in cache.layers)
+    if routing is not None:
+        routing = routing | {"language": routing["language"].part(0, shown)}
+    return Read(states, routing)
 
 
 def _traces(gates: Mapping[str, np.ndarray], reads: Mapping[str, tuple[Token, ...]]) -> dict[str, RoutingTrace]:

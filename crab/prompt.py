@@ -11,15 +11,11 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass, field
-from typing import Protocol
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-import torch
 from PIL import Image
-from torchvision.transforms import InterpolationMode
-from torchvision.transforms import functional as tvf
-from transformers.vision_utils import get_vision_window_index
 
 from crab import CrabError, tasks
 from crab.media import Limits
@@ -27,22 +23,18 @@ from crab.seen import SAMPLE_RATE, Media, Stretch
 from crab.tasks import LONGEST_HEARD, SLACK, SoundPlan, Task
 from crab.trace import Token
 
+if TYPE_CHECKING:
+    import torch
+
 SECOND_PER_GRID = 2.0
 """Seconds of model time between two video grids. The released processor assumes one frame a second whatever the clip's
 rate, and the published weights were trained so."""
 
+Window = tuple[float, float]  # seconds of a clip
 MEL_HOP = 160  # samples between mel frames: 100 a second
 VISION_WINDOW = 112  # pixels a side of what the picture encoder's attention sees at once (vision_config.window_size)
 TRAILING_SILENCE = 400  # one analysis window; without it the last mel frames differ from a sound padded to 300 s
 TOKEN_SECONDS = 0.04  # an audio token: four mel frames
-
-LONGEST_QUESTION = 2000
-"""Characters that people may type: room for any question with its options, and seconds, not minutes, for the model."""
-
-
-def is_of(modalities: tuple[str, ...], token: Token) -> bool:
-    """Whether a token is of one of these modalities."""
-    return token.modality in modalities
 
 
 @dataclass(frozen=True)
@@ -64,42 +56,18 @@ class TokenMap:
 class Prompt:
     """`inputs`: tensors of batch size one, as the thinker's forward names them. `map`: what each position is.
 
-    `media`: what those tensors were made of, its videos no larger than they are kept.
+    `media`: what those tensors were made of, its videos no larger than they are kept. `shown`: how many positions stand
+    before the words; of all prompts with one `key` these are the same.
     """
 
     inputs: dict[str, torch.Tensor]
     map: TokenMap
     media: Media = field(repr=False)
-
-
-# --- what people type -----------------------------------------------------------------------------------------------
-
-
-def check_question(task: Task, question: str) -> None:
-    """Raise CrabError, with a sentence, where `question` cannot be asked with `task`. Quick: nothing is decoded."""
-    check_words(question)
-    tasks.instruction(task, question)
-
-
-def check_words(question: str) -> None:
-    """Raise CrabError where `question` can be asked with no task: it is no text, or too much.
-
-    What is typed is checked for a task that needs no words too: it travels along with the answer.
-    """
-    if not isinstance(question, str):
-        raise CrabError("The question has to be text; where a task needs none, leave it empty.")
-    if len(question) > LONGEST_QUESTION:
-        raise CrabError(f"The question is {len(question):,} characters long, and {LONGEST_QUESTION:,} can be asked at "
-                        "most: please shorten it.")  # fmt: skip
-    if any(c == "\0" or "\ud800" <= c <= "\udfff" for c in question):
-        raise CrabError("The question holds something that is no character, half of one or a zero byte: please type "
-                        "it anew.")  # fmt: skip
+    shown: int = 0
+    key: str = ""
 
 
 # --- what a task needs from a clip ----------------------------------------------------------------------------------
-
-
-Window = tuple[float, float]
 
 
 class Source(Protocol):
@@ -266,35 +234,42 @@ def apply_plan(samples: np.ndarray, plan: SoundPlan, *, index: int = 0) -> tuple
 
 
 def build(
-    processor,
-    clip: Source,
-    task: Task,
-    question: str = "",
-    *,
-    frame_size: int = 224,
-    other: Source | None = None,
+    processor, clip: Source, task: Task, question: str = "", *, frame_size: int = 224, other: Source | None = None,
     window: Window | None = None,
-) -> Prompt:
-    """Everything at once: `check_question`, so that nothing is decoded in vain, `gather`, then `assemble`."""
-    check_question(task, question)
+) -> Prompt:  # fmt: skip
+    """Everything at once: `tasks.check_question`, so that nothing is decoded in vain, `gather`, then `assemble`."""
+    tasks.check_question(task, question)
     return assemble(processor, gather(clip, task, other=other, window=window), task, question, frame_size=frame_size)
 
 
 def assemble(processor, seen: Media, task: Task, question: str = "", *, frame_size: int = 224) -> Prompt:
-    """Decoded media and words -> tensors (batch 1) and the map of positions.
+    """Decoded media and words -> tensors (batch 1) and the map of positions: `show`, then `say`."""
+    return say(processor, show(processor, seen, task, frame_size=frame_size), task, question)
 
+
+def show(processor, seen: Media, task: Task, *, frame_size: int = 224) -> Prompt:
+    """Decoded media -> a prompt that ends where the words begin: all questions of a task begin alike.
     `processor`: a Qwen2_5OmniProcessor. `frame_size`: pixels a side that the checkpoint sees, a multiple of 28.
-    What is typed is text: no word of it is read as a token that steers the model. Raises CrabError where the task
-    needs words that are missing, and as `check_question` does.
     """
-    check_question(task, question)
-    before, after = _template(processor, task)
-    inputs = dict(process(processor, before, seen, frame_size=frame_size))
-    words = words_only(processor.tokenizer, tasks.instruction(task, question))
-    end = processor.tokenizer(after)["input_ids"]
-    ids = torch.cat([inputs["input_ids"][0], torch.tensor(words + end)])
-    inputs |= {"input_ids": ids[None], "attention_mask": torch.ones_like(ids[None])}
-    return Prompt(inputs, _map(processor, ids, inputs, seen, frame_size), seen.small())
+    inputs = dict(process(processor, _template(processor, task)[0], seen, frame_size=frame_size))
+    ids = inputs["input_ids"][0]
+    return Prompt(inputs, _map(processor, ids, inputs, seen, frame_size), seen.small(), shown=len(ids))
+
+
+def say(processor, shown: Prompt, task: Task, question: str = "") -> Prompt:
+    """What was shown, and then the words.
+    What is typed is text: no word of it is read as a token that steers the model. Raises CrabError where the task
+    needs words that are missing, and as `tasks.check_question` does.
+    """
+    import torch
+
+    tasks.check_question(task, question)
+    _, after = _template(processor, task)
+    words = words_only(processor.tokenizer, tasks.instruction(task, question)) + processor.tokenizer(after)["input_ids"]
+    ids = torch.cat([shown.inputs["input_ids"][0], torch.tensor(words)])
+    inputs = shown.inputs | {"input_ids": ids[None], "attention_mask": torch.ones_like(ids[None])}
+    said = tuple(Token("text", text=processor.tokenizer.decode([i])) for i in words)
+    return replace(shown, inputs=inputs, map=replace(shown.map, tokens=shown.map.tokens + said))
 
 
 def messages(task: Task, question: str = "") -> list[dict]:
@@ -379,6 +354,8 @@ def rehearse(processor, *, frame_size: int = 224) -> tuple[Prompt, ...]:
 
 def process(processor, text: str, seen: Media, *, frame_size: int = 224):
     """Run the stock processor on one text and its media; returns its BatchFeature, `video_second_per_grid` set right."""
+    import torch
+
     given: dict = {}
     if seen.videos:
         given["videos"] = [torch.cat([squash(frames, frame_size) for frames in seen.videos])]
@@ -402,6 +379,10 @@ def process(processor, text: str, seen: Media, *, frame_size: int = 224):
 
 def squash(frames: np.ndarray, side: int) -> torch.Tensor:
     """(frames, height, width, 3) uint8 -> (frames, 3, side, side) uint8: bicubic, antialiased, aspect ratio not kept."""
+    import torch
+    from torchvision.transforms import InterpolationMode
+    from torchvision.transforms import functional as tvf
+
     # A still is one array seen many times over: it is resized once. Others one at a time, as copies of large ones are
     # gigabytes.
     distinct = frames[:1] if frames.strides[0] == 0 else frames
@@ -412,6 +393,8 @@ def squash(frames: np.ndarray, side: int) -> torch.Tensor:
 
 def collate(prompts: list[Prompt], *, pad: int) -> dict[str, torch.Tensor]:
     """Several prompts -> one batch, padded on the left, so that every answer starts right after its own prompt."""
+    import torch
+
     longest = max(p.inputs["input_ids"].shape[1] for p in prompts)
     batch: dict[str, list[torch.Tensor]] = {}
     for prompt in prompts:
@@ -420,9 +403,9 @@ def collate(prompts: list[Prompt], *, pad: int) -> dict[str, torch.Tensor]:
                 missing = longest - value.shape[1]
                 value = torch.nn.functional.pad(value, (missing, 0), value=pad if name == "input_ids" else 0)
             batch.setdefault(name, []).append(value)
-    mel = max((f.shape[-1] for f in batch["input_features"]), default=0)
     for name in ("input_features", "feature_attention_mask"):
-        batch[name] = [torch.nn.functional.pad(f, (0, mel - f.shape[-1])) for f in batch[name]]
+        widest = max((f.shape[-1] for f in batch[name]), default=0)
+        batch[name] = [torch.nn.functional.pad(f, (0, widest - f.shape[-1])) for f in batch[name]]
     return {name: torch.cat(values) for name, values in batch.items()}
 
 
@@ -475,6 +458,9 @@ def _vision_order(seen: Media, frame_size: int, sizes) -> list[Token]:
 
     `sizes`: the image processor, for its `patch_size` and `merge_size`.
     """
+    import torch
+    from transformers.vision_utils import get_vision_window_index
+
     merge, patches = sizes.merge_size, frame_size // sizes.patch_size
     grid = torch.tensor([[1, patches, patches]])
     visited, _ = get_vision_window_index(grid, merge, VISION_WINDOW, sizes.patch_size)  # (cells,)

@@ -24,9 +24,10 @@ from crab.avuie import FIELDS, Fields
 from crab.tasks import TASKS, Task, instruction
 
 if TYPE_CHECKING:
-    from crab.ask import Result
+    from crab.result import Result
 
 LONGEST, LONGEST_RESULT = 60_000_000, 8_000_000  # bytes: of a dataset's file, and of a result
+WORDS, CUES = 100_000, 10_000  # characters of a record's text, and events of a file: no clip is told in as many
 KINDS = {"both": "event", "visual": "visual_event", "audio": "audio_event"}  # of span, by modality
 HOLDS = {
     "events": "events with their times", "choice": "a choice", "match": "a choice", "text": "a description",
@@ -198,7 +199,12 @@ def _fits(row: Any, fields: Fields) -> bool:
 
 
 def _text(row: Mapping[str, Any], fields: Fields) -> str:
-    return fields.reference.format_map(row) or str(row[fields.target])
+    text = fields.reference.format_map(row) or str(row[fields.target])
+    if len(text) > WORDS:
+        raise CrabError(
+            f"A record has {len(text):,} characters, more than anything that is true of a clip: shorten it."
+        )
+    return text
 
 
 def _bare(name: object) -> str:
@@ -251,8 +257,8 @@ def _result(data: dict[str, Any], name: str, run: Result) -> Reference:
     )
     masks = []
     for one in data["masks"]:
-        (height, width), counts = one["rle"]["size"], np.array(one["rle"]["counts"], np.int64)
-        if counts.sum() != height * width or counts.sum() > 2**26:
+        (height, width), counts = one["rle"]["size"], one["rle"]["counts"]
+        if sum(counts) != height * width or sum(counts) > 2**26:  # before they are NumPy's, which would count round
             raise CrabError(f"A mask in {name} is not as large as it says.")
         flat = np.repeat(np.arange(len(counts)) % 2 == 1, counts)
         masks.append(Mask(one["time"], one["label"], flat.reshape(width, height).T))
@@ -262,9 +268,9 @@ def _result(data: dict[str, Any], name: str, run: Result) -> Reference:
 # ---- WebVTT ----
 
 
-_STAMP = r"(?:(\d{2,}):)?([0-5]\d):([0-5]\d)\.(\d{3})"
+_STAMP = r"(?:(\d{2,4}):)?([0-5]\d):([0-5]\d)\.(\d{3})"
 _TIMES = re.compile(rf"{_STAMP}[ \t]+-->[ \t]+{_STAMP}(?:[ \t].*)?")
-_TAG = re.compile(r"<[^>]*>")
+_TAG = re.compile(r"<[^<>]*>")  # one that is opened and never closed is not looked for to the end, again and again
 _SENSES = re.compile(r"^[♪◎\s]+|\s*\((?:heard|seen|heard and seen)\)\s*$")  # as `visualize.tracks` writes them
 
 
@@ -280,12 +286,14 @@ def _vtt(words: str, name: str) -> Reference:
             raise CrabError(f"{name} has a cue whose times cannot be read: {shortened(lines[at])}")
         hours = [int(part or 0) for part in found.groups()]
         start, end = (3600 * h + 60 * m + s + ms / 1000 for h, m, s, ms in (hours[:4], hours[4:]))
-        body = " ".join(lines[at + 1 :])
-        classes = set(re.findall(r"\.(\w+)", " ".join(re.findall(r"<c([^>]*)>", body))))
+        body = " ".join(" ".join(lines[at + 1 :]).split())
+        classes = set(re.findall(r"\.(\w+)", " ".join(re.findall(r"<c([^<>]*)>", body))))
         heard, seen = "heard" in classes, "seen" in classes
         label = _SENSES.sub("", html.unescape(_TAG.sub("", body))).strip()
         if label and end > start:
             events.append(Event(label, "both" if heard == seen else "audio" if heard else "visual", start, end))
+    if len(events) > CUES:
+        raise CrabError(f"{name} has {len(events):,} cues, more than a clip has events: give the clip's part.")
     if not events:
         raise CrabError(f"{name} has no cue with words and a length: nothing in it is an event.")
     return Reference(told(events))

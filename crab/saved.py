@@ -27,18 +27,20 @@ import jsonschema
 import numpy as np
 
 from crab import CrabError, __version__, answer, finite_json, trace
-from crab.ask import TRACED, PackedMask, Result, Seconds, Window, seen_of, to_json, to_look_at
-from crab.ilora import Intervention
+from crab.answer import Answer, Box, Event
+from crab.ask import TRACED, seen_of, to_json, to_look_at
+from crab.disk import not_taken, whole
+from crab.intervention import Intervention
 from crab.media import Clip, Limits, open_clip
-from crab.prompt import LONGEST_QUESTION, gather, is_of
-from crab.seen import borne_out
-from crab.tasks import TASKS
-from crab.trace import MODALITIES, RoutingTrace
-from crab.windows import join, part
+from crab.prompt import gather
+from crab.result import Candidate, Candidates, PackedMask, Result, Seconds, Window
+from crab.seen import Media, borne_out
+from crab.tasks import LONGEST_QUESTION, SLACK, TASKS
+from crab.trace import MODALITIES, RoutingTrace, is_of
+from crab.windows import join, view
 
 VERSION = 1  # of run.json
 MOST = Limits.bytes  # bytes of all that is in a file: the page takes no larger one
-WEIGHTS = 400_000_000  # bytes of router weights and their names, unpacked
 WORDS = 8_000_000  # bytes of the two JSON members each
 ENTRIES = 12
 SLOTS = (
@@ -118,16 +120,16 @@ def write(run: Result, path: Path) -> None:
         raise CrabError(
             f"This run's clip has {large / 1e6:.0f} MB, too many for one file: cut it shorter and ask again."
         )
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as box:
+    with whole(path) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as box:
         box.writestr("answer.json", json.dumps(to_json(run), indent=1))
         box.writestr("run.json", json.dumps(_rest(run), indent=1))
         source = run.intervention.source if run.intervention else None
         for name, routing in (("routing.npz", run.routing), ("source.npz", source)):
             if routing:
-                part = path.with_suffix(".part")
-                trace.save(routing, part)
-                box.write(part, name, zipfile.ZIP_STORED)
-                part.unlink()
+                weights = part.with_suffix(".npz")
+                trace.save(routing, weights)
+                box.write(weights, name, zipfile.ZIP_STORED)
+                weights.unlink()
         for name, file in files.items():
             box.write(file, name, zipfile.ZIP_STORED)
 
@@ -198,6 +200,8 @@ def read(path: Path, folder: Path) -> Result:
         return _read(path, folder)
     except BaseException as error:
         shutil.rmtree(folder, ignore_errors=True)
+        if isinstance(error, OSError) and (said := not_taken(error)):
+            raise CrabError(said) from error
         if isinstance(error, (_Other, *_DAMAGED)):
             said = f"{path.name} is no saved run, or is damaged: “Save this run” makes one."
             raise CrabError(said) from error
@@ -209,7 +213,7 @@ class _Other(Exception):
 
 
 _DAMAGED = (
-    zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, KeyError, ValueError, OSError,
+    zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, LookupError, TypeError, ValueError, ArithmeticError, OSError,
     jsonschema.ValidationError, MemoryError,
 )  # fmt: skip
 
@@ -265,9 +269,6 @@ def _routing(box: zipfile.ZipFile, name: str, folder: Path) -> dict[str, Routing
     if name not in box.namelist():
         return None
     file = _unpacked(box, name, folder / name)
-    with zipfile.ZipFile(file) as inside:
-        if sum(entry.file_size for entry in inside.infolist()) > WEIGHTS:
-            raise CrabError(f"Its router weights are more than {WEIGHTS / 1e6:.0f} MB, which no run has.")
     try:
         found = trace.load(file)
     except CrabError as error:
@@ -316,20 +317,30 @@ def _run(
     spans = [(one["start"], one["end"]) for one in rest["windows"]]
     if not all(0 <= start <= end <= clip.duration for start, end in spans):
         raise _Other
+    over_time, stretch = bool(told.get("pictures")), told.get("stretch")
+    if over_time and "image" not in task.media or stretch and not 0 <= stretch[0] < stretch[1] <= clip.duration + SLACK:
+        raise _Other
     seen, windows, said, shown = seen_of(clip, other, spans), [], [], None
+    pointed: tuple[Media, Answer] | None = None
     for number, ((start, end), one) in enumerate(zip(spans, rest["windows"])):
         if one["text"] is None:
             windows.append(Window(start, end))
             continue
-        shown = gather(clip, task, other=other, window=part(spans, number))
-        seen = seen.with_more(shown) if number < TRACED else seen
+        of, window = view(clip, task, (start, end), over_time=over_time)
+        shown = gather(of, task, other=other, window=window)
+        seen = seen.with_more(shown) if over_time or number < TRACED else seen
         size = shown.picture.shape[1::-1] if shown.picture is not None else (clip.width, clip.height)
         parsed = answer.parse(one["text"], task, start=start, duration=end - start, size=size)
         said.append(borne_out(parsed, shown, task, audible=clip.audible))
         windows.append(Window(start, end, said[-1], one["took"], one["traced"]))
+        if over_time and (said[-1].boxes or said[-1].points) and pointed is None:
+            pointed = shown, said[-1]
     if shown is None or len(told["masks"]) != len(rest["scores"]):
         raise _Other
     merged = join(said)
+    if over_time:
+        shown, one = pointed or (shown, said[-1])
+        merged = replace(merged, boxes=one.boxes, points=one.points, exists=one.exists)
     if merged.text != told["text"]:
         raise _Other
     return Result(
@@ -358,14 +369,31 @@ def _run(
         intervention=_intervention(rest["change"], source) if rest["change"] else None,
         caveat=rest["caveat"],
         windows=tuple(windows),
+        stretch=stretch and (stretch[0], stretch[1]),
+        candidates=_candidates(told["candidates"]) if told.get("candidates") else None,
+        over_time=over_time,
     )
 
 
-def _mask(told: dict[str, Any], score: float | None) -> PackedMask:
-    size, runs = tuple(told["rle"]["size"]), np.array(told["rle"]["counts"], np.int64)
-    if runs.sum() != size[0] * size[1] or runs.sum() > Limits.pixels:
+def _candidates(told: dict[str, Any]) -> Candidates:
+    found = tuple(
+        Candidate(
+            one["kind"], one["label"], one["votes"], one["said"], tuple(Event(**event) for event in one["events"]),
+            Box(one["box"]["label"], *one["box"]["box"]) if one["box"] else None,
+        )
+        for one in told["results"]
+    )  # fmt: skip
+    if any(one.votes > told["asked"] or (one.kind == "event") != bool(one.events) or (one.kind == "box") != bool(one.box)
+           for one in found):  # fmt: skip
         raise _Other
-    return PackedMask(told["time"], told["label"], score, size, runs.astype(np.int32))
+    return Candidates(told["asked"], found)
+
+
+def _mask(told: dict[str, Any], score: float | None) -> PackedMask:
+    size, runs = tuple(told["rle"]["size"]), told["rle"]["counts"]
+    if sum(runs) != size[0] * size[1] or sum(runs) > Limits.pixels:  # before they are NumPy's, which would count round
+        raise _Other
+    return PackedMask(told["time"], told["label"], score, size, np.array(runs, np.int32))
 
 
 def _intervention(told: dict[str, Any], source: dict[str, RoutingTrace] | None) -> Intervention:

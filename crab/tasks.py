@@ -18,6 +18,9 @@ SYSTEM = (
 )
 
 
+LONGEST_QUESTION = 2000
+"""Characters that people may type: room for any question with its options, and seconds, not minutes, for the model."""
+
 SLACK = 0.5  # seconds more than a length count as longer
 LONGEST_HEARD = (
     60.0  # seconds of a clip whose sound is heard as the plan has it, which is as long as published clips get
@@ -252,6 +255,27 @@ def dataset_named(name: str) -> Task:
     if name not in TASKS:
         raise CrabError(f"There is no task {name!r}; choose one of: {', '.join(TASKS)}.")
     return TASKS[name]
+
+
+def check_question(task: Task, question: str) -> None:
+    """Raise CrabError, with a sentence, where `question` cannot be asked with `task`. Quick: nothing is decoded."""
+    check_words(question)
+    instruction(task, question)
+
+
+def check_words(question: str) -> None:
+    """Raise CrabError where `question` can be asked with no task: it is no text, or too much.
+
+    What is typed is checked for a task that needs no words too: it travels along with the answer.
+    """
+    if not isinstance(question, str):
+        raise CrabError("The question has to be text; where a task needs none, leave it empty.")
+    if len(question) > LONGEST_QUESTION:
+        raise CrabError(f"The question is {len(question):,} characters long, and {LONGEST_QUESTION:,} can be asked at "
+                        "most: please shorten it.")  # fmt: skip
+    if any(c == "\0" or "\ud800" <= c <= "\udfff" for c in question):
+        raise CrabError("The question holds something that is no character, half of one or a zero byte: please type "
+                        "it anew.")  # fmt: skip
 
 
 def instruction(task: Task, question: str = "") -> str:

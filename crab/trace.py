@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,7 +13,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from crab import CrabError, __version__
+from crab.disk import whole
 
+UNPACKED = 400_000_000  # bytes of router weights and their names: an answer of the 7B model has a tenth of that
 MODALITIES = ("text", "audio", "video", "image", "generated")
 
 SCHEMA = {
@@ -71,6 +74,11 @@ class Token:
     source: int = 0  # 1 for the second clip of a matching task
 
 
+def is_of(modalities: tuple[str, ...], token: Token) -> bool:
+    """Whether a token is of one of these modalities."""
+    return token.modality in modalities
+
+
 @dataclass(frozen=True)
 class RoutingTrace:
     """Router weights of one tower, token by token."""
@@ -113,8 +121,31 @@ def save(routing: Mapping[str, RoutingTrace], path: str | Path) -> None:
         arrays[f"{tower}/sites"] = np.array(json.dumps([list(site) for site in trace.sites]))
         tokens = [asdict(token) for token in trace.tokens]
         arrays[f"{tower}/tokens"] = np.array(json.dumps(tokens, ensure_ascii=False))
-    with open(path, "wb") as file:  # a name given to NumPy would get .npz appended
+    with whole(path) as part, open(part, "wb") as file:  # a name given to NumPy would get .npz appended
         np.savez_compressed(file, **arrays)
+
+
+class NoArrays(Exception):
+    """A file of arrays that is something else, damaged, or lies."""
+
+
+@contextmanager
+def unpacked(path: str | Path) -> Iterator[Mapping[str, np.ndarray]]:
+    """The arrays of a file, while the context lasts; no more than `UNPACKED` bytes are ever read of it.
+
+    Raises OSError where it cannot be opened, NoArrays for whatever is wrong with what is in it, by what the context does
+    with that too: NumPy, zipfile and json raise more kinds of errors than they tell of.
+    """
+    with open(path, "rb") as opened:
+        try:
+            with zipfile.ZipFile(opened) as box:
+                if sum(entry.file_size for entry in box.infolist()) > UNPACKED:
+                    raise ValueError(f"more than {UNPACKED:,} bytes")
+            opened.seek(0)
+            with np.load(opened) as file:
+                yield file
+        except Exception as error:
+            raise NoArrays(str(path)) from error
 
 
 def load(path: str | Path) -> dict[str, RoutingTrace]:
@@ -123,16 +154,16 @@ def load(path: str | Path) -> dict[str, RoutingTrace]:
     Raises CrabError where the file is something else, OSError where it cannot be opened.
     """
     try:
-        with np.load(path) as file:
+        with unpacked(path) as file:
             found = {
                 tower: RoutingTrace(
                     file[f"{tower}/weights"],
                     tuple(Site(*site) for site in json.loads(str(file[f"{tower}/sites"]))),
                     tuple(Token(**token) for token in json.loads(str(file[f"{tower}/tokens"]))),
                 )
-                for tower in (name.removesuffix("/weights") for name in file.files if name.endswith("/weights"))
+                for tower in (name.removesuffix("/weights") for name in file if name.endswith("/weights"))
             }
-    except (ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile) as error:
+    except NoArrays as error:
         raise CrabError(f"{path} is no routing file: `python -m crab ask … --routing FILE.npz` writes one.") from error
     if not found or any(
         trace.weights.ndim != 3 or trace.weights.shape[:2] != (len(trace.sites), len(trace.tokens))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import shutil
@@ -10,8 +11,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -73,22 +74,10 @@ def mini():
     return Crab.load(MINI, device="cpu")
 
 
-@pytest.fixture(scope="session")
-def tiny_sam2(tmp_path_factory) -> Path:
-    """A folder laid out like facebook/sam2.1-hiera-large, with a very small SAM 2 of random weights in it."""
-    torch = pytest.importorskip("torch")
-    from transformers import (
-        Sam2Config,
-        Sam2HieraDetConfig,
-        Sam2ImageProcessor,
-        Sam2MaskDecoderConfig,
-        Sam2Model,
-        Sam2Processor,
-        Sam2PromptEncoderConfig,
-        Sam2VisionConfig,
-    )
+def tiny_vision(hidden: int):
+    """What looks at pictures, of a very small SAM 2."""
+    from transformers import Sam2HieraDetConfig, Sam2VisionConfig
 
-    torch.manual_seed(0)
     backbone = Sam2HieraDetConfig(
         hidden_size=8,
         image_size=[128, 128],
@@ -98,22 +87,111 @@ def tiny_sam2(tmp_path_factory) -> Path:
         window_size_per_stage=[8, 4, 4, 4],
         global_attention_blocks=[3],
     )
-    vision = Sam2VisionConfig(
+    return Sam2VisionConfig(
         backbone_config=backbone,
         backbone_channel_list=[64, 32, 16, 8],
-        fpn_hidden_size=32,
+        fpn_hidden_size=hidden,
         backbone_feature_sizes=[[32, 32], [16, 16], [8, 8]],
     )
+
+
+DECODER = {"mlp_dim": 32, "num_hidden_layers": 1, "num_attention_heads": 1, "iou_head_hidden_dim": 32}
+
+
+@pytest.fixture(scope="session")
+def tiny_sam2(tmp_path_factory) -> Path:
+    """A folder with a very small SAM 2 of random weights in it, which knows pictures alone."""
+    torch = pytest.importorskip("torch")
+    from transformers import (
+        Sam2Config,
+        Sam2ImageProcessor,
+        Sam2MaskDecoderConfig,
+        Sam2Model,
+        Sam2Processor,
+        Sam2PromptEncoderConfig,
+    )
+
+    torch.manual_seed(0)
     config = Sam2Config(
-        vision_config=vision,
+        vision_config=tiny_vision(32),
         prompt_encoder_config=Sam2PromptEncoderConfig(hidden_size=32, image_size=128, patch_size=16),
-        mask_decoder_config=Sam2MaskDecoderConfig(
-            hidden_size=32, mlp_dim=32, num_hidden_layers=1, num_attention_heads=1, iou_head_hidden_dim=32
-        ),
+        mask_decoder_config=Sam2MaskDecoderConfig(hidden_size=32, **DECODER),
     )
     folder = tmp_path_factory.mktemp("sam2")
     Sam2Model(config).save_pretrained(folder)
     Sam2Processor(Sam2ImageProcessor(size={"height": 128, "width": 128})).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_sam2_video(tmp_path_factory) -> Path:
+    """A folder laid out like facebook/sam2.1-hiera-large, whose weights are of the model for clips; very small, random."""
+    torch = pytest.importorskip("torch")
+    from transformers import (
+        Sam2ImageProcessor,
+        Sam2Processor,
+        Sam2VideoConfig,
+        Sam2VideoMaskDecoderConfig,
+        Sam2VideoModel,
+        Sam2VideoPromptEncoderConfig,
+    )
+
+    torch.manual_seed(0)
+    config = Sam2VideoConfig(
+        vision_config=tiny_vision(128),  # twice the 64 channels of what is remembered, in transformers a constant
+        image_size=128,
+        prompt_encoder_config=Sam2VideoPromptEncoderConfig(hidden_size=128, image_size=128, patch_size=16),
+        mask_decoder_config=Sam2VideoMaskDecoderConfig(hidden_size=128, **DECODER),
+        memory_attention_hidden_size=128,
+        memory_attention_num_layers=1,
+        memory_attention_feed_forward_hidden_size=32,
+        memory_attention_rope_feat_sizes=[8, 8],
+        memory_encoder_hidden_size=128,
+        mask_downsampler_embed_dim=128,
+        memory_fuser_embed_dim=128,
+        memory_fuser_intermediate_dim=32,
+        memory_fuser_num_layers=1,
+        num_maskmem=3,
+        max_object_pointers_in_encoder=4,
+    )
+    folder = tmp_path_factory.mktemp("sam2-video")
+    Sam2VideoModel(config).save_pretrained(folder)
+    Sam2Processor(Sam2ImageProcessor(size={"height": 128, "width": 128})).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_sam3(tmp_path_factory) -> Path:
+    """A folder laid out like facebook/sam3, with a very small SAM 3 of random weights in it, which reads single letters."""
+    torch = pytest.importorskip("torch")
+    from transformers import CLIPTokenizer, Sam3Config, Sam3ImageProcessor, Sam3Model, Sam3Processor
+
+    torch.manual_seed(0)
+    small = {"hidden_size": 16, "num_attention_heads": 2}
+    layer = small | {"num_layers": 1, "intermediate_size": 16}
+    sight = small | {"model_type": "sam3_vit_model", "intermediate_size": 16, "num_hidden_layers": 2, "image_size": 112,
+                     "patch_size": 14, "window_size": 4, "global_attn_indexes": [1], "pretrain_image_size": 56}  # fmt: skip
+    words = small | {"model_type": "clip_text_model", "vocab_size": 60, "intermediate_size": 16, "projection_dim": 16,
+                     "num_hidden_layers": 1, "max_position_embeddings": 32, "bos_token_id": 0, "eos_token_id": 1,
+                     "pad_token_id": 1}  # fmt: skip
+    config = Sam3Config(
+        vision_config={
+            "backbone_config": sight,
+            "fpn_hidden_size": 16,
+            "backbone_feature_sizes": [[32, 32], [16, 16], [8, 8]],
+        },
+        text_config=words,
+        geometry_encoder_config=layer,
+        detr_encoder_config=layer,
+        detr_decoder_config=layer | {"num_queries": 6},
+        mask_decoder_config=small,
+    )
+    letters = [chr(code) for code in range(ord("a"), ord("z") + 1)]
+    written = ["<|startoftext|>", "<|endoftext|>", *letters, *(f"{letter}</w>" for letter in letters)]
+    tokenizer = CLIPTokenizer(vocab={token: number for number, token in enumerate(written)}, merges=[])
+    folder = tmp_path_factory.mktemp("sam3")
+    Sam3Model(config).save_pretrained(folder)
+    Sam3Processor(Sam3ImageProcessor(size={"height": 112, "width": 112}), tokenizer).save_pretrained(folder)
     return folder
 
 
@@ -205,6 +283,32 @@ def address(tmp_path_factory):
 
 
 @contextmanager
+def programs(address: str, clip: Path) -> Iterator[Callable[[], Callable[[], object] | None]]:
+    """Call it, and one more program asks what happens in a clip when, which takes long; call what comes back, and that
+    one leaves. None where there was no room for it. At the end all leave."""
+    import httpx
+
+    with httpx.Client(base_url=address, timeout=60) as client, ExitStack() as leaving:
+        with clip.open("rb") as data:
+            [path] = client.post("/gradio_api/upload", files={"files": data}).json()
+        number = next(fn["id"] for fn in client.get("/config").json()["dependencies"] if fn["api_name"] == "ask")
+        given = [{"path": path, "meta": {"_type": "gradio.FileData"}}, "unav", "", None, "", False]
+        visitors = itertools.count()
+
+        def come() -> Callable[[], object] | None:
+            told = {"session_hash": f"program{next(visitors)}", "fn_index": number}
+            joined = client.post("/gradio_api/queue/join", json=told | {"data": given})
+            if joined.status_code == 503:
+                return None
+            left = told | {"event_id": joined.json()["event_id"]}
+            leave = partial(client.post, "/gradio_api/cancel", json=left)
+            leaving.callback(leave)
+            return leave
+
+        yield come
+
+
+@contextmanager
 def folder_served(root: Path) -> Iterator[str]:
     """Where the files of a folder can be fetched, for tests that need no page of ours around them."""
 
@@ -219,22 +323,46 @@ def folder_served(root: Path) -> Iterator[str]:
 
 
 @pytest.fixture
-def opened(browser, address):
-    """The page just opened, with the answer that ships; `called` is every address it asks for."""
+def tab(browser):
+    """A page that shows nothing yet, of a visitor of its own; `called` is every address it asks for."""
     page = browser.new_page(viewport={"width": 1280, "height": 900})
     page.set_default_timeout(SOON)
     page.called = []
     page.on("request", lambda request: page.called.append(request.url))
-    page.goto(address)
-    page.get_by_text("ships with the page").wait_for()
     yield page
     page.close()
+
+
+@pytest.fixture
+def opened(tab, address):
+    """The page just opened, with the answer that ships."""
+    tab.goto(address)
+    tab.get_by_text("ships with the page").wait_for()
+    return tab
 
 
 @pytest.fixture
 def page(opened):
     """The same once a visitor has put the example away, to ask a question of their own about a clip of their own."""
     return put_away(opened)
+
+
+def fits(page, width: int) -> None:
+    """Nothing scrolls sideways, once what is drawn anew for this width has been."""
+    page.wait_for_function("width => document.documentElement.scrollWidth <= width", arg=width)
+
+
+def in_sight(page, view: str) -> None:
+    """The heading of one of the explorer's views is on the screen, near its top, and nothing lies over it."""
+    page.wait_for_function(
+        """view => {
+          const frame = document.querySelector('iframe.crab-explorer'), top = frame.getBoundingClientRect().top;
+          const place = what => frame.contentDocument.querySelector(what)?.getBoundingClientRect();
+          const told = place('#told'), head = place(`#${view} h2`);
+          return told && head && told.bottom <= head.top && top + head.top < 300;
+        }""",
+        arg=view,
+    )
 
 
 def put_away(opened):

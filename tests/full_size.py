@@ -39,8 +39,9 @@ sys.path.insert(0, str(ROOT))
 from crab import media  # noqa: E402
 from crab.ilora import Intervention  # noqa: E402
 from crab.loading import published_name, skeleton  # noqa: E402
-from crab.model import Crab, Step  # noqa: E402
+from crab.model import Crab  # noqa: E402
 from crab.prompt import Prompt  # noqa: E402
+from crab.step import Step  # noqa: E402
 from crab.tasks import TASKS  # noqa: E402
 from crab.weights.plan import SHAPES  # noqa: E402
 

@@ -66,9 +66,11 @@ def borrowed() -> int:
 packing.init, packing.move = lambda uuid: None, unpack
 answering.ask = ask = partial(ask, max_new_tokens=24)
 
-crab, segmenter = app.load()
-page = app.build(crab, segmenter)
-lent, cutting = zerogpu.lend(crab, segmenter)
+lend, given = zerogpu.lend, []
+zerogpu.lend = lambda *parts: (given.extend(parts), lend(*parts))[1]
+about, model = app.load()
+page = app.build(about, model)
+[crab, _], [lent, cutting] = given, model.get()
 _, address, _ = page.launch(prevent_thread_lock=True, quiet=True)
 away = threading.Thread(target=take_away)  # the emulation is this thread's alone
 away.start()

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import app  # noqa: F401  imports spaces before torch
-from crab.ask import Result
 from crab.media import Clip
 from crab.page import answering
 from crab.page.answering import EVERY, Answerer
+from crab.page.awaited import Awaited
+from crab.result import Result
 from crab.tasks import TASKS
 
 
@@ -27,6 +28,6 @@ def test_an_answer_is_shown_as_often_as_a_browser_can_draw_it(tiny, monkeypatch)
 
     monkeypatch.setattr(answering.Pace, "tell", tell)
     monkeypatch.setattr(answering.time, "monotonic", lambda: clock["now"])
-    answerer = Answerer(tiny, None)
+    answerer = Answerer(tiny.about, Awaited.there(tiny, None))
     shown = [result.text for result in answerer.answers(clip, TASKS["avqa"], "", None)]
     assert shown == ["0", "4", "8", "12", "16", "20", "20"]

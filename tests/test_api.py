@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 import wave
 
@@ -14,18 +15,20 @@ from gradio_client.exceptions import AppError
 from PIL import Image
 
 import app  # noqa: F401  imports spaces before torch
+from crab.ask import ask, to_json
 from crab.media import open_clip
 from crab.page import page as pages
+from crab.page.awaited import Awaited
 from crab.page.parts import OPEN, ROOT
 from crab.scenes.world import render, script
 from crab.segment import GrabCut
-from crab.tasks import FAMILIES
+from crab.tasks import FAMILIES, TASKS
 from crab.trace import load as load_npz
 
 
 @pytest.fixture(scope="module")
 def page(mini):
-    page = pages.build(mini, GrabCut())
+    page = pages.build(mini.about, Awaited.there(mini, GrabCut()))
     page.launch(prevent_thread_lock=True, quiet=True)
     yield page
     page.close()
@@ -79,6 +82,29 @@ def test_a_picture_with_its_sound_is_asked_where(client, tmp_path):
 def test_two_clips_are_matched(client, clip):
     text, result, _ = client.predict(clip, clip, None, "v2a", api_name="/ask_pair")
     assert text and result["task"] == "v2a"
+
+
+def test_a_stretch_is_asked_about_and_every_second_of_it_is_cut_out(client, clip, scene_clip, tmp_path):
+    asked = {"task": "s4", "stretch": "2-5", "masks_over_time": True}
+    _, result, weights = client.predict(clip, **asked, api_name="/ask")
+    assert result["stretch"] == [2.0, 5.0] and [one["start"] for one in result["pictures"]] == [2.0, 3.0, 4.0]
+    assert {mask["time"] for mask in result["masks"]} <= {2.5, 3.5, 4.5}
+    assert set(load_npz(weights)) == {"language", "audio", "vision"}
+
+    _, changed, _ = client.predict(clip, change="level", **asked, api_name="/ask_changed")
+    assert (changed["stretch"], len(changed["pictures"])) == ([2.0, 5.0], 3)
+    Image.fromarray(open_clip(scene_clip).frame_at(2)).save(tmp_path / "picture.png")
+    _, heard, _ = client.predict(
+        handle_file(str(tmp_path / "picture.png")), clip, stretch="2 to 5 s", api_name="/ask_picture"
+    )
+    assert heard["stretch"] == [2.0, 5.0] and not heard["pictures"]
+
+
+def test_what_a_program_gets_is_what_the_command_line_prints(client, clip, scene_clip, mini):
+    _, result, _ = client.predict(clip, "unav", "", stretch="2-6", api_name="/ask")
+    *_, last = ask(mini, open_clip(scene_clip), TASKS["unav"], stretch=(2.0, 6.0))
+    timed = {"seconds": {}, "clip": "scene.mp4"}
+    assert result | timed == json.loads(json.dumps(to_json(last))) | timed
 
 
 def test_a_broken_file_is_told_in_a_sentence_and_the_next_ask_works(client, clip, tmp_path):
@@ -165,6 +191,11 @@ def test_a_picture_is_drawn_for_programs_with_what_the_answer_names_on_it(client
     ("ask", {"question": " "}, "question: Type a question"),
     ("ask", {"task": "avqa_thu", "question": "What barks?"}, "question: Give the question, a bar and at least two opt"),
     ("ask", {"task": "v2a"}, "task: v2a cannot be asked here: it compares two clips, call ask_pair"),
+    ("ask", {"task": "avcap", "stretch": "soon"}, "stretch: soon is no stretch of a clip: give two seconds of it"),
+    ("ask", {"task": "avcap", "masks_over_time": True}, "masks_over_time: avcap points at nothing that could be"),
+    ("ask", {"task": "s4", "masks_over_time": "perhaps"}, "masks_over_time: Say true or false"),
+    ("ask_changed", {"task": "avcap", "stretch": "2"}, "stretch: 2 is no stretch of a clip"),
+    ("ask_picture", {"stretch": "6"}, "stretch: 6 is no stretch of a clip"),
     ("ask_picture", {"picture": None}, "picture: Give a picture"),
     ("ask_pair", {"first": "clip"}, "other: Give the second clip"),
     ("ask_pair", {"other": "clip"}, "first: Give the first clip"),
@@ -186,4 +217,4 @@ def test_what_a_program_lacks_is_named_before_anything_is_queued(page, client, c
 
 def test_every_state_of_a_visitor_is_let_go_in_time(page):
     states = [block for block in page.blocks.values() if isinstance(block, gr.State)]
-    assert len(states) == 6 and all(state.time_to_live == OPEN for state in states)
+    assert len(states) == 8 and all(state.time_to_live == OPEN for state in states)

@@ -10,10 +10,12 @@ from conftest import ROOT
 from making import event_f, joined
 from PIL import Image
 
-from crab import CrabError, answer, media
-from crab.ask import LOOKED_AT, Result, Window, _notes, ask, packed, stopped, to_json
+from crab import CrabError, answer, media, segment
+from crab.ask import LOOKED_AT, _notes, ask, stopped, to_json
 from crab.ilora import Intervention
+from crab.result import Result, Window, packed
 from crab.segment import Mask
+from crab.step import Step, Written
 from crab.tasks import TASKS
 from crab.truth import Drawn, found, truth
 from crab.windows import join
@@ -113,7 +115,7 @@ def test_a_question_about_a_long_clip_is_answered_of_the_whole_and_then_of_its_w
     spans = [(window.start, window.end) for window in results[0].windows]
     assert spans[:3] == [(0, 65), (0, 10), (8, 18)] and results[0].looked == 1
     assert results[0].text == "A <answer>dog</answer>." and results[0].answer.choice == "dog"
-    assert results[0].unlooked is None and stopped(results[0]).notes[-1] == f"Stopped in window 1 of {len(spans)}."
+    assert results[0].unlooked == () and stopped(results[0]).notes[-1] == f"Stopped in window 1 of {len(spans)}."
     assert results[-1].text.count("\n") == len(spans) - 1 and results[-1].answer.choice == "dog"
     assert any("asked as a whole and then in windows" in note for note in results[-1].notes)
 
@@ -140,7 +142,7 @@ def test_of_three_scenes_one_after_the_other_events_are_in_the_clips_own_seconds
 def test_windows_fill_one_by_one_and_the_rest_was_not_looked_at(tiny, clip):
     results = list(ask(tiny, replace(clip, duration=24.0), TASKS["unav"], max_new_tokens=2))
     assert [r.looked for r in results] == [1, 1, 2, 2, 3, 3, 3]
-    assert [r.unlooked for r in results] == [(10, 24)] * 2 + [(18, 24)] * 2 + [None] * 3
+    assert [r.unlooked for r in results] == [((10, 24),)] * 2 + [((18, 24),)] * 2 + [()] * 3
     assert [(w.start, w.end) for w in results[0].windows] == [(0, 10), (8, 18), (14, 24)]
     assert join([w.answer for w in results[-1].windows]) == results[-1].answer
     assert all(w.took > 0 for w in results[-1].windows)
@@ -162,7 +164,7 @@ def test_the_router_weights_of_each_window_are_its_own(tiny, clip):
 
 
 def test_a_short_clip_is_one_window_and_stopping_it_is_said(results):
-    assert [len(r.windows) for r in results] == [1] * 7 and results[0].unlooked is None
+    assert [len(r.windows) for r in results] == [1] * 7 and results[0].unlooked == ()
     assert stopped(results[0]).notes[-1] == "It was stopped before its end."
 
 
@@ -203,6 +205,13 @@ def test_an_intervention_is_in_this_answer_only_and_is_said(tiny, clip, results)
     assert again.token_ids == results[-1].token_ids and again.intervention is None
 
 
+def test_that_no_head_is_left_is_said(tiny, clip):
+    told = {heads: next(ask(tiny, clip, TASKS["ave"], max_new_tokens=2, intervention=Intervention("mute", heads))).notes[0]
+            for heads in ((0, 1, 2), (0, 1))}  # fmt: skip
+    assert told[0, 1, 2].endswith("heads 1, 2, 3 muted, so that the adapter adds nothing.")
+    assert told[0, 1].endswith("heads 1, 2 muted.")
+
+
 def test_a_run_played_back_is_the_same_run(tiny, clip, results):
     before = results[-1]
     instead = Intervention("replay", source=before.routing)
@@ -231,6 +240,9 @@ class Disc:
         mask[int(box.y1) : int(box.y2), int(box.x1) : int(box.x2)] = True
         return mask, None
 
+    def following(self, shots):
+        return segment.one_by_one(self, shots)
+
 
 class Says:
     """The tiny model, made to say a given text."""
@@ -241,8 +253,6 @@ class Says:
         self.taught, self.about = crab.taught, crab.about
 
     def stream(self, prompt, **_):
-        from crab.model import Step
-
         yield Step(self.text, (1,), end=self.end)
 
 
@@ -375,11 +385,14 @@ def test_json_has_every_field_the_interface_names(results):
         "boxes",
         "points",
         "masks",
+        "stretch",
+        "pictures",
         "notes",
         "tokens",
         "token_ids",
         "logprobs",
         "confidence",
+        "candidates",
         "seconds",
     ]
     assert told["tokens"] == {"prompt": results[-1].prompt_tokens, "generated": 6}
@@ -405,3 +418,105 @@ def test_of_a_large_picture_little_is_kept_and_boxes_and_masks_are_in_its_own_pi
     assert (box.x2, box.y2) == (2500, 625) and mask.mask.sum() == 2500 * 625
     assert to_json(last)["masks"][0]["rle"]["size"] == [2500, 5000]
     assert len(pickle.dumps((last.frame, last.masks))) < 3 * LOOKED_AT**2
+
+
+# ---- masks over time, and a stretch ----
+
+POINTS = "The object is a dog, and the bounding box is [0,0,{},56] and three points on it are [1,1],[2,2],[3,3]."
+
+
+class SaysInTurn(Says):
+    """Says something else of each picture, by its second; of several at a time as of each alone."""
+
+    def __init__(self, crab, texts):
+        super().__init__(crab, "", end="stop")
+        self.texts, self.batches = texts, []
+
+    def _said(self, prompt):
+        return self.texts[int(prompt.media.picture_time)]
+
+    def stream(self, prompt, **_):
+        self.batches.append(1)
+        yield Step(self._said(prompt), (1,), end="stop")
+
+    def generate(self, prompts, **_):
+        self.batches.append(len(prompts))
+        return [Written((n,), (0.0,), "stop") for n in (int(prompt.media.picture_time) for prompt in prompts)]
+
+    def decode(self, ids):
+        return self.texts[ids[0]]
+
+    def ends(self, ids):
+        return [len(self.decode(ids))]
+
+
+@pytest.fixture(scope="module")
+def six(clip):
+    """Six seconds, nearly."""
+    return replace(clip, duration=5.9)
+
+
+@pytest.fixture(scope="module")
+def over_time(tiny, six):
+    texts = ["Nothing sounds.", *(POINTS.format(112) for _ in range(3)), POINTS.format(0.4), POINTS.format(224)]
+    says = SaysInTurn(tiny, texts)
+    return says, list(ask(says, six, TASKS["s4"], segmenter=Disc(), over_time=True))
+
+
+def test_over_time_every_second_is_asked_and_most_of_them_at_once(over_time):
+    says, results = over_time
+    assert says.batches == [1, 4, 1]
+    last = results[-1]
+    assert [(one.start, one.end) for one in last.windows] == [*((n, n + 1) for n in range(5)), (5, 5.9)]
+    assert "Asked 6 times, about the picture in the middle of each second with its sound." in last.notes
+    assert [time for time, _, _ in last.seen.frames] == pytest.approx([0.5, 1.5, 2.5, 3.5, 4.5, last.masks[-1].time])
+
+
+def test_over_time_masks_grow_and_the_picture_is_the_first_that_shows_something(over_time, clip):
+    _, results = over_time
+    last = results[-1]
+    assert sorted({len(one.masks) for one in results}) == [0, 3, 4]
+    assert [mask.time for mask in last.masks[:3]] == [1.5, 2.5, 3.5] and {mask.label for mask in last.masks} == {"dog"}
+    assert last.frame_time == 1.5 and np.array_equal(last.frame, clip.frame_at(1.5))
+    assert last.answer.boxes[0].x2 == last.size[0] / 2 and len(last.masks_here) == 1
+
+
+def test_over_time_it_is_said_why_a_second_has_no_mask(over_time):
+    _, results = over_time
+    assert results[-1].unmasked == (
+        ((0, 1), "The model points at nothing here."),
+        ((4, 5), "Nothing could be cut out where the model points to."),
+    )
+    assert results[0].unmasked[-1] == ((5, 5.9), "Nobody has looked at this second.")
+    told = to_json(results[-1])["pictures"]
+    assert [one["no_mask"] is None for one in told] == [False, True, True, True, False, True]
+    assert told[1]["boxes"][0]["label"] == "dog" and len(told[1]["points"]) == 3
+
+
+def test_over_time_a_segmenter_that_fails_costs_no_words(tiny, six):
+    class Refusing(Disc):
+        def __call__(self, frame, box, points):
+            raise CrabError("No GPU is free.")
+
+    says = SaysInTurn(tiny, [POINTS.format(112)] * 6)
+    *_, last = ask(says, six, TASKS["s4"], segmenter=Refusing(), over_time=True)
+    assert last.looked == 6 and last.masks == ()
+    assert [note for note in last.notes if "mask" in note] == ["There are no more masks: No GPU is free."]
+
+
+def test_of_a_stretch_nothing_else_is_seen_or_heard_and_its_times_are_the_clips(tiny, clip):
+    says = Says(tiny, "<event>dog, (0 5)</event>", end="stop")
+    *_, last = ask(says, clip, TASKS["ave"], stretch=(2.0, 4.0))
+    assert [(event.start, event.end) for event in last.answer.events] == [(2.0, 3.0)]
+    times = [time for time, _, _ in last.seen.frames]
+    assert len(times) == 10 and min(times) >= 2 and max(times) < 4
+    assert last.unlooked == ((0.0, 2.0), (4.0, clip.duration)) and last.stretch == (2.0, 4.0)
+    heard = np.flatnonzero(last.seen.sounds[0]) / media.SAMPLE_RATE
+    assert heard.min() >= 2 and heard.max() < 4
+    assert "Seconds 2 to 4 of the clip were asked about, and nothing else of it." in last.notes
+    assert to_json(last)["stretch"] == [2.0, 4.0]
+
+
+def test_of_one_picture_all_but_its_second_was_not_looked_at(tiny, clip):
+    *_, last = ask(Says(tiny, POINTS.format(112)), clip, TASKS["s4"], stretch=(2.0, 5.0))
+    assert last.frame_time == 3.5 and last.unlooked == ((0.0, 3.0), (4.0, clip.duration))

@@ -11,8 +11,9 @@ import pytest
 
 from crab import CrabError, __version__, answer, avuie, media
 from crab.__main__ import main
-from crab.ask import Result, ask
+from crab.ask import ask
 from crab.ilora import Intervention
+from crab.result import Result
 from crab.routing import atlas as atlases
 from crab.routing.atlas import Atlas
 from crab.routing.survey import survey

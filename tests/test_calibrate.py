@@ -7,7 +7,7 @@ import pytest
 
 from crab import CrabError
 from crab.__main__ import main
-from crab.confidence import Calibration
+from crab.confidence import Calibration, Curve, reliability_of
 from crab.learn import calibrate
 
 EVENT = "<event>dog, (0 4)</event>"
@@ -42,23 +42,24 @@ def test_answers_without_log_probabilities_are_refused():
     assert calibrate.judged([{"task": "ave", "predict": "", "output": EVENT, "error": "No clip."}]) == []
 
 
-def drawn(count: int, rng: np.random.Generator) -> list[dict]:
-    """Answers whose chance to be right is the curve with bias 2 and slope 1 of their log-probability."""
+def drawn(count: int, rng: np.random.Generator, bias: float = 2.0, task: str = "avqa") -> list[dict]:
+    """Answers whose chance to be right is the curve with this bias and slope 1 of their log-probability."""
     nats = -rng.exponential(2.0, count)
-    right = rng.random(count) < 1 / (1 + np.exp(-(2 + nats)))
-    return [row("<answer>two</answer>", f"<answer>{'two' if ok else 'three'}</answer>", "avqa", float(n))
+    right = rng.random(count) < 1 / (1 + np.exp(-(bias + nats)))
+    return [row("<answer>one</answer>", f"<answer>{'one' if ok else 'two'}</answer>", task, float(n))
             for n, ok in zip(nats, right)]  # fmt: skip
 
 
 def test_a_curve_is_found_again_and_holds_on_others():
     rng = np.random.default_rng(0)
     fitted = calibrate.fit(calibrate.judged(drawn(4000, rng)))
-    bias, inside, _ = fitted.curves["choice"]
-    assert bias == pytest.approx(2, abs=0.15) and inside == pytest.approx(1, abs=0.1)
+    choice = fitted.curves["choice"]
+    assert choice.bias == pytest.approx(2, abs=0.15)
+    assert choice.inside == pytest.approx(1, abs=0.1)
     others = calibrate.judged(drawn(4000, rng))
     [held] = calibrate.reliability(others, fitted)
     assert held.error < 0.03 and held.counts.sum() == 4000
-    [off] = calibrate.reliability(others, Calibration({"choice": (5.0, 0.0, 0.0)}))  # sure of everything
+    [off] = calibrate.reliability(others, Calibration({"choice": Curve(5.0, 0.0, 0.0)}))  # sure of everything
     assert off.error == pytest.approx(1 / (1 + np.exp(-5)) - np.mean([one.right for one in others]), abs=1e-6)
 
 
@@ -70,12 +71,17 @@ def test_nothing_is_fitted_to_few_or_to_what_is_always_right():
 
 
 def test_the_command_writes_curves_and_says_how_well_they_hold(tmp_path, capsys):
-    rows = tmp_path / "rows.jsonl"
-    rows.write_text("".join(json.dumps(one) + "\n" for one in drawn(300, np.random.default_rng(1))))
+    rng, (rows, check, other) = np.random.default_rng(1), (tmp_path / f"{name}.jsonl" for name in "abc")
+    for file, one in ((rows, drawn(300, rng)), (check, drawn(200, rng)), (other, [row(EVENT, EVENT)])):
+        file.write_text("".join(json.dumps(each) + "\n" for each in one))
     out = tmp_path / "confidence.json"
-    assert main(["calibrate", "--answers", str(rows), "--out", str(out)]) == 0
-    assert set(json.loads(out.read_text())) == {"choice"}
-    assert "choice: 300 results, expected calibration error 0.0" in capsys.readouterr().out
-    rows.write_text(json.dumps(row(EVENT, EVENT)) + "\n")
-    assert main(["calibrate", "--answers", str(rows), "--out", str(tmp_path / "other.json")]) == 2
+    assert main(["calibrate", "--answers", str(rows), "--check", str(check), "--out", str(out)]) == 0
+    assert set(json.loads(out.read_text())["curves"]) == {"choice"}
+    said = capsys.readouterr().out
+    [held] = reliability_of(out)
+    assert held.counts.sum() == 200 and f"choice: 200 results, expected calibration error {held.error:.3f}" in said
+    assert main(["calibrate", "--answers", str(rows), "--out", str(out)]) == 0  # what it was fitted to proves nothing
+    with pytest.raises(CrabError, match="held against nothing"):
+        reliability_of(out)
+    assert main(["calibrate", "--answers", str(other), "--out", str(tmp_path / "other.json")]) == 2
     assert "nothing to fit" in capsys.readouterr().err

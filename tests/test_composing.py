@@ -9,10 +9,10 @@ import gradio as gr
 import app  # noqa: F401  imports spaces before torch
 from crab import compose
 from crab.answer import parse
-from crab.ask import Result, Window
 from crab.media import Clip
 from crab.page import composer
 from crab.page.composing import Card, Composing
+from crab.result import Result, Window
 from crab.tasks import TASKS
 
 

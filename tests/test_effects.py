@@ -15,12 +15,12 @@ from crab.__main__ import main
 from crab.answer import Box, Event
 from crab.ask import ask
 from crab.ilora import Intervention
-from crab.model import Written
-from crab.routing import effects
+from crab.routing import effects, routers
 from crab.routing.atlas import Asked
 from crab.routing.effects import Edit
 from crab.seen import Media
 from crab.segment import Mask
+from crab.step import Written
 from crab.tasks import TASKS
 
 
@@ -162,27 +162,27 @@ def test_damage_hears_each_change_as_one_question_alone_does(tiny, clip):
     changes = effects._changes(tiny)
     for number, (name, (change, instead)) in enumerate(changes.items()):
         for place, one in enumerate(asked):
-            with effects.routers(tiny, instead):
+            with routers.instead(tiny, instead):
                 *_, alone = ask(tiny, clip, one.task, one.question, intervention=change, trace=False, max_new_tokens=4)
             assert heard[2 * number + place] == alone.text.strip(), name
     assert len(set(heard[::2])) > 3
 
 
 def test_routers_change_places_and_come_back(tiny, clip):
-    own = effects._routers(tiny)
+    own = routers._routers(tiny)
     before = {name: rows.clone() for name, rows in own.items()}
-    for instead in (effects.shuffled(tiny), effects.drawn(tiny)):
-        with effects.routers(tiny, instead):
-            now = effects._routers(tiny)
+    for instead in (routers.shuffled(tiny), routers.drawn(tiny)):
+        with routers.instead(tiny, instead):
+            now = routers._routers(tiny)
             assert all(torch.equal(now[name], rows.to(now[name])) for name, rows in instead.items())
-        assert all(torch.equal(rows, before[name]) for name, rows in effects._routers(tiny).items())
-    ring = effects.shuffled(tiny)
+        assert all(torch.equal(rows, before[name]) for name, rows in routers._routers(tiny).items())
+    ring = routers.shuffled(tiny)
     assert not [name for name, rows in ring.items() if torch.equal(rows, before[name])]
     shapes = lambda of: sorted(tuple(rows.shape) for rows in of.values())  # noqa: E731
     assert shapes(ring) == shapes(before)
     sums = lambda of: sorted(float(rows.float().sum()) for rows in of.values())  # noqa: E731
     assert sums(ring) == sums(before)
-    for name, rows in effects.drawn(tiny).items():
+    for name, rows in routers.drawn(tiny).items():
         assert float(rows.norm()) == pytest.approx(float(before[name].float().norm()), rel=1e-3)
 
 

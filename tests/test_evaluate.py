@@ -11,9 +11,9 @@ from crab.__main__ import main
 from crab.ask import ask
 from crab.learn import evaluate
 from crab.learn.rows import read_rows
-from crab.model import Written
 from crab.prompt import Media, gather
 from crab.scenes import dataset
+from crab.step import Written
 
 CLIP = {"video_path": "c.mp4", "audio_path": "c.mp3"}
 NOTHING_THERE = "Nothing makes a sound."

@@ -16,11 +16,12 @@ from test_trace import towers
 import app  # noqa: F401  imports spaces before torch
 from crab import CrabError, compose
 from crab.answer import parse
-from crab.ask import Result, ask
+from crab.ask import ask
 from crab.media import Clip, open_clip
 from crab.page.files import FILM, everything, filmed, first_answer, listed_examples, pictured, saved, taken
 from crab.page.form import SHOWN
 from crab.page.sheet import TAKEN
+from crab.result import Result
 from crab.scenes.asking.questions import KINDS
 from crab.scenes.world import render
 from crab.tasks import TASKS
@@ -35,10 +36,11 @@ def test_every_example_that_ships_is_there():
 
 def test_the_first_example_still_gets_the_answer_that_ships(mini):
     example = listed_examples()[0]
-    shipped = first_answer(mini, example)
+    shipped = first_answer(example)
     *_, anew = ask(mini, open_clip(example.files["video"]), example.task, example.question)
     assert (shipped.text, shipped.token_ids, shipped.answer) == (anew.text, anew.token_ids, anew.answer)
     assert (shipped.model, shipped.knows, shipped.done) == (mini.name, mini.knows, True)
+    assert (shipped.ends, shipped.confidence.keys()) == (tuple(mini.ends(anew.token_ids)), anew.confidence.keys())
     assert shipped.routing.keys() == anew.routing.keys()
     for tower, routing in anew.routing.items():
         assert shipped.routing[tower].sites == routing.sites

@@ -15,8 +15,11 @@ from PIL import Image
 from test_tracks import CAVEAT, result
 
 from crab import CrabError
-from crab.answer import Box, Event
+from crab.answer import NOTHING, Box, Event, parse
 from crab.media import SAMPLE_RATE, open_clip
+from crab.result import Window, packed
+from crab.segment import Mask
+from crab.tasks import TASKS
 from visualize import film, theme
 
 ACROSS, DOWN = 720, 480  # of the clock clips (96 x 64) in a film
@@ -125,6 +128,25 @@ def test_boxes_stand_around_the_second_that_they_are_of(ticking):
     assert changed == {0.0: False, 0.4: False, 0.6: True, 1.0: True, 1.4: True, 1.6: False}
 
 
+def test_over_time_each_second_shows_its_own_masks_and_they_are_bars(ticking):
+    said = [parse("The sounding object is dog. Its box is [0,0,112,112].", TASKS["s4"], duration=1.0, size=(96, 64))]
+    windows = (Window(0.0, 1.0, said[0]), Window(1.0, 2.0, NOTHING))
+    cut = np.zeros((64, 96), bool)
+    cut[20:40, 30:60] = True
+    over = {"windows": windows, "over_time": True, "masks": (packed(Mask(0.5, "dog", cut, None)),), "task": "s4"}
+    one, bare = about(ticking, events=(), **over), about(ticking, events=())
+    clip = film.original(one.clip)
+    drawn, plain = film.annotated(one, clip), film.annotated(bare, clip)
+    changed = [
+        bool((picture_of(drawn.get_frame(t)) != picture_of(plain.get_frame(t))).any()) for t in (0.0, 0.9, 1.1, 1.9)
+    ]
+    assert changed == [True, True, False, False]
+    image, (left, right, top, bottom) = film._bars(one, {"dog": "#FF0000"}, ACROSS)
+    inked = (np.asarray(image)[round(top) : round(bottom)] == (255, 0, 0)).all(-1).any(0)
+    middle = round((left + right) / 2)
+    assert inked[round(left) + 2 : middle - 2].all() and not inked[middle + 3 :].any()
+
+
 @pytest.mark.parametrize(
     ("suffix", "video", "audio"),
     [
@@ -196,8 +218,30 @@ def test_what_cannot_be_a_film_is_a_sentence(ticking, tmp_path):
     with pytest.raises(CrabError, match="stands still"):
         film.original(open_clip(tmp_path / "still.png"))
     gone = replace(open_clip(ticking), audio=tmp_path / "gone.mp4")
-    with pytest.raises(CrabError, match="gone|clock.mp4"):
+    with pytest.raises(CrabError, match="gone.mp4 is no longer here: upload it again"):
         film.original(gone)
+
+
+def test_no_program_but_the_decoding_process_reads_what_was_uploaded(ticking, monkeypatch):
+    clip = open_clip(ticking)  # so that the decoding process is there
+    monkeypatch.setattr(subprocess, "Popen", lambda command, **_: pytest.fail(f"{command} was started"))
+    made = film.original(clip)
+    assert number(made.get_frame(1.0)) == 25 and made.audio.to_soundarray(fps=SAMPLE_RATE).any()
+
+
+def test_two_channels_stay_two_and_more_become_two(tmp_path):
+    for layout, channels in (("mono", 1), ("stereo", 2), ("5.1", 2)):
+        with av.open(str(tmp_path / "a.wav"), "w") as out:
+            track = out.add_stream("pcm_s16le", rate=32000, layout=layout)
+            count = len(track.codec_context.layout.channels)
+            samples = np.zeros((1, 32000 * count), np.int16)
+            samples[0, ::count] = 8000  # the left one alone
+            frame = av.AudioFrame.from_ndarray(samples, format="s16", layout=layout)
+            frame.sample_rate = 32000
+            out.mux(track.encode(frame))
+        heard = open_clip(tmp_path / "a.wav").track(film.RATE_OF_SOUND)
+        assert heard.shape == (film.RATE_OF_SOUND, channels) and heard[1000:-1000, 0].min() > 2000
+        assert channels == 1 or not heard[:, 1].any()
 
 
 def test_moviepy_is_not_waited_for_before_there_is_a_film(request):

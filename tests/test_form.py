@@ -12,20 +12,21 @@ from PIL import Image
 
 import app  # noqa: F401  imports spaces before torch
 from crab import CrabError
-from crab.ask import Result
 from crab.ilora import Intervention
 from crab.media import open_clip
 from crab.page import form as forms
 from crab.page.files import listed_examples
 from crab.page.form import MEDIA, Asked, answered_before, lacking, linked, shows, told_of_length, whole_second
+from crab.result import Result
 from crab.scenes.world import render, script
 from crab.tasks import FAMILIES, TASKS
 
 
-def on_form(*, source="video", task="avqa", question="", second="", **media) -> Asked:
+def on_form(*, source="video", task="avqa", question="", second="", seconds="", over_time=False, **media) -> Asked:
     """A form on which this is chosen and given."""
     wordings = {name: family.default for name, family in FAMILIES.items()} | {TASKS[task].family: task}
-    return Asked(source, TASKS[task].family, wordings, dict.fromkeys(MEDIA) | media, question, second, False)
+    return Asked(source, TASKS[task].family, wordings, dict.fromkeys(MEDIA) | media, question, second, seconds,
+                 over_time, False)  # fmt: skip
 
 
 @pytest.mark.parametrize(("asked", "lacks"), [
@@ -43,11 +44,20 @@ def on_form(*, source="video", task="avqa", question="", second="", **media) -> 
     ({"video": True, "task": "ref_avs"}, {"question"}),
     ({"video": True, "task": "a2v"}, {"other_video"}),
     ({"source": "sound", "task": "v2a"}, {"video", "other_sound"}),
-    ({"video": True, "other_video": True, "task": "a2v", "second": "soon"}, set()),
+    ({"video": True, "other_video": True, "task": "a2v", "second": "soon", "seconds": "soon"}, set()),
+    ({"video": True, "task": "avcap", "seconds": "soon"}, {"seconds"}),
+    ({"video": True, "task": "avcap", "seconds": "2 to 6 s"}, set()),
 ])  # fmt: skip
 def test_the_form_says_what_it_lacks_where_it_lacks_it(tmp_path, asked, lacks):
     told = lacking(on_form(**asked), str(tmp_path))
     assert told.keys() == lacks and all(told.values())
+
+
+def test_a_stretch_and_every_second_are_asked_where_they_can_be():
+    asked = on_form(task="s4", seconds="2–6.5", over_time=True)
+    assert asked.how == {"stretch": (2.0, 6.5), "over_time": True}
+    assert on_form(task="ave", over_time=True).how == {"stretch": None, "over_time": False}
+    assert on_form(task="a2v", seconds="2–6").how["stretch"] is None
 
 
 def test_each_family_keeps_its_own_question():

@@ -16,10 +16,10 @@ from PIL import Image
 
 import app  # noqa: F401  imports spaces before torch
 from crab import CrabError, saved
-from crab.ask import Result
 from crab.media import Clip
 from crab.page import history, sheet
 from crab.page.runs import KEPT
+from crab.result import Result
 from crab.seen import SIDE, Seen
 from crab.tasks import TASKS
 

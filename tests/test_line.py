@@ -8,9 +8,9 @@ from types import SimpleNamespace
 import pytest
 
 import app  # noqa: F401  imports spaces before torch
-from crab.ask import Result
 from crab.page import line
 from crab.page.line import Pace, before, place
+from crab.result import Result
 from crab.tasks import TASKS
 
 

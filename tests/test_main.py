@@ -82,6 +82,17 @@ def test_ask_writes_the_answer_in_all_its_formats_into_a_new_folder(golden, mode
     assert left.value.code == 2 and "give a folder that is empty or not there yet" in capsys.readouterr().err
 
 
+def test_ask_samples_eight_more_answers_where_it_is_told_to(golden, model, capsys):
+    asked = ["ask", str(golden / "media" / "a.mp4"), "--candidates", "--max-new-tokens", "2", *model]
+    assert main([*asked, "--task", "ave", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["candidates"]["asked"] == 8
+    assert main([*asked, "--task", "ave"]) == 0
+    assert "Asked 8 times more" in capsys.readouterr().out
+    assert main([*asked, "--task", "avcap"]) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and "no result that others could agree on" in err  # before the model is asked
+
+
 def test_it_says_its_version(capsys):
     with pytest.raises(SystemExit) as left:
         main(["--version"])

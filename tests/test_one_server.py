@@ -17,7 +17,7 @@ from conftest import ROOT, served
 from gradio_client import Client, handle_file
 from PIL import Image, ImageCms
 
-from crab.prompt import LONGEST_QUESTION
+from crab.tasks import LONGEST_QUESTION
 
 # --- files that are no clips: each makes one in a folder and says where ---
 
@@ -175,6 +175,17 @@ def is_sentence(said: str) -> bool:
     )
 
 
+def test_an_upload_is_given_out_to_its_own_visit_alone_and_addresses_to_nobody(address):
+    with httpx.Client(base_url=address, timeout=60) as mine, httpx.Client(base_url=address, timeout=60) as other:
+        assert "object-src 'none'" in mine.get("/").headers["content-security-policy"] and other.get("/").is_success
+        [path] = mine.post("/gradio_api/upload", files={"files": ("a.mp4", b"mine")}).json()
+        assert mine.get(f"/gradio_api/file={path}").content == b"mine"
+        assert other.get(f"/gradio_api/file={path}").status_code == 403
+        assert mine.get("/gradio_api/file=http://127.0.0.1:9/a.mp4").status_code == 403
+        [path] = other.post("/gradio_api/upload", files={"files": ("a.mp4", b"mine")}).json()
+        assert other.get(f"/gradio_api/file={path}").content == b"mine"
+
+
 # --- how it ends ---
 
 
@@ -192,7 +203,7 @@ def answering(address: str, file: Path):
     """While the server answers."""
     with file.open("rb") as data:
         [path] = httpx.post(f"{address}/gradio_api/upload", files={"files": data}).json()
-    given = [{"path": path, "meta": {"_type": "gradio.FileData"}}, "unav", "", None]
+    given = [{"path": path, "meta": {"_type": "gradio.FileData"}}, "unav", "", None, "", False]
     event = httpx.post(f"{address}/gradio_api/call/ask", json={"data": given}, timeout=60).json()["event_id"]
     with httpx.stream("GET", f"{address}/gradio_api/call/ask/{event}", timeout=120) as stream:
         lines = stream.iter_lines()  # which closes the stream, and so ends the answer, when it goes

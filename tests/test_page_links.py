@@ -18,7 +18,7 @@ def followed(link: str):
     return read(dict(parse_qsl(link[1:], strict_parsing=True)))
 
 
-@given(st.builds(ClipLink, words.filter(bool), words, words, words))
+@given(st.builds(ClipLink, words.filter(bool), words, words, words, words, st.booleans()))
 def test_a_clips_link_comes_back(link):
     assert followed(write(link)) == link
 
@@ -30,6 +30,11 @@ def test_a_scenes_link_comes_back(link):
 
 def test_what_was_not_typed_is_not_in_the_address():
     assert write(ClipLink("dog.mp4", "avqa", "How many?")) == "?clip=dog.mp4&task=avqa&question=How+many%3F"
+
+
+def test_a_stretch_and_masks_over_time_are_in_the_address():
+    link = ClipLink("dog.mp4", "s4", stretch="2-6", masks_over_time=True)
+    assert write(link) == "?clip=dog.mp4&task=s4&stretch=2-6&masks_over_time=yes"
 
 
 def test_an_address_without_a_clip_or_scene_is_no_link():

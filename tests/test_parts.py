@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
+from threading import Event
 
 import gradio as gr
 import pytest
 
 import app  # noqa: F401  imports spaces before torch
-from crab import CrabError
+from crab import CrabError, stopping
 from crab.answer import NOTHING
-from crab.ask import Result, Window
 from crab.ilora import Intervention
 from crab.media import Clip
-from crab.page.parts import about, components, error_card, heading, progress, sentences
+from crab.page.parts import about, components, error_card, heading, progress, sentences, stoppable
+from crab.result import Result, Window
 from crab.tasks import TASKS
 
 
@@ -98,3 +100,69 @@ def test_an_answer_is_headed_with_clip_question_and_dataset():
     )
     pair = dataclasses.replace(run, task=TASKS["a2v"], other=Clip("two.mp4"), question="", intervention=None)
     assert "<b>&lt;b&gt;.mp4 and two.mp4</b> · Matching, as a2v</h2>" in heading(pair)
+
+
+class Counting:
+    """A part of a page that counts, and between two numbers has to be let go on."""
+
+    def __init__(self) -> None:
+        self.counted: list[int] = []
+        self.under_way, self.go_on, self.ended = Event(), Event(), Event()
+
+    @stoppable
+    def on_ask(self, upto: int):
+        try:
+            for number in range(upto):
+                self.counted.append(number)
+                yield number
+                self.under_way.set()
+                self.go_on.wait(60)
+                stopping.check()
+        finally:
+            self.ended.set()
+
+
+def test_steps_come_one_after_the_other():
+    part = Counting()
+    part.go_on.set()
+
+    async def visit():
+        return [number async for number in part.on_ask(3)]
+
+    assert asyncio.run(visit()) == [0, 1, 2] and part.ended.is_set()
+
+
+def test_stop_does_not_wait_for_the_step_under_way_and_none_comes_after_it():
+    part = Counting()
+
+    async def visit():
+        steps = part.on_ask(5)
+        assert await anext(steps) == 0
+
+        async def following():
+            return await anext(steps)
+
+        waiting = asyncio.create_task(following())
+        await asyncio.to_thread(part.under_way.wait, 60)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        assert not part.ended.is_set()  # it is still under way
+        part.go_on.set()
+        await asyncio.to_thread(part.ended.wait, 60)
+
+    asyncio.run(visit())
+    assert part.counted == [0] and part.ended.is_set()
+
+
+def test_whoever_leaves_between_two_steps_ends_the_work():
+    part = Counting()
+
+    async def visit():
+        steps = part.on_ask(5)
+        assert await anext(steps) == 0
+        await steps.aclose()
+        await asyncio.to_thread(part.ended.wait, 60)
+
+    asyncio.run(visit())
+    assert part.counted == [0] and part.ended.is_set()

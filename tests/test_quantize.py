@@ -193,8 +193,10 @@ def test_the_page_quantises_as_the_environment_says(monkeypatch):
     asked = loading(monkeypatch)
     for said in ("4bit", ""):
         monkeypatch.setenv("CRAB_QUANTIZE", said)
-        with pytest.raises(CrabError):
-            app.load()
+        _, model = app.load()
+        model.begin()
+        with pytest.raises(CrabError, match="enough"):
+            model.get()
     assert [one["quantize"] for one in asked] == ["4bit", None]
 
 

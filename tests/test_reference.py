@@ -11,9 +11,10 @@ import pytest
 
 from crab import CrabError
 from crab.answer import Event, parse
-from crab.ask import Result, packed, to_json
+from crab.ask import to_json
 from crab.media import Clip
 from crab.reference import of_text, read, told
+from crab.result import Result, packed
 from crab.segment import Mask
 from crab.tasks import TASKS
 from crab.truth import against

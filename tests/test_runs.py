@@ -10,10 +10,11 @@ import pytest
 
 import app  # noqa: F401  imports spaces before torch
 from crab import CrabError
-from crab.ask import LOOKED_AT, Result
+from crab.ask import LOOKED_AT
 from crab.ilora import Intervention
 from crab.media import Clip
 from crab.page.runs import KEPT, KEPT_BYTES, about, keep, names, still_here, unlike, weight, whose
+from crab.result import Result
 from crab.tasks import TASKS
 
 

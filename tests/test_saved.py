@@ -14,10 +14,11 @@ import pytest
 from PIL import Image
 
 from crab import CrabError, media, saved, trace
-from crab.answer import parse
-from crab.ask import Result, Window, ask, packed, stopped, to_json
+from crab.answer import Box, Event, parse
+from crab.ask import ask, stopped, to_json
 from crab.ilora import Intervention
-from crab.prompt import gather, is_of
+from crab.prompt import gather
+from crab.result import Candidate, Candidates, Result, Window, packed
 from crab.seen import borne_out
 from crab.segment import Mask
 from crab.tasks import TASKS
@@ -75,6 +76,22 @@ def test_a_run_comes_back_as_it_was_with_its_clip(run, tmp_path):
     assert tmp_path / "opened" in opened.clip.video.parents and not list(tmp_path.rglob("*.npz"))
 
 
+def test_what_sampled_answers_said_comes_back_with_it(run, tmp_path):
+    event, box = Event("dog", "audio", 0.25, 1.5), Box("", 1.0, 2.0, 3.5, 4.0)
+    found = (
+        Candidate("event", "dog", 7, True, (event,)),
+        Candidate("box", "", 2, False, (), box),
+        Candidate("choice", "two"),
+    )
+    same(one := replace(run, candidates=Candidates(8, found)), back(one, tmp_path))
+    for wrong in ({"votes": 9}, {"events": []}, {"kind": "choice"}):
+        told = {"asked": 8, "results": [{"kind": "event", "label": "dog", "votes": 1, "said": False, "box": None,
+                                         "events": [{"label": "dog", "modality": "audio", "start": 0, "end": 1}]} | wrong]}  # fmt: skip
+        changed(tmp_path / "run.zip", answer=lambda answer, told=told: answer | {"candidates": told})
+        with pytest.raises(CrabError, match="no saved run"):
+            saved.read(tmp_path / "run.zip", tmp_path / "again")
+
+
 def test_what_was_stopped_between_windows_comes_back_with_each_of_them(tiny, tmp_path, long_clip):
     first, *_, last = (
         one for one in ask(tiny, media.open_clip(long_clip), TASKS["unav"], max_new_tokens=1) if one.looked <= 2
@@ -82,7 +99,7 @@ def test_what_was_stopped_between_windows_comes_back_with_each_of_them(tiny, tmp
     cut = stopped(last)
     opened = back(cut, tmp_path)
     same(cut, opened)
-    assert (opened.looked, opened.unlooked, opened.done) == (2, (18.0, 80.0), False)
+    assert (opened.looked, opened.unlooked, opened.done) == (2, ((18.0, 80.0),), False)
     assert np.array_equal(opened.routing_in(1)["language"].weights, cut.routing_in(1)["language"].weights)
 
 
@@ -120,7 +137,7 @@ def test_two_clips_of_one_name_come_back_as_two(tiny, golden, tmp_path):
 
 def test_what_was_changed_comes_back_in_words_and_in_weights(run, tmp_path):
     change = Intervention(
-        "average", (), run.routing, ("language",), (0, 1), ("q_proj",), partial(is_of, ("audio",)), "that"
+        "average", (), run.routing, ("language",), (0, 1), ("q_proj",), partial(trace.is_of, ("audio",)), "that"
     )
     opened = back(replace(run, intervention=change), tmp_path).intervention
     assert str(opened) == str(change) == "average of that in layers 0, 1 of q_proj of language, for chosen tokens"
@@ -196,8 +213,8 @@ def test_another_version_and_too_much_of_it_are_said(file, tmp_path, monkeypatch
         with pytest.raises(CrabError, match="holds more than"):
             saved.read(file, tmp_path / "opened")
     with monkeypatch.context() as small:
-        small.setattr(saved, "WEIGHTS", 1000)
-        with pytest.raises(CrabError, match="router weights are more than"):
+        small.setattr(trace, "UNPACKED", 1000)
+        with pytest.raises(CrabError, match="is no saved run"):
             saved.read(file, tmp_path / "opened")
     changed(file, **{"run.json": lambda rest: {"version": 2}})
     with pytest.raises(CrabError, match="of version 2, and this Crab. reads version 1"):
@@ -226,3 +243,16 @@ def test_its_weights_are_a_routing_file_as_any(file, run, tmp_path):
         box.extract("routing.npz", tmp_path)
         assert json.loads(box.read("answer.json")) == json.loads(json.dumps(to_json(run)))
     assert trace.load(tmp_path / "routing.npz").keys() == run.routing.keys()
+
+
+def test_masks_over_time_and_a_stretch_come_back(tiny, golden, tmp_path):
+    clip = media.open_clip(golden / "media" / "a.mp4")
+    *_, run = ask(tiny, clip, TASKS["s4"], max_new_tokens=2, over_time=True, stretch=(1.0, 3.0))
+    cut = np.zeros((run.size[1], run.size[0]), bool)
+    cut[2:5, 3:9] = True
+    run = replace(run, masks=tuple(packed(Mask(time, "dog", cut, None)) for time in (1.5, 2.5)))
+    opened = back(run, tmp_path)
+    same(run, opened)
+    assert (opened.over_time, opened.stretch, opened.unlooked) == (True, (1.0, 3.0), run.unlooked)
+    assert [one.start for one in opened.windows] == [1.0, 2.0] and opened.unmasked == ()
+    assert opened.frame_time == run.frame_time and np.array_equal(opened.frame, run.frame)

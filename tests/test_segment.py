@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from crab import CrabError, segment
 from crab.answer import Answer, Box
-from crab.segment import GrabCut, Mask, Sam2, load_segmenter, masks
+from crab.metrics import box_iou
+from crab.segment import GrabCut, Mask, Pointed, Sam2, Sam3, load_segmenter, masks
 
 cv2 = pytest.importorskip("cv2")
 
@@ -244,3 +245,115 @@ def test_what_is_no_sam2_is_refused(name, request):
     place = request.config.rootpath / name
     with pytest.raises(CrabError, match="No SAM 2 model could be read"):
         load_segmenter(str(place) if place.exists() else name)
+
+
+# ---- one frame after the other ----
+
+
+def moved_disc(at: tuple[int, int]):
+    """`drawn`, with a patch of the disc's colour beside it, at its lower right."""
+    frame, truth = drawn(at=at)
+    frame[at[1] + 30 : at[1] + 51, at[0] + 30 : at[0] + 51] = (230, 140, 30)
+    return frame, truth
+
+
+def test_grabcut_takes_the_last_masks_shape_where_colour_does_not_tell():
+    clean, first = drawn(at=(120, 100))
+    frame, truth = moved_disc((180, 120))
+    alone, _ = GrabCut()(frame, box_of(truth), ())
+    shots = [(clean, [Pointed("Disc", box_of(first))]), (frame, [Pointed("disc ", box_of(truth))])]
+    [(before, _)], [(after, _)] = GrabCut().following(shots)
+    assert overlap(before, first) > 0.97 and overlap(after, truth) > 0.975 > 0.965 > overlap(alone, truth)
+
+
+def test_grabcut_takes_the_shape_of_no_other_object_and_of_none_that_was_lost():
+    clean, first = drawn(at=(120, 100))
+    frame, truth = moved_disc((180, 120))
+    alone, _ = GrabCut()(frame, box_of(truth), ())
+    nothing = Pointed("cat", Box("cat", 0, 0, 320, 240))  # all of an even frame: nothing stands out
+    shots = [(clean, [Pointed("dog", box_of(first))]), (np.zeros_like(clean), [nothing]), (frame, [Pointed("cat", box_of(truth))])]  # fmt: skip
+    *_, [(after, _)] = GrabCut().following(shots)
+    assert np.array_equal(after, alone)
+
+
+def test_one_by_one_is_each_frame_on_its_own():
+    recorder, box = Recorder(), Box("dog", 10, 10, 30, 40)
+    first, second = segment.one_by_one(recorder, [(FRAME, [Pointed("dog", box, ((20, 20),))]), (FRAME, [])])
+    assert recorder.asked == [(box, [(20, 20)])] and first[0][0].sum() == 20 * 30 and second == []
+
+
+DOG = Pointed("Dog", Box("Dog", 10, 10, 60, 60), ((30.0, 30.0),))
+CAT = Pointed("cat", Box("cat", 50, 50, 110, 80))
+
+
+def noise(count: int):
+    return [np.random.default_rng(n).integers(0, 255, (90, 120, 3), np.uint8) for n in range(count)]
+
+
+def test_sam2_follows_objects_by_name_and_remembers_them(tiny_sam2_video):
+    frames = noise(4)
+    asked = [[DOG], [DOG, CAT], [], [Pointed("dog", None, ((5.0, 5.0),))]]
+    cuts = list(Sam2(tiny_sam2_video, device="cpu").following(zip(frames, asked)))
+    assert [len(of) for of in cuts] == [1, 2, 0, 1]
+    assert all(mask.shape == (90, 120) and mask.dtype == bool and 0 <= sure <= 1 for of in cuts for mask, sure in of)
+    fresh = list(Sam2(tiny_sam2_video, device="cpu").following([(frames[3], asked[3])]))
+    assert cuts[3][0][1] != fresh[0][0][1]  # what was seen before makes a difference
+    (again,) = Sam2(tiny_sam2_video, device="cpu").following([(frames[0], asked[0])])
+    assert again[0][1] == cuts[0][0][1] and np.array_equal(again[0][0], cuts[0][0][0])
+
+
+def test_what_sam2_remembers_does_not_grow_with_the_clip(tiny_sam2_video, monkeypatch):
+    kept, forget = [], segment._forget
+
+    def forgetting(session, at, config):
+        forget(session, at, config)
+        tensors = [one for of in session.output_dict_per_obj.values() for how in of.values() for one in how.values()]
+        held = sum(value.numel() for one in tensors for value in one.values() if hasattr(value, "numel"))
+        kept.append(held + sum(frame.numel() for frame in session.processed_frames.values() if frame is not None))
+
+    monkeypatch.setattr(segment, "_forget", forgetting)
+    list(Sam2(tiny_sam2_video, device="cpu").following((frame, [DOG]) for frame in noise(9)))
+    assert kept[0] < kept[4] and kept[5] == kept[6] == kept[8]
+
+
+def test_a_checkpoint_that_knows_pictures_alone_is_said_to(tiny_sam2):
+    with pytest.raises(CrabError, match="No SAM 2 model for clips could be read"):
+        next(Sam2(tiny_sam2, device="cpu").following([(noise(1)[0], [DOG])]))
+
+
+# ---- SAM 3 ----
+
+
+def test_sam3_goes_by_name_and_takes_what_the_box_is_about(tiny_sam3, monkeypatch):
+    segmenter, [frame] = load_segmenter(str(tiny_sam3)), noise(1)
+    assert isinstance(segmenter, Sam3)
+    monkeypatch.setattr(Sam3, "_SURE", 0.0)
+    found, make = {}, segmenter._processor.post_process_instance_segmentation
+    asked, process = [], segmenter._processor.__call__
+
+    def making(*given, **how):
+        [found["all"]] = make(*given, **how)
+        return [found["all"]]
+
+    monkeypatch.setattr(segmenter._processor, "post_process_instance_segmentation", making)
+    monkeypatch.setattr(type(segmenter._processor), "__call__", lambda _, **how: (asked.append(how), process(**how))[1])
+    for box in (DOG.box, CAT.box, Box("", 10, 10, 60, 60)):
+        mask, score = segmenter(frame, box, ())
+        shares = [box_iou((box.x1, box.y1, box.x2, box.y2), one) for one in found["all"]["boxes"].tolist()]
+        best = int(np.argmax(shares))
+        assert np.array_equal(mask, found["all"]["masks"][best].numpy().astype(bool)) and mask.shape == (90, 120)
+        assert score == pytest.approx(float(found["all"]["scores"][best]))
+    assert [how.get("text") for how in asked] == ["Dog", "cat", None] and asked[2]["input_boxes"] == [
+        [[10, 10, 60, 60]]
+    ]
+
+
+def test_what_sam3_is_not_sure_of_is_nothing(tiny_sam3, monkeypatch):
+    monkeypatch.setattr(Sam3, "_SURE", 1.0)
+    (cuts,) = Sam3(tiny_sam3, device="cpu").following([(noise(1)[0], [DOG, Pointed("", None, ((3.0, 3.0),))])])
+    assert [(bool(mask.any()), score) for mask, score in cuts] == [(False, None), (False, None)]
+
+
+def test_what_is_no_sam3_is_refused(tmp_path):
+    with pytest.raises(CrabError, match="No SAM 3 model could be read"):
+        Sam3(tmp_path)

@@ -5,14 +5,18 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+from dataclasses import replace
+from types import SimpleNamespace
 
 import gradio as gr
 import httpx
 
 from crab.answer import parse
-from crab.ask import Result, Window
+from crab.ilora import Intervention
 from crab.media import Clip
+from crab.page.ask import Asking
 from crab.page.sheet import EVERYTHING, lay_out
+from crab.result import Candidates, Result, Window
 from crab.tasks import TASKS
 
 LONG = 600  # seconds: a slow machine is not a broken page
@@ -25,10 +29,34 @@ def test_the_bars_of_a_long_clip_stand_on_its_own_seconds():
     result = Result(Clip("a.mp4", duration=30.0), TASKS["ave"], "", "", "", answer=answer, windows=windows)
     with gr.Blocks():
         sheet = lay_out()
-    figure = sheet.bars(result, False)[sheet.timeline]
+    figure = sheet.bars(result, False)[sheet.timeline]["value"]
     assert tuple(figure.layout.xaxis.range) == (0, 30)
     spans = [(bar.name, start, start + length) for bar in figure.data for start, length in zip(bar.base, bar.x)]
     assert spans == [("heard", 12, 16), ("seen", 12, 16), ("not looked at", 20, 30)]
+
+
+def test_what_was_sampled_comes_to_the_answer_it_is_about_and_to_no_other(tmp_path):
+    run = Result(Clip("a.mp4", duration=9.0), TASKS["ave"], "", "m", "", answer=parse("", TASKS["ave"]), done=True)
+    drawn, other = replace(run, candidates=Candidates(8, ())), replace(run, text="another")
+    with gr.Blocks():
+        sheet = lay_out()
+    asking = SimpleNamespace(sheet=sheet)
+    assert sheet.candidates(run)[sheet.eight]["visible"] and not sheet.candidates(run)[sheet.agreed]["visible"]
+    sheet.json.GRADIO_CACHE = str(tmp_path)
+    shown = Asking.on_drawn(asking, run, [other, run], (run, drawn))
+    assert shown[sheet.result] is drawn and shown[sheet.runs] == [other, drawn] and shown[sheet.agreed]["visible"]
+    assert not shown[sheet.eight]["visible"]
+    for on_screen, came in ((other, (run, drawn)), (run, None), (None, (run, drawn))):
+        assert sheet.result not in Asking.on_drawn(asking, on_screen, [other, run], came)
+
+
+def test_what_cannot_be_asked_eight_times_has_no_button_for_it():
+    run = Result(Clip("a.mp4", duration=9.0), TASKS["ave"], "", "m", "", answer=parse("", TASKS["ave"]), done=True)
+    with gr.Blocks():
+        sheet = lay_out()
+    changed = Intervention("mute", (0,))
+    for other in (replace(run, done=False), replace(run, intervention=changed), replace(run, task=TASKS["avcap"])):
+        assert not sheet.candidates(other)[sheet.eight]["visible"]
 
 
 def pressed(address: str, visitor: str, number: int) -> list[dict]:

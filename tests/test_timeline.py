@@ -1,12 +1,13 @@
 """The swim lanes."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 
 from crab.answer import Event
 from visualize import theme
-from visualize.timeline import timeline
+from visualize.timeline import MASKED, masked, timeline
 
 
 def bars(figure):
@@ -91,11 +92,43 @@ def test_times_are_seconds_however_long_the_clip_is():
     assert all(tick.endswith(" s") for tick in figure.layout.xaxis.ticktext)
 
 
+def test_the_times_beside_a_name_are_told_once_where_both_senses_agree():
+    both = words(timeline([Event("dog", "both", 2, 6)], 10.0))
+    assert "2–6 s" in both and both.count("2–6") == 1
+    heard, seen = Event("dog", "audio", 4, 9), Event("dog", "visual", 0, 10)
+    assert "♪ 4–9 · ◎ 0–10 s" in words(timeline([heard, seen], 10.0))
+
+
 def test_where_nobody_looked_every_lane_is_hatched_in_grey():
     events = [Event("dog", "audio", 0, 4), Event("rain", "both", 2, 3)]
-    *answered, hatched = timeline(events, 40.0, unseen=(20.0, 40.0)).data
+    *answered, hatched = timeline(events, 40.0, unseen=[(20.0, 40.0)]).data
     assert len(answered) == 3 == len(timeline(events, 40.0).data)
     assert (hatched.name, list(hatched.base), list(hatched.x)) == ("not looked at", [20, 20], [20, 20])
     assert hatched.marker.pattern.shape == "x" and hatched.marker.pattern.fgcolor == theme.ink(False)["quiet"]
     heard, seen = answered[1].y[0], answered[2].y[0]
-    assert hatched.y[1] - hatched.width / 2 < heard < seen < hatched.y[1] + hatched.width / 2
+    assert hatched.y[1] - hatched.width[1] / 2 < heard < seen < hatched.y[1] + hatched.width[1] / 2
+
+
+def run(*masks, over_time=True, seconds=10):
+    """A run with masks at these seconds, one window a second."""
+    windows = [SimpleNamespace(start=n, end=n + 1) for n in range(seconds)] if over_time else []
+    of = [SimpleNamespace(time=time, label=label) for time, label in masks]
+    return SimpleNamespace(masks=of, windows=windows, over_time=over_time, clip=SimpleNamespace(duration=10.0))
+
+
+def test_when_something_has_a_mask_is_told_by_whole_seconds_together_where_they_follow():
+    found = masked(run((0.5, "dog"), (1.5, "Dog "), (2.5, "cat"), (4.5, "dog")))
+    assert found == (Event("dog", MASKED, 0, 2), Event("dog", MASKED, 4, 5), Event("cat", MASKED, 2, 3))
+    assert masked(run((9.8, "dog"), over_time=False)) == (Event("dog", MASKED, 9.3, 10.0),)
+
+
+def test_masks_have_a_lane_of_their_own_below_the_events_outlined_as_they_are_on_the_picture():
+    heard, mask = Event("dog", "audio", 0, 4), Event("dog", MASKED, 2, 5)
+    figure = timeline([mask, heard], 10.0, unseen=[(5, 10)])
+    assert bars(figure) == [("heard", 0, 4), (MASKED, 2, 5), ("not looked at", 5, 10), ("not looked at", 5, 10)]
+    _, drawn, hatched = figure.data
+    assert drawn.marker.pattern.shape is None and drawn.marker.line.color == theme.LABELS[0] != drawn.marker.color
+    assert hatched.width[0] > hatched.width[1] == drawn.width and hatched.y[1] == drawn.y[0]
+    assert "◩ mask" in words(figure) and "2–5 s" in words(figure)
+    one = timeline([heard], 10.0).layout.height
+    assert one < figure.layout.height < timeline([heard, Event("cat", "audio", 0, 1)], 10.0).layout.height

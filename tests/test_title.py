@@ -26,3 +26,14 @@ def test_what_is_shared_names_a_picture_only_where_the_host_is_known():
 def test_who_wants_to_read_on_finds_paper_weights_card_and_how_to_cite():
     assert title.PAPER in title.title() and title.WEIGHTS in title.title()
     assert "cff-version" in title.about() and "# crab-mini" in title.about()
+
+
+def test_the_picture_beside_the_card_stands_in_it_where_there_is_one(tmp_path, monkeypatch):
+    (tmp_path / "assets" / "crab-mini").mkdir(parents=True)
+    card = tmp_path / "assets" / "crab-mini" / "README.md"
+    card.write_text("# A card\n\n![How sure](confidence.svg)\n\nThe end.")
+    (tmp_path / "CITATION.cff").write_text("cff")
+    monkeypatch.setattr(title, "ASSETS", tmp_path / "assets")
+    assert "![" not in title.about() and "The end." in title.about()
+    card.with_name("confidence.svg").write_bytes(b"<svg/>")
+    assert "![How sure](data:image/svg+xml;base64,PHN2Zy8+)" in title.about()

@@ -177,3 +177,11 @@ def test_the_file_is_named_as_asked_and_needs_numpy_alone(tmp_path):
         assert str(file["crab"]) == __version__
         assert json.loads(str(file["language/sites"]))[0] == ["language", 0, "q_proj"]
         assert json.loads(str(file["language/tokens"]))[-1]["text"] == "word19 "
+
+
+def test_a_file_that_would_unpack_to_more_than_any_answer_has_is_refused_unread(tmp_path, monkeypatch):
+    trace.save(towers(), tmp_path / "a.npz")
+    monkeypatch.setattr("crab.trace.UNPACKED", 1000)
+    monkeypatch.setattr(np, "load", lambda path: pytest.fail("it was read"))
+    with pytest.raises(CrabError, match="is no routing file"):
+        trace.load(tmp_path / "a.npz")

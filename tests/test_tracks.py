@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import re
 from dataclasses import replace
 from xml.etree import ElementTree
@@ -12,8 +13,8 @@ import numpy as np
 import pytest
 
 from crab.answer import Box, Event, parse
-from crab.ask import Result, packed
 from crab.media import Clip
+from crab.result import Result, Window, packed
 from crab.segment import Mask
 from crab.tasks import TASKS
 from visualize import tracks
@@ -185,3 +186,26 @@ def test_what_a_file_name_or_a_label_may_hold_breaks_no_format():
     assert len(tracks.vtt(odd).strip().split("\n\n")) == 3
     [row] = read_csv(tracks.events_csv(odd))
     assert row["clip"] == "a? -->.wav" and row["label"] == label
+
+
+def over_time() -> Result:
+    """Three seconds asked one by one: a dog, nothing, and a cat."""
+    said = ["dog. Its box is [0,0,112,112].", "sound nobody makes.", "cat. Its box is [112,112,224,224]."]
+    said = [f"The sounding object is {one}" for one in said]
+    answers = [parse(one, TASKS["s4"], duration=1.0, size=(64, 48)) for one in said]
+    windows = tuple(Window(float(n), n + 1.0, one) for n, one in enumerate(answers))
+    masks = tuple(
+        packed(Mask(n + 0.5, label, np.eye(48, 64, dtype=bool), None)) for n, label in ((0, "dog"), (2, "cat"))
+    )
+    clip = Clip("my clip.mp4", duration=3.0)
+    more = {"windows": windows, "over_time": True, "masks": masks, "clip": clip, "frame_time": 0.5}
+    return result(said[0], "s4", **more)
+
+
+def test_over_time_every_second_has_its_boxes_and_its_image(tmp_path):
+    one = over_time()
+    rows = read_csv(tracks.boxes_csv(one))
+    assert [(row["label"], row["time"], row["x1"]) for row in rows] == [("dog", "0.5", "0.0"), ("cat", "2.5", "32.0")]
+    data = json.loads(tracks.coco(one))
+    assert [(image["id"], image["second"]) for image in data["images"]] == [(1, 0.5), (2, 2.5)]
+    assert [(of["image_id"], of["category_id"]) for of in data["annotations"]] == [(1, 1), (2, 2)]

@@ -177,7 +177,16 @@ def test_the_log_says_how_routers_use_their_heads(processor, tmp_path):
     assert row["routers"].keys() >= {"language"} and row["routers"]["language"]["collapsed"] == 0
 
 
-def test_two_processes_end_where_one_does(tmp_path):
+@pytest.fixture
+def one_thread():
+    """As each of several processes has: with more, sums are of another order."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def test_two_processes_end_where_one_does(tmp_path, one_thread):
     """The same global batch, dealt out over gloo: the sound of one micro-batch never meets the picture of another."""
     cycles = {"senses": [kind for kind, _ in train.STAGES["senses"].cycle][:2], "practice": [*KINDS[:2], *KINDS[-2:]]}
     stages = {

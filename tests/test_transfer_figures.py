@@ -38,6 +38,13 @@ def test_a_signature_is_a_panel_a_head_with_its_interval():
     assert "interval" not in transfer.signatures(m, NAMES).data[0].hovertemplate
 
 
+def test_the_task_that_is_looked_for_is_framed_and_bold():
+    figure = transfer.signatures(means(), NAMES, looked=NAMES[2])
+    assert figure.layout.yaxis.ticktext[2] == f"<b>{NAMES[2]}</b>" and figure.layout.yaxis.ticktext[1] == NAMES[1]
+    assert [(shape.y0, shape.y1) for shape in figure.layout.shapes] == [(1.5, 2.5)]
+    assert not transfer.signatures(means(), NAMES).layout.shapes
+
+
 def test_alike_stands_together_and_the_tree_is_drawn():
     group = np.array([0, 1, 0, 1, 0, 1])
     same = np.where(group[:, None] == group, 0.9, 0.1) + 0.1 * np.eye(6)

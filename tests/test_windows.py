@@ -1,14 +1,29 @@
 """Which parts of a long clip are asked about, where one ends and the next begins, and how the answers become one."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crab import media
+from crab import CrabError, media
 from crab.answer import parse
 from crab.tasks import LONGEST_HEARD, TASKS
-from crab.windows import OVERLAP, WINDOW, cut, join, part, settled, windows_of
+from crab.windows import (
+    OVERLAP,
+    WINDOW,
+    check_stretch,
+    cut,
+    join,
+    part,
+    read_stretch,
+    seconds_of,
+    settled,
+    view,
+    windows_of,
+)
 
 
 def clip(seconds: float) -> media.Clip:
@@ -36,7 +51,7 @@ def test_windows_cover_the_clip_and_overlap_by_two_seconds_at_least(seconds):
 def test_a_question_about_more_than_a_minute_is_of_the_whole_first_and_then_of_windows():
     spans = windows_of(clip(90), TASKS["avqa"])
     assert spans == [(0, 90), *windows_of(clip(90), TASKS["unav"])]
-    assert [part(spans, number) for number in (0, 1)] == [None, (0, 10)]
+    assert [part(clip(90), span) for span in spans[:2]] == [None, (0, 10)]
     assert windows_of(clip(LONGEST_HEARD), TASKS["avcap"]) == [(0, LONGEST_HEARD)]
     assert windows_of(clip(90), TASKS["ks"]) == windows_of(clip(90), TASKS["a2v"]) == [(0, 90)]
 
@@ -162,3 +177,59 @@ def test_lines_of_windows_keep_their_spans_and_the_first_ones_choice():
 def test_windows_of_a_clip_tell_the_same_only_once():
     bad, good = (parse(f"<event>dog, ({times})</event>", TASKS["unav"]) for times in ("3", "0 3"))
     assert join([bad, bad, good]).notes == bad.notes != ()
+
+
+# ---- a stretch, and every second ----
+
+
+def film_of(seconds: float) -> media.Clip:
+    return replace(clip(seconds), video=Path("a.mp4"))
+
+
+def test_a_stretch_is_all_there_is():
+    assert windows_of(clip(90), TASKS["avvp"], (20, 26)) == windows_of(clip(90), TASKS["avqa"], (20, 26)) == [(20, 26)]
+    assert windows_of(clip(90), TASKS["avvp"], (20, 36)) == [(20, 30), (26, 36)]
+    assert windows_of(clip(90), TASKS["avvp"], (1, 4)) == [(1, 4)]  # it reaches back to no second before it
+    assert [part(clip(10), span) for span in ((0, 10), (0, 5))] == [None, (0, 5)]
+    film = Film(40, cuts=(19.3,))
+    assert settled(film, windows_of(film, TASKS["avvp"], (10, 24)), range(2)) == [
+        pytest.approx(span) for span in ((10, 19.3), (14, 24))
+    ]
+
+
+def test_every_second_is_asked_of_its_own_picture_and_the_last_takes_in_the_rest():
+    assert seconds_of(film_of(3.3), TASKS["s4"]) == [(0, 1), (1, 2), (2, 3.3)]
+    assert seconds_of(film_of(9.6), TASKS["arig"])[-2:] == [(8, 9), (9, 9.6)]
+    assert seconds_of(film_of(90), TASKS["ms3"], (20.5, 22.5)) == [(20.5, 21.5), (21.5, 22.5)]
+    of, window = view(film_of(90), TASKS["s4"], (20.5, 21.5), over_time=True)
+    assert (of.still, window) == (21.0, None)
+
+
+def test_a_picture_of_a_stretch_is_that_in_its_middle_but_for_one_that_was_named():
+    assert view(film_of(90), TASKS["s4"], (20, 30))[0].still == 25.0
+    named = replace(film_of(90), frame=23.0)
+    assert view(named, TASKS["s4"], (20, 30)) == (named, (20, 30))
+    picture = replace(film_of(9), video=None, image=Path("a.png"), audio=Path("a.wav"))
+    assert view(picture, TASKS["s4"], (2, 6))[0].still == 2.0  # its sound from there on
+    with pytest.raises(CrabError, match="Second 3 is not one of seconds 20 to 30"):
+        view(replace(film_of(90), frame=3.0), TASKS["s4"], (20, 30))
+
+
+@pytest.mark.parametrize(("seconds", "task", "stretch", "said"), [
+    (10, "ave", None, "ave points at nothing"), (61, "s4", None, "60 s at most, and this is 61 s"),
+    (0, "s4", None, "does not last"),
+])  # fmt: skip
+def test_what_cannot_be_followed_is_said(seconds, task, stretch, said):
+    with pytest.raises(CrabError, match=said):
+        seconds_of(film_of(seconds), TASKS[task], stretch)
+
+
+def test_a_stretch_is_read_as_people_type_it_and_lies_in_the_clip():
+    assert {read_stretch(typed) for typed in ("2-6.5", "2 – 6.5 s", "2 to 6.5", "2s, 6.5s")} == {(2.0, 6.5)}
+    for typed in ("", "2", "-1-3", "two to six"):
+        with pytest.raises(CrabError, match="give two seconds of it"):
+            read_stretch(typed)
+    check_stretch(clip(10), (2.0, 10.0))
+    for stretch in ((6.0, 2.0), (2.0, 2.2), (8.0, 14.0)):
+        with pytest.raises(CrabError, match="no stretch of"):
+            check_stretch(clip(10), stretch)

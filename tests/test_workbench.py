@@ -12,10 +12,10 @@ from test_trace import towers
 
 import app  # noqa: F401  imports spaces before torch
 from crab.answer import NOTHING
-from crab.ask import Result, Window
 from crab.media import Clip
 from crab.page import workbench
 from crab.page.workbench import Working
+from crab.result import Result, Window
 from crab.tasks import TASKS
 
 

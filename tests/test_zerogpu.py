@@ -23,12 +23,13 @@ from crab import media, weights
 from crab.answer import Box
 from crab.ask import ask
 from crab.ilora import Intervention
-from crab.ilora.trace import RoutingTrace
-from crab.model import Crab, Step
+from crab.model import Crab
 from crab.page import zerogpu
 from crab.routing import effects
 from crab.segment import GrabCut, Sam2
+from crab.step import Step
 from crab.tasks import TASKS
+from crab.trace import RoutingTrace
 
 START = """
 import json, sys

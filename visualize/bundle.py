@@ -22,7 +22,7 @@ from visualize.text import told
 
 if TYPE_CHECKING:
     from crab.answer import Answer
-    from crab.ask import Result
+    from crab.result import Result
 
 SCHEMA = Path(crab.__file__).with_name("result.schema.json")  # what `crab.ask.to_json` gives
 TRACKS = {"csv": tracks.events_csv, "vtt": tracks.vtt, "srt": tracks.srt, "txt": tracks.audacity, "eaf": tracks.eaf}
@@ -33,15 +33,26 @@ def write(result: Result, folder: Path, *, say: Callable[[float], object] = lamb
     tracks, boxes and masks as tables, masks as a COCO data set and as pictures, the picture with all of it drawn on,
     router weights with their explorer, the clip as a film with all of it, and each event cut out of the clip.
 
-    `say` is told what share of the work is done, 0 to 1. Raises OSError where a file cannot be written,
+    `say` is told what share of the work is done, 0 to 1. Raises OSError where a file cannot be written, and leaves none;
     CrabError where the clip is gone or no film can be made of it; all else is written by then.
     """
+    there = set(folder.iterdir()) if folder.exists() else set()
+    try:
+        _write(result, folder, say)
+    except OSError:
+        for file in set(folder.iterdir()) - there if folder.exists() else ():
+            file.unlink(missing_ok=True)
+        raise
+
+
+def _write(result: Result, folder: Path, say: Callable[[float], object]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name, words in _texts(result):
         (folder / name).write_text(words, encoding="utf-8", newline="")
     shutil.copyfile(SCHEMA, folder / SCHEMA.name)
     for number, mask in enumerate(result.masks, 1):
-        what = f"mask {number} {shortened(mask.label)}".strip()
+        when = f" at {mask.time:.1f} s" if result.over_time else ""
+        what = f"mask {number} {shortened(mask.label)}".strip() + when
         about = described("Mask", (f"Mask of: {mask.label}", *told(result)))
         Image.fromarray(mask.mask).save(folder / file_name(result, what, "png"), pnginfo=about)
     if result.frame is not None:
@@ -84,14 +95,15 @@ def _part(say: Callable[[float], object], start: float, length: float) -> Callab
 def _texts(result: Result) -> Iterator[tuple[str, str]]:
     """Names and contents of the files that are text."""
     from crab.ask import to_json  # with torch, which has been here since there is a result
+    from crab.candidates import lines
 
     answer = {"$schema": SCHEMA.name} | to_json(result)
     yield file_name(result, "answer", "json"), json.dumps(answer, indent=2)
-    yield file_name(result, "answer", "txt"), "\n".join((*told(result), result.knows)).strip() + "\n"
+    yield file_name(result, "answer", "txt"), "\n".join((*told(result), *lines(result), result.knows)).strip() + "\n"
     if result.answer.events:
         for ending, track in TRACKS.items():
             yield file_name(result, "events", ending), track(result)
-    if result.answer.boxes:
+    if result.answer.boxes:  # over time too, where it is those of the first picture that has any
         yield file_name(result, "boxes", "csv"), tracks.boxes_csv(result)
     if result.masks:
         yield file_name(result, "masks", "csv"), tracks.masks_csv(result)
@@ -113,7 +125,7 @@ def picture(result: Result, truth: Answer | None = None) -> Image.Image:
     true = [replace(box, label=f"truth: {box.label}") for box in truth.boxes] if truth else []
     colours |= {box.label: compare.TRUTH for box in true}
     boxes = [*said.boxes, *true]
-    drawn = masks.overlay(result.frame, result.masks, boxes, said.points, of=result.size, colours=colours)
+    drawn = masks.overlay(result.frame, result.masks_here, boxes, said.points, of=result.size, colours=colours)
     return masks.captioned(drawn, result.caveat) if result.caveat else drawn
 
 

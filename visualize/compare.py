@@ -170,7 +170,7 @@ def lanes(
             if true or answered:
                 shared = temporal_iou(*([(event.start, event.end) for event in of] for of in (answered, true)))
                 told = f"{label}, {word}: {names[0]} {_times(true)}; {names[1]} {_times(answered)}; IoU {shared:.2f}"
-                bars = _bars("true", sense, true, duration) + _bars("said", sense, answered, duration)
+                bars = drawn_bars("true", sense, true, duration) + drawn_bars("said", sense, answered, duration)
                 tracks.append(
                     f"<div class='track' role='img' aria-label='{escape(told)}' title='{escape(told)}'>"
                     f"<span>{word}</span><div>{bars}</div><b>{shared:.2f}</b></div>"
@@ -185,12 +185,13 @@ def lanes(
     )
 
 
-def _bars(kind: str, sense: str, events: Sequence[Any], duration: float) -> str:
-    bars = ""
+def drawn_bars(kind: str, sense: str, events: Sequence[Any], duration: float) -> str:
+    """HTML of bars of one sense over 0…`duration` seconds, for a track; `kind`: "true" (thin) or "said" (thick)."""
+    drawn = ""
     for event in events:
         start, end = (100 * min(max(time, 0.0), duration) / duration for time in (event.start, event.end))
-        bars += f"<i class='{kind} {sense}' style='left:{start:g}%;width:{max(end - start, 0.6):g}%'></i>"
-    return bars
+        drawn += f"<i class='{kind} {sense}' style='left:{start:g}%;width:{max(end - start, 0.6):g}%'></i>"
+    return drawn
 
 
 def _times(events: Sequence[Any]) -> str:

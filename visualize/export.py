@@ -15,6 +15,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from crab import CrabError, __version__
+from crab.disk import whole
 from crab.metrics.wording import edits
 from crab.seen import Seen
 from crab.trace import RoutingTrace
@@ -94,7 +95,7 @@ def write(
     # A file's name may hold bytes that are no characters; JSON, and the eye, have them as \udc81.
     utf8 = {"encoding": "utf-8", "errors": "backslashreplace", "newline": ""}
     if format == "csv":
-        with open(path, "w", **utf8) as file:
+        with whole(path) as part, open(part, "w", **utf8) as file:
             file.writelines(csv_lines(traces))
     elif format == "html":
         text = (
@@ -102,7 +103,8 @@ def write(
             if other
             else standalone.page(traces, title=title, facts=facts, seen=seen, view=kind)
         )
-        path.write_text(text, **utf8)
+        with whole(path) as part:
+            part.write_text(text, **utf8)
     else:
         draw: dict[str, Callable[[], Figure]] = {
             "overview": lambda: paper.overview(traces),
@@ -113,7 +115,8 @@ def write(
         }
         heads = max((trace.weights.shape[2] for trace in traces.values()), default=0)
         figure = paper.described(draw[kind](), title, facts, heads=heads, mixed=kind in ("overview", "tokens"))
-        paper.save(figure, path, title=title, facts=facts)
+        with whole(path) as part:
+            paper.save(figure, part, title=title, facts=facts)
 
 
 def _comparison(one: RoutingTrace, other: RoutingTrace, title: str, facts: Sequence[str]) -> str:

@@ -14,36 +14,35 @@
     │ the answer means …   │
     └──────────────────────┘
 
-Pictures come from the decoding process (`crab.media`), so they are at the seconds that the answer speaks of, whatever
-the file's clock is; MoviePy, which is imported only where a film is made, brings sound, rhythm and encoding.
+Pictures and sound come from the decoding process (`crab.media`), so they are at the seconds that the answer speaks of,
+whatever the file's clock is, and held to its limits; MoviePy, which is imported only where a film is made, brings
+rhythm and encoding: what it gives FFmpeg is ours.
 """
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image, ImageDraw
-from scipy.io import wavfile
 
 from crab import CrabError, __version__, shortened
+from crab.disk import whole
 from visualize import masks, theme
 from visualize.text import plain, told
-from visualize.timeline import GLYPHS, SENSES, ticks
+from visualize.timeline import GLYPHS, MASKED, SENSES, SHOWN, masked, ticks
 
 if TYPE_CHECKING:
     from crab.answer import Event
-    from crab.ask import Result
     from crab.media import Clip
+    from crab.result import Result
 
 SHORT_SIDE, LONG_SIDE = 480, 1280  # pixels that a picture is brought to: letters are read, and no screen needs more
 CARD = (854, 240)  # of a sound alone
 RATES = (12.0, 60.0)  # frames a second at least, so that the playhead moves, and at most
 RATE_OF_SOUND = 44_100
-SHOWN = 0.5  # seconds that boxes and masks, which are of one moment, stand before and after it
 SHORTEST = 0.2  # seconds of a cut
 AHEAD = 200_000_000  # bytes of pictures decoded at a time
 LANES, CAPTIONS = 8, 4  # labels that there is room for, in bars and on the picture
@@ -63,31 +62,24 @@ def original(clip: Clip) -> Any:
         raise CrabError(f"{clip.name} is a picture that stands still: there is no film of it.")
     from moviepy import VideoClip
 
-    try:
-        film = sound = _sound(clip) if clip.audio else None
-        if clip.visible:
-            film = VideoClip(_pictures(clip), duration=clip.duration).with_audio(sound)
-    except OSError as error:
-        raise _unmade(clip.name, error) from error
+    film = sound = _sound(clip) if clip.audio else None
+    if clip.visible:
+        film = VideoClip(_pictures(clip), duration=clip.duration).with_audio(sound)
     film.fps = rate(clip)
     return film
 
 
 def _sound(clip: Clip) -> Any:
-    """All of its sound, on the clip's clock: silence before it begins and after it is over.
+    """All of its sound, on the clip's clock.
 
-    Read at once: MoviePy's own way believes what a header says of the length, and fails where a track begins late.
+    From the decoding process, as pictures are: MoviePy would have FFmpeg open what somebody uploaded, without limits.
     """
     from moviepy import AudioClip
-    from moviepy.video.io.ffmpeg_tools import ffmpeg_extract_audio
 
-    with tempfile.TemporaryDirectory() as place:
-        ffmpeg_extract_audio(clip.audio, f"{place}/sound.wav", fps=RATE_OF_SOUND, logger=None)
-        _, samples = wavfile.read(f"{place}/sound.wav")
-    samples, begins = samples.reshape(len(samples), -1), clip.sound_from  # (samples, channels) int16
+    samples = clip.track(RATE_OF_SOUND)  # (samples, channels) int16
 
     def heard(times: float | np.ndarray) -> np.ndarray:
-        places = np.round((np.asarray(times) - begins) * RATE_OF_SOUND).astype(int)
+        places = np.round(np.asarray(times) * RATE_OF_SOUND).astype(int)
         there = (places >= 0) & (places < len(samples))
         return np.where(there[..., None], samples[np.clip(places, 0, len(samples) - 1)] / 32768, 0.0)
 
@@ -186,12 +178,17 @@ def _size(clip: Clip) -> tuple[int, int]:
 def _marked(
     result: Result, frame: np.ndarray, size: tuple[int, int], time: float, colours: dict[str, str]
 ) -> Image.Image:
-    """A frame at its size in the film; around the second they are of, with boxes, points and masks. A still picture
-    always has them."""
+    """A frame at its size in the film; in the second they are of, or around it, with boxes, points and masks. A still
+    picture always has them, unless they are of every second."""
     picture, answer = Image.fromarray(frame).resize(size, Image.Resampling.BILINEAR), result.answer
-    at = [mask for mask in result.masks if result.clip.video is None or abs(time - mask.time) <= SHOWN]
-    here = result.clip.video is None or abs(time - result.frame_time) <= SHOWN
-    boxes, points = (answer.boxes, answer.points) if here else ((), ())
+    if result.over_time:
+        [one] = [one for one in result.windows if one.start <= time < one.end] or [None]
+        at = [mask for mask in result.masks if one and one.start <= mask.time < one.end]
+        boxes, points = (one.answer.boxes, one.answer.points) if one and one.answer else ((), ())
+    else:
+        at = [mask for mask in result.masks if result.clip.video is None or abs(time - mask.time) <= SHOWN]
+        here = result.clip.video is None or abs(time - result.frame_time) <= SHOWN
+        boxes, points = (answer.boxes, answer.points) if here else ((), ())
     if not (at or boxes or points):
         return picture
     return masks.overlay(np.asarray(picture), at, boxes, points, of=result.size, colours=colours)
@@ -214,7 +211,7 @@ def _bars(result: Result, colours: dict[str, str], width: int) -> tuple[Image.Im
     tone, duration, letters = theme.ink(True), result.clip.duration, max(13, round(width / 48))
     font, small = theme.font(letters), theme.font(round(0.8 * letters))
     lanes: dict[str, list[Event]] = {}
-    for event in sorted(result.answer.events, key=lambda event: event.start):
+    for event in sorted((*result.answer.events, *masked(result)), key=lambda event: event.start):
         lanes.setdefault(theme.key(event.label), []).append(event)
     shown, bar = list(lanes.values())[:LANES], round(0.7 * letters)
     row, left, right = round(2.3 * letters), round(0.34 * width) if shown else letters, width - letters
@@ -242,13 +239,16 @@ def _bars(result: Result, colours: dict[str, str], width: int) -> tuple[Image.Im
             pen.text((left - 0.5 * letters, y + bar / 2), GLYPHS[sense], font=small, fill=tone["quiet"], anchor="rm")
             pen.line((left, y + bar / 2, right, y + bar / 2), fill=tone["line"])
             for event in events:
+                sides = (at(event.start), y, max(at(event.end), at(event.start) + 3), y + bar)
                 if event.modality in (sense, "both"):
-                    x = at(event.start)
-                    _bar(image, (x, y, max(at(event.end), x + 3), y + bar), hue, hatched=sense == "visual")
-    if result.unlooked:
-        start, end = map(at, result.unlooked)
-        _bar(image, (start, letters // 2, end, bottom), tone["quiet"], hatched=True)
-    if result.clip.video and (result.answer.boxes or result.answer.points):  # the moment that places are of
+                    _bar(image, sides, hue, hatched=sense == "visual")
+                elif event.modality == MASKED and sense == "visual":
+                    _masked(pen, sides, hue)
+    for start, end in result.unlooked:
+        _bar(image, (at(start), letters // 2, at(end), bottom), tone["quiet"], hatched=True)
+    if (
+        result.clip.video and not result.over_time and (result.answer.boxes or result.answer.points)
+    ):  # the moment that places are of
         x, y, half = at(result.frame_time), letters // 2, letters // 3
         pen.polygon([(x, y - half), (x + half, y), (x, y + half), (x - half, y)], fill=tone["text"])
     if more:
@@ -268,6 +268,12 @@ def _bar(image: Image.Image, sides: tuple[float, float, float, float], hue: str,
         lines.line((x, stripes.height, x + stripes.height, 0), fill=255, width=2)
     image.paste(hue, (x1, y1), stripes)
     pen.rectangle((x1, y1, x2, y2), outline=hue, width=1)
+
+
+def _masked(pen: ImageDraw.ImageDraw, sides: tuple[float, float, float, float], hue: str) -> None:
+    """When something has a mask: a line at either edge, as a mask has on the picture."""
+    x1, y1, x2, y2 = map(round, sides)
+    pen.rectangle((x1, y1, x2, y2), outline=hue, width=2)
 
 
 def _write(card: Image.Image, paragraphs: Sequence[str]) -> None:
@@ -301,14 +307,14 @@ def save(film: Any, path: Path, facts: Sequence[str], *, say: Callable[[float], 
     about = ["-metadata", f"comment={comment}", "-movflags", "+faststart"]
     # MoviePy asks for transparency, which H.264 has none of; an odd side gets one more line, black.
     plain = ["-vf", "pad=ceil(iw/2)*2:ceil(ih/2)*2,format=yuv420p"]
-    with tempfile.TemporaryDirectory() as place:
+    with whole(path) as part:
         try:
             if path.suffix == ".m4a":
-                film.write_audiofile(str(path), RATE_OF_SOUND, codec="aac", ffmpeg_params=about, logger=_logger(say, 1))
+                film.write_audiofile(str(part), RATE_OF_SOUND, codec="aac", ffmpeg_params=about, logger=_logger(say, 1))
             else:
                 film.write_videofile(
-                    str(path), codec="libx264", audio_codec="aac", preset="veryfast",
-                    temp_audiofile=f"{place}/sound.m4a",  # raw AAC would come late by what a coder needs to start up
+                    str(part), codec="libx264", audio_codec="aac", preset="veryfast",
+                    temp_audiofile=str(part.with_name("sound.m4a")),  # raw AAC would come late by what a coder needs to start up
                     ffmpeg_params=[*plain, *about], logger=_logger(say, _SOUND_SHARE if film.audio else 0),
                 )  # fmt: skip
         except OSError as error:

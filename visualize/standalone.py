@@ -186,7 +186,7 @@ def _clip(traces: Mapping[str, RoutingTrace], seen: Seen | None) -> dict[str, An
         [name, round((int(np.abs(edges - at).argmin()) + 0.5) / len(edges), 3)]
         for name, at in (("250 Hz", 250), ("1 kHz", 1000), ("4 kHz", 4000))
     ]
-    sounds = [[len(s) / mel.SAMPLE_RATE, _spectrogram(s)] if len(s) else None for s in seen.sounds]
+    sounds = [[len(s) / mel.SAMPLE_RATE, spectrogram(s)] if len(s) else None for s in seen.sounds]
     return {"duration": _second(seen.duration), "pictures": pictures, "sounds": sounds, "hertz": hertz}
 
 
@@ -194,18 +194,19 @@ def _jpeg(picture: np.ndarray) -> tuple[int, int, str]:
     """(height, width, 3) uint8 as width, height and data URL of at most `SIDE` pixels a side."""
     image = Image.fromarray(picture).convert("RGB")
     image.thumbnail((SIDE, SIDE))
-    return *image.size, _url(image, "JPEG", quality=QUALITY, optimize=True)
+    return *image.size, url(image, "JPEG", quality=QUALITY, optimize=True)
 
 
-def _spectrogram(samples: np.ndarray) -> str:
+def spectrogram(samples: np.ndarray) -> str:
     """Log-mel levels as a PNG of dark ink, the more opaque the louder; the scale is `mel.LOUD`, fixed."""
     level, _ = mel.log_mel(samples, columns=COLUMNS)
     quiet, loud = mel.LOUD
     alpha = np.rint(255 * np.clip((level[::-1] - quiet) / (loud - quiet), 0, 1)).astype(np.uint8)
-    return _url(Image.fromarray(np.dstack([np.full_like(alpha, 28), alpha]), "LA"), "PNG", optimize=True)
+    return url(Image.fromarray(np.dstack([np.full_like(alpha, 28), alpha])), "PNG", optimize=True)
 
 
-def _url(image: Image.Image, format: str, **options: Any) -> str:
+def url(image: Image.Image, format: str, **options: Any) -> str:
+    """An image as a data URL."""
     buffer = io.BytesIO()
     image.save(buffer, format, **options)
     return f"data:image/{format.lower()};base64," + base64.b64encode(buffer.getvalue()).decode()

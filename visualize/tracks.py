@@ -1,6 +1,6 @@
 """An answer as text that other programs open: tables, subtitles, labels and annotations.
 
-Pure functions from a `crab.ask.Result` to the text of a file:
+Pure functions from a `crab.result.Result` to the text of a file:
 
     events_csv, boxes_csv, masks_csv   tables (RFC 4180)
     vtt, srt                           subtitles: WebVTT (https://www.w3.org/TR/webvtt1/) and SubRip
@@ -35,7 +35,7 @@ from visualize.timeline import GLYPHS, SENSES
 
 if TYPE_CHECKING:
     from crab.answer import Event
-    from crab.ask import Result
+    from crab.result import Result
 
 NEVER = "1970-01-01T00:00:00Z"  # ELAN wants a date; one answer is one file to the byte, whenever it is written
 _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -60,11 +60,15 @@ def events_csv(result: Result) -> str:
 
 def boxes_csv(result: Result) -> str:
     """A row a box: label, the second of the clip it was asked about, corners, and the frame's size."""
+    told = [(result.frame_time, result.answer)]
+    if result.over_time:
+        told = [((one.start + one.end) / 2, one.answer) for one in result.windows if one.answer]
     rows = [
-        {"label": box.label, "time": _tidy(result.frame_time)}
+        {"label": box.label, "time": _tidy(time)}
         | {side: _tidy(getattr(box, side)) for side in ("x1", "y1", "x2", "y2")}
         | {"width": result.size[0], "height": result.size[1]}
-        for box in result.answer.boxes
+        for time, answer in told
+        for box in answer.boxes
     ]
     return _table(result, rows)
 
@@ -198,15 +202,17 @@ def _tiers(result: Result) -> dict[str, list[Event]]:
 
 
 def coco(result: Result) -> str:
-    """Masks as a COCO data set of one image (https://cocodataset.org/#format-data), uncompressed run lengths.
+    """Masks as a COCO data set of an image a second that has any (https://cocodataset.org/#format-data), uncompressed run
+    lengths.
 
-    `COCO(file).annToMask` gives their pixels. `second` of the image is when the clip shows it.
+    `COCO(file).annToMask` gives their pixels. `second` of an image is when the clip shows it.
     """
+    times = list(dict.fromkeys(mask.time for mask in result.masks))
     labels = list(dict.fromkeys(mask.label or "object" for mask in result.masks))
     annotations = [
         {
             "id": number,
-            "image_id": 1,
+            "image_id": 1 + times.index(mask.time),
             "category_id": 1 + labels.index(mask.label or "object"),
             "segmentation": {"size": list(mask.size), "counts": mask.runs.tolist()},
             "area": int(mask.mask.sum()),
@@ -217,10 +223,10 @@ def coco(result: Result) -> str:
         for number, mask in enumerate(result.masks, 1)
     ]
     width, height = result.size
-    image = {"id": 1, "file_name": _words(result.clip.name), "width": width, "height": height}
+    image = {"file_name": _words(result.clip.name), "width": width, "height": height}
     data = {
         "info": {"description": "\n".join(told(result)), "contributor": f"{result.model}, by Crab+ {__version__}"},
-        "images": [image | {"second": result.frame_time}],
+        "images": [{"id": number} | image | {"second": time} for number, time in enumerate(times, 1)],
         "categories": [{"id": number, "name": label} for number, label in enumerate(labels, 1)],
         "annotations": annotations,
     }

@@ -10,9 +10,6 @@ from html import escape
 
 import numpy as np
 import plotly.graph_objects as go
-from scipy.cluster.hierarchy import dendrogram as tree_lines
-from scipy.cluster.hierarchy import leaves_list, linkage, optimal_leaf_ordering
-from scipy.spatial.distance import squareform
 
 from visualize import theme
 
@@ -30,9 +27,9 @@ def family_marks(families: Sequence[str]) -> dict[str, tuple[str, str]]:
 
 def signatures(
     means: np.ndarray, tasks: Sequence[str], *, low: np.ndarray | None = None, high: np.ndarray | None = None,
-    layers: Sequence[int] | None = None, note: str = "", dark: bool = False,
+    layers: Sequence[int] | None = None, looked: str = "", note: str = "", dark: bool = False,
 ) -> go.Figure:  # fmt: skip
-    """Tasks × (layer, head): mean router weight, a panel a head, on the scale 0…1.
+    """Tasks × (layer, head): mean router weight, a panel a head, on the scale 0…1. The task `looked` for is bold.
 
     `means` (tasks, layers, heads); `low`, `high` of the same shape bound the confidence interval that the hover shows;
     `layers` are their numbers (0… if None). Rows stay in the order they come in.
@@ -69,6 +66,12 @@ def signatures(
             text=f"<span style='color:{theme.head_colour(k)}'>■</span> <b>{theme.head_name(k)}</b>", x=left, xref="paper",
             xanchor="left", y=1, yref="paper", yanchor="bottom", yshift=3, showarrow=False,
         )  # fmt: skip
+    if looked in tasks:
+        at = list(tasks).index(looked)
+        figure.layout.yaxis.ticktext = [f"<b>{escape(t)}</b>" if t == looked else escape(t) for t in tasks]
+        figure.add_shape(
+            type="rect", xref="paper", x0=0, x1=1, y0=at - 0.5, y1=at + 0.5, line={"color": tone["text"], "width": 1.5}
+        )
     lines = [f"Mean router weight, scale 0–100 %; {100 / heads:.0f} % = all heads alike.", *([note] if note else [])]
     top = 30 + 14 * len(lines)
     theme.small_print(figure, lines, top - 4, tone)
@@ -78,12 +81,15 @@ def signatures(
 def order(distance: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
     """Rows so that what is alike stands together, and the tree: leaves (n,) of average linkage in optimal leaf order,
     and SciPy's linkage matrix (None for fewer than two). `distance` (n, n), symmetric, zero on its diagonal."""
+    from scipy.cluster import hierarchy  # which the page does not wait for when it starts
+    from scipy.spatial.distance import squareform
+
     n = len(distance)
     if n < 2:
         return np.arange(n), None
     condensed = squareform(np.clip((distance + distance.T) / 2, 0, None) * (1 - np.eye(n)), checks=False)
-    tree = optimal_leaf_ordering(linkage(condensed, "average"), condensed)
-    return leaves_list(tree), tree
+    tree = hierarchy.optimal_leaf_ordering(hierarchy.linkage(condensed, "average"), condensed)
+    return hierarchy.leaves_list(tree), tree
 
 
 def similarity(
@@ -115,7 +121,9 @@ def similarity(
         "tickvals": list(range(n)), "ticktext": tasks_in_order, "tickangle": -60}  # fmt: skip
     figure.layout.yaxis = _names(tasks_in_order, tone, shown=True)
     if tree is not None:
-        lines = tree_lines(tree, no_plot=True)  # leaves at 5, 15, 25, …
+        from scipy.cluster.hierarchy import dendrogram
+
+        lines = dendrogram(tree, no_plot=True)  # leaves at 5, 15, 25, …
         x, y, told = [], [], []
         for heights, places in zip(lines["dcoord"], lines["icoord"]):
             x += [*heights, None]

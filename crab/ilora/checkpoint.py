@@ -220,7 +220,7 @@ def published(model: nn.Module, *, renames: Mapping[str, str] | None = None) -> 
         [name] = layer.active_adapters
         R, A, B = (weights[name].detach() for weights in (layer.ilora_R, layer.ilora_A, layer.ilora_B))
         for part, tensor in zip(layout.shapes(0, 0, 0, len(R)), (R, A, *B.chunk(len(R), dim=1))):
-            tensors[layout.name(site, part)] = tensor.contiguous()
+            tensors[layout.name(site, part)] = tensor.clone(memory_format=torch.contiguous_format)  # of its own storage
     return tensors
 
 
@@ -366,10 +366,16 @@ def _open(path: str | Path) -> _File:
             tensors = torch.load(file, weights_only=True, mmap=True, map_location="cpu")
     except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, SafetensorError) as error:
         raise CheckpointError(f"{file} is not a file of weights, or it is damaged or incomplete.") from error
-    if not isinstance(tensors, dict) or not all(isinstance(tensor, Tensor) for tensor in tensors.values()):
+    named = isinstance(tensors, dict) and all(isinstance(name, str) for name in tensors)
+    if not named or not all(isinstance(tensor, Tensor) for tensor in tensors.values()):
         raise CheckpointError(f"{file} holds something else than named tensors.")
     if not tensors:
         raise CheckpointError(f"{file} holds no tensors.")
+    for name, tensor in tensors.items():
+        if tensor.is_complex() or tensor.layout != torch.strided:
+            raise CheckpointError(
+                f"{file}: {name} is of a kind that no weights are ({_short(tensor.dtype)}, {tensor.layout})."
+            )
     return _File(
         path=file,
         format="peft" if any(".ilora_" in name for name in tensors) else "published",

@@ -19,6 +19,7 @@
 The sum over heads is one product: with the heads' B side by side in one matrix and A x repeated under each head's
 gate, Σ_i g_i B_i h is that matrix times (g ⊗ h). A head's share depends on the token, so the sum cannot be folded
 into W. The router sees x without dropout; R and A start random, B at zero, so that a fresh adapter changes nothing.
+Where nothing is trained, sites that read one x compute it together (`together`).
 
 Source: the released Crab+ (GeWu-Lab/Crab_Plus), `peft_hyper/tuners/lora.py`, and its paper.
 """
@@ -38,6 +39,7 @@ from torch import Tensor, nn
 from crab import CrabError
 
 from .config import ILoRAConfig
+from .together import Together
 
 Gate = Callable[[Tensor], Tensor]  # what the router decided, (..., heads) float32 → what to use instead
 
@@ -58,6 +60,8 @@ class ILoRALinear(nn.Module, BaseTunerLayer):
         self.dropout: dict[str, float] = {}
         self.gate: Gate | None = None  # set by `gate_override`
         self.recorders: tuple[Callable[[Tensor], None], ...] = ()  # set by `trace.record`
+        self.place = 0  # among the sites of `together`
+        self.together = Together([self])
         self._active_adapter = adapter_name
         self.update_layer(adapter_name, config)
 
@@ -80,6 +84,15 @@ class ILoRALinear(nn.Module, BaseTunerLayer):
         if not isinstance(adapter_names, str) and len(adapter_names) > 1:
             raise CrabError(f"I-LoRA routes by one adapter at a time: activate one of {', '.join(adapter_names)}.")
         super().set_adapter(adapter_names, inference_mode=inference_mode)
+        self.frozen = inference_mode
+
+    def enable_adapters(self, enabled: bool) -> None:
+        """As PEFT's, but what is not to be trained is not to be trained after a look at the bare base either."""
+        if not enabled:
+            super().enable_adapters(False)
+            return
+        self.set_adapter(self.active_adapters, inference_mode=self.frozen)
+        self._disable_adapters = False
 
     def load(
         self, adapter_name: str, *, R: Tensor, A: Tensor, heads: Sequence[Tensor], dtype: torch.dtype | None = None
@@ -107,22 +120,26 @@ class ILoRALinear(nn.Module, BaseTunerLayer):
         if self.disable_adapters:
             return y
         for name in self.active_adapters:
-            if name in self.ilora_A:
-                y = y + self._heads(name, x.to(y.dtype))
+            if name in self.scale:
+                x = x if x.dtype == y.dtype else x.to(y.dtype)
+                if not self.together.add(self, name, x, y):
+                    y = y + self._heads(name, x)
         return y
 
-    def _heads(self, name: str, x: Tensor) -> Tensor:
-        """What the heads of one adapter add to the base's result, in the dtype of `x`: (..., in) → (..., out)."""
-        # Casts of the parameters cost nothing where dtypes agree (inference); in training under autocast the base's
-        # result is bfloat16 while these stay float32.
-        R, A, B = (weights[name].to(x.dtype) for weights in (self.ilora_R, self.ilora_A, self.ilora_B))
-
-        gate = F.linear(x, R).softmax(dim=-1, dtype=torch.float32)  # (..., heads)
+    def chosen(self, gate: Tensor) -> Tensor:
+        """What is used of what the router decided, (..., heads) float32; whoever records it is told."""
         if self.gate is not None:
             gate = self.gate(gate)
         for record in self.recorders:
             record(gate)
+        return gate
 
+    def _heads(self, name: str, x: Tensor) -> Tensor:
+        """What the heads of one adapter add to the base's result, in the dtype of `x`: (..., in) → (..., out)."""
+        # Casts of the parameters cost nothing where dtypes agree; in training under autocast the base's result is
+        # bfloat16 while these stay float32.
+        R, A, B = (weights[name].to(x.dtype) for weights in (self.ilora_R, self.ilora_A, self.ilora_B))
+        gate = self.chosen(F.linear(x, R).softmax(dim=-1, dtype=torch.float32))  # (..., heads)
         h = F.linear(F.dropout(x, self.dropout[name], self.training), A)  # (..., r)
         scaled = (gate * self.scale[name]).to(x.dtype)  # the scale goes to the smallest factor
         gated = (scaled.unsqueeze(-1) * h.unsqueeze(-2)).flatten(-2)  # (..., heads * r)

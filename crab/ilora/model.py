@@ -8,6 +8,10 @@ from torch import nn
 
 from .config import PEFT_TYPE, ILoRAConfig
 from .layer import ILoRALinear
+from .together import Together
+
+# Neighbours that may read the same input; whether they do is seen at each call.
+_READ_ONE_INPUT = (("q_proj", "k_proj", "v_proj"), ("gate_proj", "up_proj"))
 
 
 class ILoRAModel(BaseTuner):
@@ -35,6 +39,7 @@ class ILoRAModel(BaseTuner):
         if adapter_name not in self.active_adapters:
             layer.requires_grad_(False)
         self._replace_module(parent, target_name, layer, target)
+        _join_neighbours(parent, target_name)
 
     def _replace_module(self, parent: nn.Module, child_name: str, new_module: nn.Module, child: nn.Module) -> None:
         """Put a layer in the place of another and move nothing: `update_layer` has put the adapter beside its layer.
@@ -43,6 +48,15 @@ class ILoRAModel(BaseTuner):
         survive around 8-bit weights.
         """
         setattr(parent, child_name, new_module)
+
+
+def _join_neighbours(parent: nn.Module, name: str) -> None:
+    """Let the adapted layer of that name in `parent` read together with the neighbours that may read the same."""
+    for names in _READ_ONE_INPUT:
+        if name in names:
+            near = [layer for n in names if isinstance(layer := getattr(parent, n, None), ILoRALinear)]
+            if len({layer.get_base_layer().in_features for layer in near}) == 1:
+                Together(near)
 
 
 # `peft.utils.register_peft_method` takes only names of PEFT's own enum; these are the tables it fills.

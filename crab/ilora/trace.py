@@ -1,21 +1,20 @@
-"""Recording which head had how much of which token in every adapted layer; and interventions, which decide it.
+"""Recording which head had how much of which token in every adapted layer; and interventions at work, which decide it.
 
 Weights are kept as they were used, in float32: a trace played back gives the same numbers to the last bit.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
-from typing import Any, Literal
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from crab import CrabError
-from crab.trace import RoutingTrace, Site, Token
+from crab.intervention import Intervention
+from crab.trace import Site, Token
 
 from .layer import Gate, ILoRALinear, adapted_layers, force, given, mute, uniform
 
@@ -76,60 +75,6 @@ def record(model: nn.Module) -> Iterator[Recorder]:
 
 
 # --- interventions ---
-
-
-What = Literal["mute", "force", "uniform", "average", "replay"]
-
-
-@dataclass(frozen=True)
-class Intervention:
-    """What takes the routers' place: which weights, at which sites, for which tokens.
-
-    mute      the `heads` (from 0) add nothing; the others keep their weights, which then sum to less than one
-    force     the one head of `heads` has every token
-    uniform   all heads share every token equally
-    average   every token gets what the site had on average in another run, `source`
-    replay    a token gets what `source` holds for its position; later positions are routed as ever
-
-    Where nothing is said of `towers`, `layers` or `modules`, all of them are meant. `tokens` tells what stands at a
-    position (as in `RoutingTrace.tokens`) whether it is meant, or is by tower a mask (positions,) bool, prompt and
-    answer counted through: positions beyond its end and towers without one are not meant.
-    """
-
-    what: What
-    heads: tuple[int, ...] = ()
-    source: Mapping[str, RoutingTrace] | None = field(default=None, repr=False)  # by tower
-    towers: Collection[str] | None = None
-    layers: Collection[int] | None = None
-    modules: Collection[str] | None = None
-    tokens: Callable[[Token], bool] | Mapping[str, np.ndarray] | None = field(default=None, repr=False)
-    whose: str = "another run"  # what people call the run that `source` is of
-
-    def __str__(self) -> str:
-        """Words for people, who count heads from 1: "head 2 muted in layers 0, 1 of language, for chosen tokens"."""
-        numbers = ", ".join(str(head + 1) for head in self.heads)
-        named = f"head{'s' * (len(self.heads) > 1)} {numbers}"
-        words = {
-            "mute": f"{named} muted", "force": f"{named} forced", "uniform": "all heads alike",
-            "average": f"average of {self.whose}", "replay": f"weights of {self.whose}",
-        }[self.what]  # fmt: skip
-        where = [f"layer{'s' * (len(self.layers) > 1)} {_listed(self.layers)}"] if self.layers is not None else []
-        where += [_listed(names) for names in (self.modules, self.towers) if names is not None]
-        return words + f" in {' of '.join(where)}" * bool(where) + ", for chosen tokens" * (self.tokens is not None)
-
-    def covers(self, site: Site) -> bool:
-        """Whether a site is meant."""
-        wanted = ((self.towers, site.tower), (self.layers, site.layer), (self.modules, site.module))
-        return all(names is None or name in names for names, name in wanted)
-
-    def chosen(self, tower: str, tokens: Sequence[Token], start: int = 0) -> np.ndarray:
-        """Which positions of a tower are meant, from `start` on, where `tokens` stand: (len(tokens),) bool."""
-        if self.tokens is None:
-            return np.ones(len(tokens), bool)
-        if callable(self.tokens):
-            return np.fromiter((bool(self.tokens(token)) for token in tokens), bool, len(tokens))
-        mask = np.asarray(self.tokens.get(tower, ()), bool)[start : start + len(tokens)]
-        return np.pad(mask, (0, len(tokens) - len(mask)))
 
 
 Intervene = Callable[..., AbstractContextManager[None]]
@@ -200,7 +145,3 @@ def _played(held: Tensor, start: int, mask: np.ndarray) -> Gate:
     missing = len(mask) - len(rows)
     there = mask & (np.arange(len(mask)) < len(rows))
     return _among(given(torch.nn.functional.pad(rows, (0, 0, 0, missing))), there)
-
-
-def _listed(names: Collection[Any]) -> str:
-    return ", ".join(map(str, names))

@@ -1,11 +1,9 @@
-"""The commands that teach and score: `python -m crab evaluate|calibrate|train`."""
+"""The commands that teach and score: `python -m crab evaluate|calibrate|train|transfer`."""
 
 from __future__ import annotations
 
 import argparse
 import json
-
-from tqdm import tqdm
 
 from crab import CrabError
 from crab.arguments import (
@@ -17,6 +15,7 @@ from crab.arguments import (
     new_file,
     positive,
     segmenter_argument,
+    whole,
 )
 from crab.tasks import dataset_named
 
@@ -38,7 +37,8 @@ def add_evaluate(commands: Commands) -> None:
 def run_evaluate(args: argparse.Namespace) -> None:
     from crab import avuie
     from crab.learn import evaluate
-    from crab.learn.rows import read_rows, written
+    from crab.learn.processes import device, process
+    from crab.learn.rows import read_rows
     from crab.segment import load_segmenter
 
     names = list(dict.fromkeys(dataset_named(name).name for name in args.tasks))
@@ -54,10 +54,12 @@ def run_evaluate(args: argparse.Namespace) -> None:
         rows = read_rows(args.score, names)
         report = evaluate.score_answers(rows, records, root=args.data, segmenter=segmenter)
     else:
-        predicted = evaluate.predict(loaded_model(args), records, max_new_tokens=args.max_new_tokens)
-        report = evaluate.score(
-            written(tqdm(predicted, unit=" answers"), args.predictions), root=args.data, segmenter=segmenter
-        )
+        alone = process().num_processes == 1
+        crab = loaded_model(args, device=None if alone else device())
+        rows = evaluate.answered(crab, records, args.predictions, max_new_tokens=args.max_new_tokens)
+        if not process().is_main_process:
+            return
+        report = evaluate.score(rows, root=args.data, segmenter=segmenter)
     print(json.dumps(evaluate.to_json(report)) if args.json else evaluate.table(report))
 
 
@@ -87,9 +89,10 @@ def run_calibrate(args: argparse.Namespace) -> None:
     if not fitted.curves:
         raise CrabError(f"{args.answers} holds too few results, or none that is right or none that is wrong: there is "
                         f"nothing to fit. At least {calibrate.FEW} of a kind are needed.")  # fmt: skip
-    confidence.save(fitted, args.out)
     rows = read_rows(args.check or args.answers, list(TASKS))
-    print(*calibrate.reliability(calibrate.judged(rows), fitted), sep="\n")
+    held = calibrate.reliability(calibrate.judged(rows), fitted)
+    confidence.save(fitted, held if args.check else (), args.out)
+    print(*held, sep="\n")
 
 
 def add_train(commands: Commands) -> None:
@@ -123,3 +126,31 @@ def run_train(args: argparse.Namespace) -> None:
         train.train_adapter(args.out, seed=args.seed)
     if args.ship:
         train.ship(args.out, args.ship)
+
+
+def add_transfer(commands: Commands) -> None:
+    transfer = commands.add_parser(
+        "transfer", help="find out whether training tasks together helps them, and what makes it help",
+        description="Trains every arm of the transfer laboratory on drawn scenes around the frozen base of a model and "
+        "prints what came of it. What DIR holds already is not done again, so a run that was cut short goes on.",
+    )  # fmt: skip
+    transfer.add_argument("--out", required=True, metavar="DIR", help="features, runs and results.json")
+    transfer.add_argument("--quick", action="store_true", help="smaller, and unless --arms says else, the first three")
+    transfer.add_argument("--arms", nargs="+", metavar="A", help="(default: all; see crab/learn/arms.py)")
+    transfer.add_argument("--seeds", type=positive, metavar="N", help="how many (default: 3 of the first three arms)")
+    transfer.add_argument("--seed", type=whole, default=0, metavar="S", help="the first of them (default: 0)")
+    transfer.add_argument("--model", default=DEFAULT_MODEL, metavar="M", help="whose base: folder or hub id")
+    transfer.set_defaults(run=run_transfer)
+
+
+def run_transfer(args: argparse.Namespace) -> None:
+    from crab.learn import transfer
+    from crab.learn.arms import ARMS, MAIN, arms_named
+    from crab.routing import lab
+
+    size = transfer.QUICK if args.quick else transfer.FULL
+    seeds = {
+        name: range(args.seed, args.seed + (args.seeds or (3 if name in MAIN and not args.quick else 1)))
+        for name in arms_named(args.arms or (MAIN if args.quick else ARMS))
+    }
+    print(lab.table(transfer.transfer(args.out, args.model, size, seeds)))

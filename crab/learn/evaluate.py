@@ -17,11 +17,13 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from tqdm import tqdm
 
 from crab import CrabError, __version__, avuie, media, segment
 from crab import answer as answers
 from crab.answer import GRID, NOTHING, Answer, Box
-from crab.learn.rows import NO_ANSWER, Flaw, dataset_of, matched, picture_of, row_of, short
+from crab.learn.processes import dealt, joined, process
+from crab.learn.rows import NO_ANSWER, Flaw, dataset_of, matched, picture_of, row_of, short, written
 from crab.metrics import (
     Overlap,
     accuracy,
@@ -36,10 +38,11 @@ from crab.metrics import (
     segment_accuracy,
     segmentation,
 )
-from crab.model import Crab, Written
+from crab.model import Crab
 from crab.prompt import Media, Prompt, assemble, gather
 from crab.reference import of_text
 from crab.segment import Segmenter
+from crab.step import Written
 from crab.tasks import TASKS, Task
 
 SCENE_SEEDS = 1_000_000  # scenes from here on are never trained on
@@ -71,6 +74,28 @@ def predict(crab: Crab, records: Iterable[avuie.Record], *, max_new_tokens: int 
                     "logprobs": [round(nats, 4) for nats in prediction.logprobs],
                     "ends": crab.ends(prediction.token_ids),
                 }
+
+
+def answered(
+    crab: Crab, records: Sequence[avuie.Record], path: Path | None, *, max_new_tokens: int = 512
+) -> list[dict]:
+    """`predict`'s rows of all records, each on its way into the file `path`, if there is one, as soon as it is there.
+
+    Of several processes (`accelerate launch`) each answers every so manieth batch and keeps its rows beside the file
+    meanwhile; in the end the file, and the list in every process, are those of one process.
+    """
+    here, together = process().process_index, process().num_processes > 1
+    part = path.with_name(f"{path.name}.part-{here}") if path and together else path
+    predicted = predict(crab, dealt(records, BATCH), max_new_tokens=max_new_tokens)
+    mine = written(tqdm(predicted, unit=" answers", disable=not process().is_main_process), part)
+    if not together:
+        return mine
+    rows = joined(mine, len(records), BATCH)
+    if path and part:
+        if process().is_main_process:
+            written(rows, path)
+        part.unlink()
+    return rows
 
 
 def _answers(crab: Crab, prompts: list[Prompt], most: int) -> list[Written | CrabError]:

@@ -134,7 +134,7 @@ def _pieces(words) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True)
-class _Asked:
+class Subject:
     """Of scenes of a kind (`questions.KINDS`), `most` of the questions of these data sets, or all of them (None)."""
 
     scenes: str
@@ -142,17 +142,17 @@ class _Asked:
     most: int | None = 1
 
 
-_ASKED = {
-    "events": _Asked("objects", ("ave", "unav", "avvp", "avcap"), 4),
-    "answers": _Asked("objects", ("avqa",), 6),
-    "choices": _Asked("objects", ("avqa_thu",), 4),
-    "box": _Asked("objects", ("arig",)),
-    "points": _Asked("objects", ("s4", "ms3")),
-    "refers": _Asked("objects", ("ref_avs",), None),
-    "action": _Asked("action", questions.ACTION_SETS),
-    "emotion": _Asked("emotion", questions.EMOTION_SETS),
-    "a2v": _Asked("pair", ("a2v",)),
-    "v2a": _Asked("pair", ("v2a",)),
+_SUBJECTS = {
+    "events": Subject("objects", ("ave", "unav", "avvp", "avcap"), 4),
+    "answers": Subject("objects", ("avqa",), 6),
+    "choices": Subject("objects", ("avqa_thu",), 4),
+    "box": Subject("objects", ("arig",)),
+    "points": Subject("objects", ("s4", "ms3")),
+    "refers": Subject("objects", ("ref_avs",), None),
+    "action": Subject("action", questions.ACTION_SETS),
+    "emotion": Subject("emotion", questions.EMOTION_SETS),
+    "a2v": Subject("pair", ("a2v",)),
+    "v2a": Subject("pair", ("v2a",)),
 }
 
 
@@ -160,19 +160,33 @@ def _task_item(
     kind: str, conclude: Callable[..., list[Question]], processor, number: int, rng: np.random.Generator
 ) -> Item:
     told = conclude(number + _ELSEWHERE, rng)
-    of = _ASKED[kind]
-    scenes = questions.KINDS[of.scenes]
-    written = scenes.write(number)
-    ask: Callable[..., list[Question]] = _descriptions if kind == "refers" else scenes.ask
-    asked = [question for question in ask(written, rng) if question.dataset in of.datasets]
-    if not asked:
+    found = _about(_SUBJECTS[kind], number, rng)
+    if found is None:
         number += _ANOTHER
         return _task_item(kind, conclude, processor, number, np.random.default_rng([number, *kind.encode()]))
-    asked = asked if of.most is None else _few(asked, rng, of.most)
+    return pack(processor, *found, told=told)
+
+
+def clip_about(name: str, subject: Subject, number: int) -> tuple[Media, list[Question]]:
+    """The scene of a number as the model is to see it, and what it is asked of a subject of this name; where it can be
+    asked nothing, that of another scene."""
+    while (found := _about(subject, number, np.random.default_rng([number, *name.encode()]))) is None:
+        number += _ANOTHER
+    return found
+
+
+def _about(subject: Subject, number: int, rng: np.random.Generator) -> tuple[Media, list[Question]] | None:
+    scenes = questions.KINDS[subject.scenes]
+    written = scenes.write(number)
+    ask: Callable[..., list[Question]] = scenes.ask if subject.most else _descriptions
+    asked = [question for question in ask(written, rng) if question.dataset in subject.datasets]
+    if not asked:
+        return None
+    asked = asked if subject.most is None else _few(asked, rng, subject.most)
     first, task = asked[0], TASKS[asked[0].dataset]  # questions of one kind show their clip alike
     if isinstance(written, tuple):
-        return pack(processor, _pair(written, task, first.which), asked, told=told)
-    return pack(processor, _shown(written, task, first.time), asked, told=told)
+        return _pair(written, task, first.which), asked
+    return _shown(written, task, first.time), asked
 
 
 def _descriptions(scene: Scene, rng: np.random.Generator) -> list[Question]:
@@ -214,7 +228,7 @@ _PLAIN: dict[str, Callable[..., Item]] = {
 }  # fmt: skip
 KINDS: dict[str, Callable[..., Item]] = (
     _PLAIN
-    | {kind: partial(_task_item, kind, _conclusions) for kind in _ASKED}
+    | {kind: partial(_task_item, kind, _conclusions) for kind in _SUBJECTS}
     | {
         f"{kind}, decided": partial(_task_item, kind, _decisions)
         for kind in ("a2v", "v2a", "answers", "choices", "refers")

@@ -19,9 +19,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from accelerate import PartialState
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+from torch.distributed.checkpoint.state_dict import StateDictOptions, set_model_state_dict
+from torch.distributed.tensor import DTensor
 from torch.utils.data import Dataset, SequentialSampler
 from transformers import Trainer, TrainingArguments
 
@@ -29,6 +30,7 @@ from crab import CrabError
 from crab.ilora import trace
 from crab.learn import senses
 from crab.learn.pack import NAMES, answer_losses
+from crab.learn.processes import process
 from crab.model import site_of
 from crab.routing.sites import Tally
 from crab.trace import RoutingTrace, Site
@@ -72,11 +74,6 @@ class Stage:
             return (step + 1) / self.warmup
         falling = math.cos(math.pi * (step - self.warmup) / max(1, self.steps - self.warmup))
         return self.floor + (1 - self.floor) * (1 + falling) / 2
-
-
-def process() -> PartialState:
-    """This process among those that train together; without a GPU they talk by gloo."""
-    return PartialState(cpu=not torch.cuda.is_available())
 
 
 # --- what Trainer wraps ---------------------------------------------------------------------------------------------
@@ -129,6 +126,11 @@ def still(*modules: nn.Module) -> Tensor | float:
     their own process only.
     """
     return 0.0 * sum(p.sum() for module in modules for p in module.parameters() if p.requires_grad)
+
+
+def whole(weight: Tensor) -> Tensor:
+    """A weight that lies in shards on several processes as one tensor, on each of them; any other as it is."""
+    return (weight.full_tensor() if isinstance(weight, DTensor) else weight).detach()
 
 
 # --- the loop -------------------------------------------------------------------------------------------------------
@@ -227,14 +229,19 @@ class Loop(Trainer):
 
     # Checkpoints hold what is trained: of a base of billions of frozen weights nothing is written.
 
-    def _save(self, output_dir: str, state_dict: dict[str, Tensor] | None = None) -> None:
-        os.makedirs(output_dir, exist_ok=True)
-        state = self.model.state_dict() if state_dict is None else state_dict
-        trained = {name for name, p in self.model.named_parameters() if p.requires_grad}
-        save_file({name: state[name].contiguous() for name in trained}, Path(output_dir) / "model.safetensors")
+    def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
+        trained = {name: whole(p).contiguous() for name, p in self.model.named_parameters() if p.requires_grad}
+        if self.args.should_save:
+            folder = Path(output_dir or self.args.output_dir)
+            folder.mkdir(parents=True, exist_ok=True)
+            save_file(trained, folder / "model.safetensors")
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
-        self.model.load_state_dict(load_file(Path(resume_from_checkpoint) / "model.safetensors"), strict=False)
+        trained = load_file(Path(resume_from_checkpoint) / "model.safetensors")
+        if self.is_fsdp_enabled:  # every process reads all, and keeps its shards
+            set_model_state_dict(self.model, trained, options=StateDictOptions(full_state_dict=True, strict=False))
+        else:
+            self.model.load_state_dict(trained, strict=False)
 
     def _save_checkpoint(self, model: nn.Module, trial) -> None:
         if self.stage.held:

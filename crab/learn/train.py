@@ -30,6 +30,7 @@ from peft import PeftModel, get_peft_model
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 from torch.utils.data import Dataset
 from transformers import Qwen2_5OmniProcessor
 
@@ -38,8 +39,9 @@ from crab.ilora import ILoRAConfig, checkpoint
 from crab.learn import mini, senses
 from crab.learn.evaluate import SCENE_SEEDS
 from crab.learn.items import make_item
-from crab.learn.loop import SAVE_EVERY, Answering, Sensing, Stage, process, run
+from crab.learn.loop import SAVE_EVERY, Answering, Sensing, Stage, run, whole
 from crab.learn.pack import batch, join, ten_of
+from crab.learn.processes import device, process
 from crab.loading import RENAMES
 from crab.model import Crab
 
@@ -172,7 +174,7 @@ def train_data(
     stage = Stage(steps, (("clip", 1),) * PER_STEP, rate=1e-4, warmup=math.ceil(0.03 * steps), floor=0.0,
                   betas=(0.9, 0.999), decay=0.0, save=10 * SAVE_EVERY)  # fmt: skip
 
-    crab = Crab.load(model, device=str(process().device))
+    crab = Crab.load(model, device=device())
     thinker = crab.model.unload() if crab.adapter else crab.thinker  # a folder may bring an adapter of its own
     if not torch.cuda.is_available():
         _for_cpus(thinker)
@@ -192,7 +194,14 @@ def adapted(thinker: nn.Module, shape: ILoRAConfig, *, seed: int = 0) -> PeftMod
 
 
 def save_adapter(model: PeftModel, folder: Path) -> None:
-    """Write an adapter to `folder` as PEFT does, and then as published (`finetune_weights.bin`)."""
+    """Write an adapter to `folder` as PEFT does, and then as published (`finetune_weights.bin`).
+
+    Of one that lies in shards (FSDP) every process has the whole afterwards, and the base stays as it lies.
+    """
+    for module in model.modules():
+        for name, weight in module.named_parameters(recurse=False):
+            if isinstance(weight, DTensor) and weight.requires_grad:
+                setattr(module, name, nn.Parameter(whole(weight)))
     if process().is_main_process:
         model.save_pretrained(folder)
         (folder / "README.md").unlink()  # PEFT's empty form
@@ -212,7 +221,8 @@ def ship(out: str | Path, folder: str | Path) -> None:
         (folder / "adapter" / "finetune_weights.bin").replace(folder / "finetune_weights.bin")
         mini.save(model.unload(), processor, folder)
         copyfile(out / "log.jsonl", folder / "training.jsonl")
-        (folder / "confidence.json").unlink(missing_ok=True)  # of the model that was there
+        for name in ("confidence.json", "confidence.svg"):  # of the model that was there
+            (folder / name).unlink(missing_ok=True)
     process().wait_for_everyone()
 
 

@@ -42,6 +42,43 @@ def sound_lag(audio: Path) -> float:
     return 0.0 if time.sound is None else float(time.sound - time.zero)
 
 
+def track(clip: Clip, rate: int) -> np.ndarray:
+    """See `Clip.track`, for a clip that has some."""
+    assert clip.audio is not None
+    own, lag = clock(clip.audio).rate, sound_lag(clip.audio)
+    converters: dict[tuple, av.AudioResampler] = {}
+    converter, position = None, 0  # of the next sample
+    with open_file(clip.audio) as container:
+        stream = audio_stream(container)
+        assert stream is not None
+        channels = min(2, stream.codec_context.layout.nb_channels) or 1
+        samples = np.zeros((math.ceil(clip.duration * rate), channels), np.int16)
+        for begins, frame in _placed(clip.audio, container, stream):
+            due = (begins / own + lag) * rate
+            if converter is None or due - position > _GAP * rate:
+                position = round(due)
+            kind = (frame.format.name, frame.layout.name, frame.sample_rate)  # a broadcast may change it on the way
+            to = av.AudioResampler(format="s16", layout="stereo" if channels == 2 else "mono", rate=rate)
+            converter = converters.setdefault(kind, to)
+            position = _put(samples, converter.resample(frame), position)
+            if position >= len(samples):
+                break
+        if converter is not None:
+            _put(samples, converter.resample(None), position)  # what it still holds
+    return samples
+
+
+def _put(samples: np.ndarray, blocks: Iterable[av.AudioFrame], position: int) -> int:
+    """Write blocks into (samples, channels) from `position` on, which may lie before its beginning; where they end."""
+    for block in blocks:
+        heard = block.to_ndarray().reshape(-1, samples.shape[1])
+        lower, upper = max(position, 0), min(position + len(heard), len(samples))
+        if lower < upper:
+            samples[lower:upper] = heard[lower - position : upper - position]
+        position += len(heard)
+    return position
+
+
 def _window(path: Path, first: int, last: int) -> np.ndarray:
     """Samples [first, last) at 16 kHz, counted from the first one of the file."""
     rate = clock(path).rate

@@ -106,13 +106,15 @@ class Clip:
             return np.zeros(0, dtype=np.float32)
         return _decoded("sound", self.audio, clip=self, start=start, end=end)
 
-    @property
-    def sound_from(self) -> float:
-        """The second of the clip at which the first sample of its sound's file is heard; 0.0 if the clip is silent.
+    def track(self, rate: int) -> np.ndarray:
+        """All of its sound to be heard, at `rate` Hz on the clip's clock, silence before it begins and after it is over.
 
-        `sound` knows; it is for programs that read the file on their own. Less than 0 where sound comes first.
+        Returns:
+            (samples, channels) int16, as long as the clip; more than two channels are mixed down to two.
         """
-        return 0.0 if self.audio is None else _decoded("sound_lag", self.audio, audio=self.audio)
+        if self.audio is None:
+            return np.zeros((0, 1), dtype=np.int16)
+        return _decoded("track", self.audio, clip=self, rate=rate)
 
 
 def _decoded(function: str, file: Path | None, **arguments: Any) -> Any:

@@ -26,6 +26,7 @@ from typing import Any
 
 import numpy as np
 
+from crab import stopping
 from crab.media.clip import ADVICE, Clip, Limits, MediaError
 
 _MOST = 2  # processes: a file that takes its time does not keep others waiting
@@ -42,6 +43,7 @@ def call(function: str, *files: Path | None, **arguments: Any) -> Any:
 
     Raises MediaError, with the decoding process' own sentence or, where that could not say one, with ours.
     """
+    stopping.check()
     name = next((file.name for file in files if file is not None), "This file")
     question = json.dumps({"function": function, "limits": _limits(), "arguments": arguments}, default=_plain)
     with _turns:
@@ -218,7 +220,7 @@ def serve(memory: int) -> None:
     warnings.simplefilter("ignore")  # what is odd about a file is for our sentences to say
     from crab.media import audio, opening, video
 
-    functions = (opening.open_clip, opening.check_length, video.frames, video.frame_at, audio.sound, audio.sound_lag)
+    functions = (opening.open_clip, opening.check_length, video.frames, video.frame_at, audio.sound, audio.track)
     named = {function.__name__: function for function in functions}
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a library prints is no answer
@@ -236,6 +238,9 @@ def _answer(pipe: io.BufferedIOBase, function: Any, arguments: dict[str, Any]) -
         _write(pipe, {"sentence": str(error)})
     except MemoryError:
         _write(pipe, {"hungry": True})
+    except FileNotFoundError as error:  # what a visit has left on the disk is let go after a while
+        name = Path(str(error.filename or "This file")).name
+        _write(pipe, {"sentence": f"{name} is no longer here: upload it again."})
     except Exception:
         import traceback
 

@@ -21,3 +21,14 @@ def bootstrap(
     shares = drawn / np.maximum(drawn.sum(axis=1, keepdims=True), 1)
     low, high = np.percentile(np.tensordot(shares, values, 1), (2.5, 97.5), axis=0)
     return low, high
+
+
+def redrawn(values: np.ndarray, *, samples: int = 1000, rng=None) -> np.ndarray:
+    """The mean of `values`, (seeds, items), under `samples` draws of seeds and of items, each with replacement:
+    (samples,). Of a single seed items alone are drawn, and what its luck was is not in them. `rng` as in `bootstrap`.
+    """
+    rng = np.random.default_rng(0) if rng is None else rng
+    seeds, items = (
+        rng.multinomial(n, np.full(n, 1 / n), size=samples) / n for n in np.shape(values)
+    )  # (samples, seeds), (samples, items)
+    return np.einsum("ns,si,ni->n", seeds, values, items)

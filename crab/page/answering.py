@@ -4,50 +4,63 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
-from threading import Event
+from typing import Any
 
-from crab import CrabError
-from crab.ask import Result, ask
-from crab.ilora import Intervention
+import gradio as gr
+
+from crab import CrabError, candidates
+from crab.about import About
+from crab.ask import ask
+from crab.intervention import Intervention
 from crab.media import Clip
-from crab.model import Crab
-from crab.page import zerogpu
+from crab.memory import Memory
+from crab.page.awaited import TICK, Awaited, ending
 from crab.page.line import Pace
-from crab.page.parts import sentences
+from crab.page.parts import LOADING, WAITING, Updates, sentences
 from crab.page.runs import unlike
+from crab.result import Result
 from crab.routing import effects
-from crab.segment import Segmenter
 from crab.tasks import Task
 
 # What a browser cannot draw as fast as it is written piles up there, and goes on coming after Stop.
 EVERY = 0.08
-ending = Event()  # the page is being closed: answers end with their next word
 
 
 @dataclass(frozen=True)
 class Answerer:
-    """A loaded model and what cuts pictures out, as the page uses them: on a Space they may compute elsewhere."""
+    """A model and what cuts pictures out, as the page uses them, and what is known of the model before it is there."""
 
-    crab: Crab
-    segmenter: Segmenter
+    about: About
+    model: Awaited
     pace: Pace = field(default_factory=Pace)
+    memory: Memory = field(default_factory=Memory)  # one for all visitors: it is bounded, and found by what files hold
 
-    @classmethod
-    def of(cls, crab: Crab, segmenter: Segmenter) -> Answerer:
-        return cls(*zerogpu.lend(crab, segmenter))
+    def waiting(self, place: gr.HTML) -> Iterator[Updates]:
+        """What stands in the answer's place until the model is there, and once it is; nothing where it was before."""
+        if self.model.over():
+            return
+        yield {place: LOADING}  # once: what is written after Stop may stand there for good
+        while not self.model.over(TICK) and not ending.is_set():
+            pass
+        yield {place: WAITING}
 
     def answers(
-        self, clip: Clip, task: Task, question: str, other: Clip | None, changed: Intervention | None = None
+        self, clip: Clip, task: Task, question: str, other: Clip | None, changed: Intervention | None = None, **how: Any
     ) -> Generator[Result]:
-        """The growing results of an ask, the first, the last and one every `EVERY` seconds; close them.
+        """The growing results of an ask, the first, the last and one every `EVERY` seconds; close them. `how`: what else
+        `ask` takes.
 
         Raises gr.Error with a sentence.
         """
         with sentences():
-            results = ask(self.crab, clip, task, question, other=other, segmenter=self.segmenter, intervention=changed)
+            crab, segmenter = self.model.get()
+            results = ask(
+                crab, clip, task, question, other=other, segmenter=segmenter, intervention=changed,
+                memory=self.memory, **how,
+            )  # fmt: skip
             began, shown = self.pace.begin(), -math.inf
             try:
                 with closing(results):
@@ -61,7 +74,17 @@ class Answerer:
             finally:
                 self.pace.end(began)
 
+    def sampled(self, result: Result) -> Result:
+        """An answer with its candidates. Raises gr.Error with a sentence."""
+        with sentences():
+            crab, _ = self.model.get()
+            began = self.pace.begin()
+            try:
+                return candidates.draw(crab, result, memory=self.memory)
+            finally:
+                self.pace.end(began)
+
     def compare(self, one: Result, other: Result) -> effects.Comparison:
         """What differs; where this model was asked the same twice, also how much likelier either run finds every token."""
-        alike = one.model == self.crab.name and not unlike(one, other)
-        return effects.compare(one, other, crab=self.crab if alike else None)
+        alike = one.model == self.about.name and not unlike(one, other)
+        return effects.compare(one, other, crab=self.model.get()[0] if alike else None)

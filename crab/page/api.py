@@ -14,15 +14,14 @@ from PIL import Image
 
 from crab import CrabError, shortened
 from crab.ask import to_json
-from crab.ilora import Intervention
-from crab.ilora.trace import What
+from crab.intervention import Intervention, What
 from crab.media import Clip, Limits, open_clip
 from crab.page.answering import Answerer
 from crab.page.files import Example, saved
 from crab.page.form import told_of_length
-from crab.page.parts import LONGEST, ROOT, sentences, told_by
-from crab.prompt import LONGEST_QUESTION, check_question
-from crab.tasks import FAMILIES, TASKS, task_named
+from crab.page.parts import LONGEST, ROOT, sentences, stoppable, told_by
+from crab.tasks import FAMILIES, LONGEST_QUESTION, TASKS, check_question, task_named
+from crab.windows import check_over_time, read_stretch
 from visualize import bundle
 
 LEVELS: dict[str, What] = {"mute": "mute", "force": "force", "level": "uniform"}  # what programs call an intervention
@@ -51,6 +50,11 @@ def overruling(change: str, heads: str) -> Intervention:
     return Intervention(LEVELS[change], tuple(sorted({int(number) - 1 for number in numbers})))
 
 
+def asked_how(stretch: str | None, masks_over_time: bool | None = False) -> dict[str, Any]:
+    """What `crab.ask.ask` is told beside clip and question. Raises CrabError where that is no stretch."""
+    return {"stretch": read_stretch(stretch) if stretch else None, "over_time": bool(masks_over_time)}
+
+
 def check_call(given: dict[str, Any], tasks: Collection[str], cache: str) -> dict[str, str]:
     """What stands against a program's call, a sentence by parameter. Quick, for before anything is queued.
 
@@ -71,6 +75,12 @@ def check_call(given: dict[str, Any], tasks: Collection[str], cache: str) -> dic
         wrong["question"] = told
     if "change" in given and (told := told_by(lambda: overruling(given["change"], given["heads"]))):
         wrong["heads"] = told
+    if told := told_by(lambda: asked_how(given.get("stretch"))):
+        wrong["stretch"] = told
+    if (masked := given.get("masks_over_time")) and (told := told_by(lambda: check_over_time(task))):
+        wrong["masks_over_time"] = told
+    if masked not in (None, True, False):
+        wrong["masks_over_time"] = "Say true or false."
     return wrong
 
 
@@ -101,13 +111,16 @@ class Programs:
             second = gr.Number(label="second", placeholder="none", precision=0, maximum=Limits.seconds)
             change = gr.Dropdown(list(LEVELS), value="mute", label="change")
             heads = gr.Textbox("1", label="heads", max_length=LONGEST["heads"])
+            part = gr.Textbox("", label="stretch", max_length=LONGEST["seconds"])
+            masked = gr.Checkbox(label="masks_over_time")
             self.outputs.extend([gr.Textbox(label="text"), gr.JSON(label="result"), gr.File(label="routing")])
             drawing = gr.Image(label="picture", format="png")
             button = gr.Button()
-        _call(button, self.ask_clip, "ask", [media, task, question, second], self.outputs)
-        _call(button, self.ask_picture, "ask_picture", [picture, sound, still_task, words, second], self.outputs)
+        told, seen = [task, question, second, part, masked], [picture, sound, still_task, words, second, part]
+        _call(button, self.ask_clip, "ask", [media, *told], self.outputs)
+        _call(button, self.ask_picture, "ask_picture", seen, self.outputs)
         _call(button, self.ask_pair, "ask_pair", [first, other, sound, match], self.outputs)
-        _call(button, self.ask_changed, "ask_changed", [media, change, heads, task, question, second], self.outputs)
+        _call(button, self.ask_changed, "ask_changed", [media, change, heads, *told], self.outputs)
         _call(button, self.draw_picture, "draw", [scene, place, words, second], drawing)
 
     def _pair(self) -> dict[str, Path]:
@@ -115,14 +128,29 @@ class Programs:
         return next((example.files for example in self.examples if example.task.name == "a2v"), {})
 
     def _told(
-        self, name: str, words: str, clip: Clip, beside: Clip | None = None, changed: Intervention | None = None
+        self,
+        name: str,
+        words: str,
+        clip: Clip,
+        beside: Clip | None = None,
+        changed: Intervention | None = None,
+        **how: Any,
     ) -> Iterator[tuple[Any, ...]]:
-        with closing(self.answerer.answers(clip, task_named(name), words, beside, changed)) as results:
+        with closing(self.answerer.answers(clip, task_named(name), words, beside, changed, **how)) as results:
             for result in results:
                 yield result.text, None, None
         yield result.text, to_json(result), saved(result, self.outputs[2].GRADIO_CACHE)[1]
 
-    def ask_clip(self, media: str, task: str = "question", question: str = "", second: int | None = None):
+    @stoppable
+    def ask_clip(
+        self,
+        media: str,
+        task: str = "question",
+        question: str = "",
+        second: int | None = None,
+        stretch: str = "",
+        masks_over_time: bool = False,
+    ):
         """Ask a video, a sound or a picture what it shows and what it sounds like.
 
         Parameters:
@@ -130,6 +158,8 @@ class Programs:
             task: localisation, question, captioning, action, emotion, grounding, or one dataset's wording of these.
             question: The question in words, where the task needs one; "question | option; option" for avqa_thu.
             second: For grounding, the second of the clip to look at, from 0; null for its middle.
+            stretch: Seconds of the clip to ask about, such as "2-6"; empty for all of it.
+            masks_over_time: For grounding, whether every second is asked about and cut out, a minute at most.
 
         Returns:
             text, the answer in words
@@ -137,8 +167,10 @@ class Programs:
             routing, a .npz file of all router weights
         """
         with sentences():
-            yield from self._told(task, question, open_clip(media, frame=second))
+            how = asked_how(stretch, masks_over_time)
+            yield from self._told(task, question, open_clip(media, frame=second), **how)
 
+    @stoppable
     def ask_picture(
         self,
         picture: str,
@@ -146,6 +178,7 @@ class Programs:
         task: str = "grounding",
         question: str = "",
         second: int | None = None,
+        stretch: str = "",
     ):
         """Ask a still picture together with a sound, by default which thing in it makes the sound, and where it is.
 
@@ -155,13 +188,16 @@ class Programs:
             task: A family or a dataset, as for ask_clip.
             question: The question, or for ref_avs the thing to look for, where the task needs words.
             second: The second of the sound that the picture belongs to, from 0; null for its start.
+            stretch: Seconds of the sound to ask about, such as "2-6"; empty for all of it.
 
         Returns:
             text, result and routing as of ask_clip
         """
         with sentences():
-            yield from self._told(task, question, open_clip(image=picture, audio=sound, frame=second))
+            clip = open_clip(image=picture, audio=sound, frame=second)
+            yield from self._told(task, question, clip, **asked_how(stretch))
 
+    @stoppable
     def ask_pair(self, first: str | None = None, other: str | None = None, sound: str | None = None, task: str = "a2v"):
         """Ask which of two goes with the other: which of two videos with a sound, or which of two sounds with a video.
 
@@ -179,6 +215,7 @@ class Programs:
                 first, other, sound = (str(pair[name]) for name in ("video", "other_video", "sound"))
             yield from self._told(task, "", open_clip(first, audio=sound), open_clip(other))
 
+    @stoppable
     def ask_changed(
         self,
         media: str,
@@ -187,6 +224,8 @@ class Programs:
         task: str = "question",
         question: str = "",
         second: int | None = None,
+        stretch: str = "",
+        masks_over_time: bool = False,
     ):
         """Ask a clip with the routers overruled everywhere, to see what the answer of ask_clip owes to the heads.
 
@@ -197,12 +236,15 @@ class Programs:
             task: A family or a dataset, as for ask_clip.
             question: The question in words, where the task needs one.
             second: For grounding, the second of the clip to look at, from 0; null for its middle.
+            stretch: Seconds of the clip to ask about, as for ask_clip.
+            masks_over_time: As for ask_clip.
 
         Returns:
             text, result and routing as of ask_clip; the first of the notes says what was changed
         """
         with sentences():
-            yield from self._told(task, question, open_clip(media, frame=second), None, overruling(change, heads))
+            changed, how = overruling(change, heads), asked_how(stretch, masks_over_time)
+            yield from self._told(task, question, open_clip(media, frame=second), None, changed, **how)
 
     def draw_picture(
         self, media: str, task: str = "grounding", question: str = "", second: int | None = None

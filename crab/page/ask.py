@@ -12,7 +12,7 @@ from typing import Any
 import gradio as gr
 
 from crab import CrabError
-from crab.ask import Result, stopped
+from crab.ask import stopped
 from crab.page import history, line, links
 from crab.page.answering import Answerer
 from crab.page.files import Example, everything, first_answer, judged_example, taken
@@ -22,18 +22,20 @@ from crab.page.parts import (
     IN_TURN,
     PRIVATE,
     QUIET,
+    WAITING,
     WITH_DARK,
     Updates,
     check_room,
     components,
     error_card,
     sentences,
+    stoppable,
 )
 from crab.page.runs import keep, one_of, still_here
 from crab.page.sheet import EMPTY, EVERYTHING, Sheet
 from crab.page.workbench import Workbench
-from crab.prompt import check_question, check_words
-from crab.tasks import FAMILIES, TASKS
+from crab.result import Result
+from crab.tasks import FAMILIES, TASKS, check_question, check_words
 from crab.truth import asked_of
 
 NAME_LINK = {"fn": None, "outputs": None, "js": "crab.nameLink"} | PRIVATE
@@ -84,7 +86,7 @@ class Asking:
         )
         line.show(self.page, self.answerer.pace, checked.success, running, sheet.line)
         running.failure(js="crab.free", **turns)
-        running.then(None, js="crab.isOver", **PRIVATE)
+        running.success(None, js="crab.isOver", **PRIVATE)
         running.success(None, js="() => crab.show('#words')", **PRIVATE)
         running.success(None, js="() => crab.tell('#words .crab-windows, #words .crab-answer')", **PRIVATE)
         self._after(running)
@@ -98,15 +100,19 @@ class Asking:
             js=WITH_DARK,
             **AT_ONCE | {"queue": True},
         )  # after the last word
-        ended.then(self.on_explore, [sheet.result, form.dark], components(self.bench), js=WITH_DARK, **AT_ONCE)
+        self._explored(ended.then)
         arrived = self.page.load(self.on_arrival, form.dark, [*outputs, *components(form)], js=WITH_DARK, **AT_ONCE)
-        arrived.success(self.on_explore, [sheet.result, form.dark], components(self.bench), js=WITH_DARK, **AT_ONCE)
+        self._explored(arrived.success)
         self._wire_rest()
 
     def _after(self, answered: Any) -> None:
-        """The address follows the answer, and the explorer comes after it."""
+        """The address follows the answer, and what takes longer comes after it."""
+        self._explored(answered.success(inputs=self.sheet.link, **NAME_LINK).then)
+
+    def _explored(self, happened: Callable[..., Any]) -> None:
+        """The strips of the clip, and the explorer."""
         asked, bench = [self.sheet.result, self.form.dark], components(self.bench)
-        answered.success(inputs=self.sheet.link, **NAME_LINK).then(
+        happened(self.sheet.explored, self.sheet.result, self.sheet.strips, **AT_ONCE).then(
             self.on_explore, asked, bench, js=WITH_DARK, **AT_ONCE
         )
 
@@ -130,6 +136,13 @@ class Asking:
         form.suggested.click(lambda row: row[0], form.suggested, form.question, **AT_ONCE)
         others = (*form.media.values(), form.source, form.family, form.wordings["matching"])
         self._whose(partial(gr.on, [field.change for field in others]))
+        stretch = [sheet.result, sheet.stretch]
+        with_form = [*stretch, *form.inputs]
+        told = sheet.chosen["ask"].click(self.on_chosen, with_form, fields, js="crab.withChosen", **AT_ONCE)
+        told.success(None, js="() => crab.toSight('#seconds')", **PRIVATE)
+        told = sheet.chosen["closer"].click(self.on_closer, stretch, fields, js="crab.withChosen", **AT_ONCE)
+        told.success(None, js="crab.askNow", **PRIVATE)
+        sheet.chosen["hear"].click(None, js="crab.playChosen", **PRIVATE)
         true = [sheet.truth, sheet.picture]
         sheet.reference.upload(self.on_reference, [sheet.result, sheet.reference], true, **PRIVATE)
         sheet.reference.clear(self.on_no_reference, sheet.result, true, **AT_ONCE)
@@ -142,13 +155,27 @@ class Asking:
         packed.success(None, js="crab.fetchFile", **PRIVATE)
         packed.then(lambda: EVERYTHING, None, sheet.everything, **AT_ONCE)  # also where it failed
         sheet.copy.click(None, js="crab.copyLink", **PRIVATE)
+        self._wire_candidates()
+
+    def _wire_candidates(self) -> None:
+        """The model is asked in its turn; what it said goes to the sheet only if that still shows the same answer."""
+        sheet = self.sheet
+        waits = f'[crab.busy()[0], {{__type__: "update", visible: true, value: "{WAITING}"}}]'
+        turns: dict[str, Any] = {"fn": None, "outputs": [sheet.eight, sheet.agreed]} | PRIVATE
+        pressed = sheet.eight.click(js=f"() => {waits}", **turns)
+        running = pressed.then(self.on_eight, sheet.result, [sheet.drawn, sheet.eight, sheet.agreed], **IN_TURN)
+        line.show(self.page, self.answerer.pace, pressed.then, running, sheet.line)
+        running.failure(js='() => [crab.busy()[1], {__type__: "update", visible: false}]', **turns)
+        shown = [sheet.result, sheet.runs, sheet.agreed, sheet.eight, sheet.json]
+        come = running.success(self.on_drawn, [sheet.result, sheet.runs, sheet.drawn], shown, **AT_ONCE)
+        come.success(None, js="() => crab.tell('#agreed')", **PRIVATE)
 
     # --- the events, in the order in which they come ---
 
     @cached_property
     def first(self) -> Result | None:
         """The answer that the page opens with."""
-        return first_answer(self.answerer.crab, self.examples[0]) if self.examples else None
+        return first_answer(self.examples[0]) if self.examples else None
 
     @sentences()
     def on_arrival(self, dark: bool, request: gr.Request) -> Updates:
@@ -168,14 +195,15 @@ class Asking:
         """Whether to wait in the queue at all; what has been answered already does not."""
         asked = Asked.of(values)
         check_words(asked.question)
-        known = answered_before(runs, self.answerer.crab.name, asked)
+        known = answered_before(runs, self.answerer.about.name, asked)
         if known is None:
             check_room(self.page)
         return {self.form.pressed: "go" if known is None else str(known)}
 
     def on_check(self, *values: Any) -> list[dict[str, Any]]:
         """What is missing, said where it is missing. Before the queue, and before files are moved."""
-        fields = ("source", "family", *self.form.wordings, *self.form.media, "question", "second", "dark")
+        words = ("question", "second", "seconds", "over_time", "dark")
+        fields = ("source", "family", *self.form.wordings, *self.form.media, *words)
         try:
             wrong = lacking(Asked.of(values), self.form.question.GRADIO_CACHE)
         except (KeyError, TypeError, AttributeError, ValueError):  # not from our form: preprocessing says so
@@ -186,6 +214,7 @@ class Asking:
         gone = {self.sheet.words: card, self.sheet.link: "", self.sheet.copy: gr.update(visible=False)}
         return gone | self.form.turn(busy=False)
 
+    @stoppable
     @error_card(refused)
     def on_ask(self, runs: list[Result], *values: Any) -> Iterator[Updates]:
         asked = Asked.of(values)
@@ -193,7 +222,8 @@ class Asking:
         yield self.sheet.cleared() | self.bench.cleared() | self.form.turn(busy=True)
         check_question(asked.task, asked.question)
         clip, other = opened(asked)
-        with closing(self.answerer.answers(clip, asked.task, asked.question, other)) as results:
+        yield from self.answerer.waiting(self.sheet.words)
+        with closing(self.answerer.answers(clip, asked.task, asked.question, other, **asked.how)) as results:
             for latest in results:
                 if not latest.done:
                     yield self.sheet.growing(latest, result, asked.dark)
@@ -267,6 +297,22 @@ class Asking:
         run = still_here(result)
         return self.sheet.known(run, judged_example(self.examples, run))
 
+    def not_sampled(self, card: str) -> Updates:
+        shown = {self.sheet.agreed: gr.update(value=card, visible=True)}
+        return shown | {self.sheet.drawn: None, self.sheet.eight: gr.update(interactive=True)}
+
+    @error_card(not_sampled)
+    def on_eight(self, result: Result | None) -> Updates:
+        asked = still_here(result)
+        return {self.sheet.drawn: (asked, self.answerer.sampled(asked))}
+
+    def on_drawn(self, result: Result | None, runs: list[Result], drawn: tuple[Result, Result] | None) -> Updates:
+        """What was sampled, where the answer it is about is on screen still; it stands with that among the runs, too."""
+        if drawn is None or drawn[0] is not result:
+            return {self.sheet.agreed: gr.skip()}
+        runs = [drawn[1] if run is result else run for run in runs]
+        return self.sheet.sampled(drawn[1]) | {self.sheet.runs: runs}
+
     @sentences()
     def on_save(self, result: Result | None, folder: str | None) -> Updates:
         folder = history.folder_of(folder, self.sheet.file.GRADIO_CACHE)
@@ -280,11 +326,24 @@ class Asking:
 
     def on_choice(self, typed: dict[str, str], question: str, source: str, family: str, *wordings: str) -> Updates:
         task = TASKS[dict(zip(FAMILIES, wordings))[family]]
-        taught = self.answerer.crab.taught.questions.get(task.name, ())
+        taught = self.answerer.about.taught.questions.get(task.name, ())
         updates = self.form.updates(source, task) | self.form.suggestions(taught)
         for field, value in self.form.instead(typed, question, family).items():
             updates[field] = updates[field] | value if field in updates else value
         return updates
+
+    @sentences()
+    def on_chosen(self, result: Result | None, stretch: str, *values: Any) -> Updates:
+        """The stretch on the form, and the clip that it is of if that shows another."""
+        run = still_here(result)
+        filled = {} if shows(Asked.of(values), run.clip, run.other) else self.form.again(run)
+        return filled | {self.form.seconds: gr.update(value=stretch)}
+
+    @sentences()
+    def on_closer(self, result: Result | None, stretch: str) -> Updates:
+        """The same question on the form, of the stretch alone."""
+        filled = self.form.again(still_here(result))
+        return filled | {self.form.seconds: filled[self.form.seconds] | {"value": stretch}}
 
     @sentences()
     def on_example(self, number: int) -> Updates:

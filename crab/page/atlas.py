@@ -11,18 +11,30 @@ from typing import Any, Literal
 
 import gradio as gr
 
-from crab.ask import Result
 from crab.page.answering import Answerer
 from crab.page.form import WORDS, Asked, Form, opened
 from crab.page.line import ask_in_turn
-from crab.page.parts import ASSETS, AT_ONCE, WAITING, WITH_DARK, Updates, card, figure, segments, sentences, turn
+from crab.page.parts import (
+    ASSETS,
+    AT_ONCE,
+    OPEN,
+    WAITING,
+    WITH_DARK,
+    Updates,
+    card,
+    figure,
+    segments,
+    sentences,
+    stoppable,
+    turn,
+)
 from crab.page.runs import keep, names
 from crab.page.sheet import Sheet
 from crab.page.workbench import Workbench
-from crab.prompt import check_question
+from crab.result import Result
 from crab.routing import atlas as atlases
 from crab.routing import claims, effects, separation
-from crab.tasks import FAMILIES, TASKS
+from crab.tasks import FAMILIES, TASKS, check_question
 from visualize import evidence, text, theme, transfer
 from visualize.trace import TOWERS
 
@@ -55,6 +67,7 @@ def shipped() -> Shipped | None:
 @dataclass(frozen=True)
 class AtlasSheet:
     by: gr.Radio
+    looked: gr.State  # the task whose signature is looked for
     controls: gr.HTML
     signatures: gr.Plot
     similarity: gr.Plot
@@ -79,6 +92,7 @@ def lay_out(found: Shipped | None) -> AtlasSheet:
         gr.HTML(f"<h2>How tasks share and part ways</h2>{_words(found)}")
         groups = [("Nineteen datasets", "dataset"), ("Seven families", "family")]
         by = segments(groups, "Runs grouped by", value="dataset", visible=there)
+        looked = gr.State("", time_to_live=OPEN)
         controls = gr.HTML(visible=there)
         signatures = figure("Mean routing of each task", shown=there)
         similarity = figure("Which tasks route alike", shown=there)
@@ -97,7 +111,7 @@ def lay_out(found: Shipped | None) -> AtlasSheet:
             stop = gr.Button("Stop", scale=1, min_width=90, interactive=False, elem_id="stop-every")
         line = gr.HTML(visible=False, elem_classes="line")
         answers = gr.HTML(elem_id="answers")
-    return AtlasSheet(by, controls, signatures, similarity, points, damage, ask, stop, line, answers)
+    return AtlasSheet(by, looked, controls, signatures, similarity, points, damage, ask, stop, line, answers)
 
 
 def _words(found: Shipped | None) -> str:
@@ -145,14 +159,14 @@ class Mapping:
     bench: Workbench
     answerer: Answerer
 
+    @property
+    def drawing(self) -> dict[str, Any]:
+        """The event that draws the tab."""
+        inputs = [self.answers.runs, self.sheet.by, self.sheet.looked, self.form.dark]
+        return {"fn": self.on_atlas, "inputs": inputs, "outputs": self.sheet.figures, "js": WITH_DARK} | AT_ONCE
+
     def wire(self) -> None:
-        sheet, runs = self.sheet, self.answers.runs
-        draw: dict[str, Any] = {
-            "fn": self.on_atlas,
-            "inputs": [runs, sheet.by, self.form.dark],
-            "outputs": sheet.figures,
-        }
-        draw |= {"js": WITH_DARK} | AT_ONCE
+        sheet, runs, draw = self.sheet, self.answers.runs, self.drawing
         self.tab.select(**draw)
         sheet.by.input(**draw)
         every = ask_in_turn(
@@ -164,7 +178,7 @@ class Mapping:
         )  # fmt: skip
         every.then(**draw)
 
-    def on_atlas(self, runs: list[Result], by: Literal["dataset", "family"], dark: bool) -> Updates:
+    def on_atlas(self, runs: list[Result], by: Literal["dataset", "family"], looked: str, dark: bool) -> Updates:
         sheet, found = self.sheet, self.found
         if found is None:
             return {sheet.points: gr.skip()}
@@ -181,7 +195,7 @@ class Mapping:
         updates: Updates = {
             sheet.controls: evidence.controls(atlas.controls, by=by, tokens=separation.TOKENS),
             sheet.signatures: transfer.signatures(
-                mean, list(means), low=low, high=high, layers=atlas.layers, dark=dark
+                mean, list(means), low=low, high=high, layers=atlas.layers, looked=looked, dark=dark
             ),
             sheet.similarity: transfer.similarity(
                 alike.matrix, alike.names, families=families, limits=(-1, 1), measure="cosine", dark=dark
@@ -197,6 +211,7 @@ class Mapping:
             )
         return updates
 
+    @stoppable
     def on_every(self, runs: list[Result], *values: Any) -> Iterator[Updates]:
         answers: list[str] = []  # as HTML; an error stands after those there are
         yield {self.sheet.answers: WAITING} | self.sheet.turn(busy=True)
@@ -210,10 +225,11 @@ class Mapping:
     def _in_every_family(self, runs: list[Result], asked: Asked, answers: list[str]) -> Iterator[Updates]:
         if asked.question:
             check_question(asked.task, asked.question)
+        yield from self.answerer.waiting(self.sheet.answers)
         for name, family in FAMILIES.items():
             task = TASKS[family.default]
             heading = f"<h3>{escape(family.title)}</h3>"
-            taught = self.answerer.crab.taught.questions.get(task.name, ())
+            taught = self.answerer.about.taught.questions.get(task.name, ())
             typed = asked.question if asked.family == name else ""
             question = (typed or next(iter(taught), WORDS[task.needs][1])) if task.needs else ""
             heading += f"<p class='key'>Asked: {escape(question)}</p>" if question else ""

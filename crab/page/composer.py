@@ -9,8 +9,8 @@ import gradio as gr
 
 from crab import compose
 from crab.page.parts import CLOSER, LONGEST, OPEN, Updates, segments, turn
-from crab.prompt import LONGEST_QUESTION
 from crab.scenes.world.script import BACKDROPS, DURATION
+from crab.tasks import LONGEST_QUESTION
 
 FIRST = 21  # the surprise that the tab opens with
 EMPTY = "<p class='empty'>The answer appears here beside the truth. Then change one thing, ask again, and compare.</p>"

@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 
 from crab import CrabError, compose, truth
-from crab.ask import Result, stopped
+from crab.ask import stopped
 from crab.media import open_clip
 from crab.page import line, links
 from crab.page.answering import Answerer
@@ -28,15 +28,16 @@ from crab.page.parts import (
     error_card,
     facts,
     sentences,
+    stoppable,
 )
 from crab.page.runs import keep
 from crab.page.sheet import Sheet
 from crab.page.workbench import Workbench
-from crab.prompt import check_question
+from crab.result import Result
 from crab.scenes.asking.questions import Question
 from crab.scenes.world import render
 from crab.scenes.world.script import Scene
-from crab.tasks import TASKS
+from crab.tasks import TASKS, check_question
 from visualize import compare
 
 DRAWING = "<div class='waiting' role='status'>Drawing the scene</div>"
@@ -119,7 +120,7 @@ class Composing:
         )
         line.show(self.page, self.answerer.pace, gone.then, running, c.line)
         running.failure(js="crab.free", **turns)
-        running.then(None, js="crab.isOver", **PRIVATE)
+        running.success(None, js="crab.isOver", **PRIVATE)
         c.stop.click(js="crab.stopping", **turns)
         stopping = AT_ONCE | {"queue": True}
         c.stop.click(self.on_stop, c.last, [c.last, c.now, c.facts, c.ask, c.stop], cancels=[running], **stopping)
@@ -187,6 +188,7 @@ class Composing:
     def refused(self, card: str) -> Updates:
         return {self.composer.now: card, self.composer.link: ""} | self.composer.turn(busy=False)
 
+    @stoppable
     @error_card(refused)
     def on_ask(
         self,
@@ -207,6 +209,7 @@ class Composing:
         clip, task = open_clip(film[1]), TASKS[question.dataset]
         clip = replace(clip, frame=question.time) if "image" in task.media else clip
         changed = compose.changes(last.scene, scene) if last else ()
+        yield from self.answerer.waiting(c.now)
         with closing(self.answerer.answers(clip, task, question.question, None)) as results:
             for result in results:
                 card = Card(scene, question, result, changed)

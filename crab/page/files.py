@@ -13,16 +13,18 @@ from typing import Any
 from uuid import uuid4
 
 import gradio as gr
+from tokenizers import Tokenizer
 
-from crab import CrabError, answer, trace
+from crab import CrabError, answer, trace, weights
+from crab.about import about_of
 from crab.answer import Answer
-from crab.ask import Result, Seconds, to_json
+from crab.ask import to_json
 from crab.confidence import confidence
-from crab.loading import about_of
 from crab.media import Clip, open_clip
-from crab.model import Crab
 from crab.page.parts import ASSETS
 from crab.page.runs import same_file
+from crab.prompt import gather
+from crab.result import Result, Seconds
 from crab.scenes.world import render
 from crab.scenes.world.script import Scene
 from crab.seen import Seen
@@ -91,30 +93,33 @@ def judged_example(examples: Sequence[Example], result: Result) -> tuple[Answer 
     return judged(example.drawn, result.task, result.question, result.answer, **where)
 
 
-def first_answer(crab: Crab, example: Example) -> Result | None:
-    """The answer to an example that ships beside it, with its router weights, as `ask --json` and `route` wrote them;
-    None where there is none. `crab` opens the clip for it and is not asked."""
-    answered, weights = (example.files["video"].parent / f"first.{kind}" for kind in ("json", "npz"))
-    if not answered.exists() or not weights.exists():
+def first_answer(example: Example) -> Result | None:
+    """The answer of crab-mini to an example that ships beside it, with its router weights, as `ask --json` and `route`
+    wrote them; None where there is none. No model is asked, or has to be there."""
+    answered, routed = (example.files["video"].parent / f"first.{kind}" for kind in ("json", "npz"))
+    if not answered.exists() or not routed.exists():
         return None
     told, clip, task = json.loads(answered.read_text(encoding="utf-8")), open_clip(example.files["video"]), example.task
     said = answer.parse(told["text"], task, duration=clip.duration)
-    ends, logprobs = tuple(crab.ends(told["token_ids"])), tuple(told.get("logprobs", ()))
+    shipped = weights.find("crab-mini")
+    about, tokens = about_of(shipped), Tokenizer.from_file(str(Path(shipped.base, "tokenizer.json")))
+    ids, logprobs = told["token_ids"], tuple(told.get("logprobs", ()))
+    ends = tuple(len(tokens.decode(ids[: i + 1]).strip()) for i in range(len(ids)))  # as `Crab.ends`
     return Result(
         clip,
         task,
         example.question,
         told["model"],
-        about_of(str(ASSETS / "crab-mini"), told["model"]).knows,
+        about.knows,
         told["text"],
         said,
-        tuple(told["token_ids"]),
+        tuple(ids),
         logprobs,
         ends,
-        confidence(said, ends, logprobs, crab.about.calibration),
+        confidence(said, ends, logprobs, about.calibration),
         prompt_tokens=told["tokens"]["prompt"],
-        routing=trace.load(weights),
-        seen=Seen(clip.duration).with_more(crab.prompt(clip, task, example.question).media),
+        routing=trace.load(routed),
+        seen=Seen(clip.duration).with_more(gather(clip, task).small()),
         notes=tuple(told["notes"]),
         seconds=Seconds(**told["seconds"]),
         done=True,

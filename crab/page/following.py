@@ -14,8 +14,8 @@ from crab.page.files import Example
 from crab.page.form import Form, whole_second
 from crab.page.links import ClipLink, SceneLink
 from crab.page.parts import PRIVATE, QUIET, Updates, components, sentences
-from crab.prompt import LONGEST_QUESTION, check_question
-from crab.tasks import TASKS, task_named
+from crab.tasks import LONGEST_QUESTION, TASKS, check_question, task_named
+from crab.windows import check_over_time, read_stretch
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,13 @@ class Following:
         task = task_named(link.task)
         check_question(task, link.question)
         whole_second(link.second)
-        updates = self.form.filled(example, task, link.question)
-        updates[self.form.second] |= {"value": link.second}
+        if link.stretch:
+            read_stretch(link.stretch)
+        if link.masks_over_time:
+            check_over_time(task)
+        form, updates = self.form, self.form.filled(example, task, link.question)
+        for field, value in (
+            (form.second, link.second), (form.seconds, link.stretch), (form.over_time, link.masks_over_time)
+        ):  # fmt: skip
+            updates[field] |= {"value": value}
         return updates

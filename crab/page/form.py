@@ -13,15 +13,15 @@ from urllib.parse import quote
 import gradio as gr
 
 from crab import CrabError, shortened
-from crab.ask import Result
 from crab.media import Clip, check_length, open_clip
 from crab.page import links
 from crab.page.files import Example
 from crab.page.links import ClipLink
 from crab.page.parts import LONGEST, OPEN, Updates, segments, told_by, turn
 from crab.page.runs import asked_like, same_clip, same_file
-from crab.prompt import LONGEST_QUESTION
-from crab.tasks import FAMILIES, TASKS, Family, Task, instruction
+from crab.result import Result
+from crab.tasks import FAMILIES, LONGEST_QUESTION, TASKS, Family, Task, instruction
+from crab.windows import Span, read_stretch
 
 SOURCES = [("Video", "video"), ("Sound", "sound"), ("Picture + sound", "picture"), ("Any file", "file")]
 MEDIA = ("video", "other_video", "picture", "sound", "other_sound", "file")
@@ -67,6 +67,8 @@ class Asked:
     media: Mapping[str, Any]  # by MEDIA
     question: str
     second: str
+    seconds: str  # a stretch of the clip, as it is typed
+    over_time: bool
     dark: bool
 
     @classmethod
@@ -74,12 +76,22 @@ class Asked:
         """From the values of `Form.inputs`."""
         source, family, *rest = values
         wordings, rest = dict(zip(FAMILIES, rest)), rest[len(FAMILIES) :]
-        media, (question, second, dark) = dict(zip(MEDIA, rest)), rest[len(MEDIA) :]
-        return cls(source, family, wordings, media, question, second, dark)
+        media, rest = dict(zip(MEDIA, rest)), rest[len(MEDIA) :]
+        return cls(source, family, wordings, media, *rest)
 
     @property
     def task(self) -> Task:
         return TASKS[self.wordings[self.family]]
+
+    @property
+    def stretch(self) -> Span | None:
+        """Raises CrabError where it is none. Two clips are always asked about as wholes."""
+        return read_stretch(self.seconds) if self.seconds.strip() and self.family != "matching" else None
+
+    @property
+    def how(self) -> dict[str, Any]:
+        """What `crab.ask.ask` is told beside clip and question."""
+        return {"stretch": self.stretch, "over_time": bool(self.over_time) and self.family == "grounding"}
 
     @property
     def given_as(self) -> str:
@@ -120,6 +132,8 @@ def lacking(asked: Asked, cache: str) -> dict[str, str]:
         wrong["question"] = told
     if asked.family == "grounding" and (told := told_by(lambda: whole_second(asked.second))):
         wrong["second"] = told
+    if told := told_by(lambda: asked.stretch):
+        wrong["seconds"] = told
     return wrong
 
 
@@ -143,7 +157,10 @@ def shows(asked: Asked, clip: Clip, other: Clip | None) -> bool:
 
 def answered_before(runs: list[Result], model: str, asked: Asked) -> int | None:
     """Which of a visitor's runs is this model's whole answer to what is asked, by what is in its files; None if none is."""
-    alike = asked_like(runs, model, asked.task, asked.question)
+    try:
+        alike = asked_like(runs, model, asked.task, asked.question, **asked.how)
+    except CrabError:  # as below
+        alike = []
     if not alike:
         return None
     try:
@@ -160,7 +177,10 @@ def linked(examples: Sequence[Example], asked: Asked) -> str:
         if {"video"} <= needed <= example.files.keys() and all(
             asked.media[name] and cmp(example.files[name], asked.media[name], shallow=False) for name in needed
         ):
-            return links.write(ClipLink(example.clip, asked.task.name, asked.question, asked.second))
+            stretch = asked.seconds.strip().replace("–", "-") if asked.stretch else ""
+            masked = asked.how["over_time"]
+            link = ClipLink(example.clip, asked.task.name, asked.question, asked.second, stretch, masked)
+            return links.write(link)
     return ""
 
 
@@ -192,6 +212,8 @@ class Form:
     typed: gr.State  # by family, what was typed when another was chosen; under "" the family that is chosen
     suggested: gr.Dataset  # questions to click, in the words of the model's lessons
     second: gr.Textbox
+    seconds: gr.Textbox
+    over_time: gr.Checkbox
     details: gr.Accordion  # around the wordings
     ask: gr.Button
     stop: gr.Button
@@ -207,7 +229,9 @@ class Form:
     @property
     def inputs(self) -> list[Any]:
         """As `Asked.of` takes their values; `dark` is last, see `crab.withDark`."""
-        return [*self.choices, *self.media.values(), self.question, self.second, self.dark]
+        return [
+            *self.choices, *self.media.values(), self.question, self.second, self.seconds, self.over_time, self.dark,
+        ]  # fmt: skip
 
     def turn(self, *, busy: bool) -> Updates:
         return turn(self.ask, self.stop, busy=busy)
@@ -225,6 +249,8 @@ class Form:
             self.family: gr.update(info=family.description),
             self.question: gr.update(visible=bool(task.needs), label=label, placeholder=example),
             self.second: gr.update(visible=family.name == "grounding"),
+            self.seconds: gr.update(visible=not matching),
+            self.over_time: gr.update(visible=family.name == "grounding"),
             self.details: gr.update(label=_as(task), visible=len(family.datasets) > 1),
         }
         if matching or task.name != family.default:  # what is chosen stays in sight; else it is as the visitor has it
@@ -249,6 +275,7 @@ class Form:
         found = self.updates("video", task)
         values: Updates = {self.source: "video", self.family: task.family, self.wordings[task.family]: task.name}
         values |= {self.media[name]: str(file) for name, file in example.files.items()} | {self.question: question}
+        values |= {self.seconds: "", self.over_time: False}
         found[self.typed] = {"": task.family}
         for field, value in values.items():
             found[field] |= {"value": value}
@@ -263,11 +290,17 @@ class Form:
         files |= {"other_video": other.video, "other_sound": other.audio} if other else {}
         values: Updates = {self.source: source, self.family: task.family, self.wordings[task.family]: task.name}
         values |= {self.question: run.question, self.second: "" if clip.frame is None else f"{clip.frame:.0f}"}
+        values |= {self.seconds: typed(run.stretch), self.over_time: run.over_time}
         values |= {self.media[name]: str(file) for name, file in files.items() if file}
         found[self.typed] = {"": task.family}
         for field, value in values.items():
             found[field] |= {"value": value}
         return found
+
+
+def typed(stretch: Span | None) -> str:
+    """As `read_stretch` reads it."""
+    return f"{stretch[0]:g}–{stretch[1]:g}" if stretch else ""
 
 
 def lay_out(questions: Sequence[str] = ()) -> Form:
@@ -283,7 +316,7 @@ def lay_out(questions: Sequence[str] = ()) -> Form:
         elem_classes="pills",
     )
     label, example = WORDS["question"]
-    typed = gr.State({}, time_to_live=OPEN)
+    kept = gr.State({}, time_to_live=OPEN)
     question = gr.Textbox(label=label, placeholder=example, lines=1, elem_id="question", max_length=LONGEST_QUESTION)
     suggested = gr.Dataset(
         components=[gr.Textbox(visible=False)],
@@ -299,6 +332,18 @@ def lay_out(questions: Sequence[str] = ()) -> Form:
         max_length=LONGEST["second"],
         visible=False,
     )
+    over_time = gr.Checkbox(
+        label="Masks over time",
+        info="Asks about every second, a minute at most, and cuts out what it points at.",
+        visible=False,
+        elem_id="over-time",
+    )
+    seconds = gr.Textbox(
+        label="Only these seconds",
+        placeholder="all of the clip; or two seconds, such as 2–6",
+        max_length=LONGEST["seconds"],
+        elem_id="seconds",
+    )
     with gr.Accordion(_as(TASKS[FAMILIES[DEFAULT].default]), open=False) as details:
         wordings = {name: _wording(family) for name, family in FAMILIES.items()}
     with gr.Row(elem_classes="actions"):
@@ -307,7 +352,7 @@ def lay_out(questions: Sequence[str] = ()) -> Form:
         go, known = (gr.Button(visible="hidden", elem_id=name) for name in ("go", "known"))
     pressed, dark = gr.Textbox(visible=False), gr.Checkbox(visible=False)
     return Form(
-        source, family, wordings, media, player, question, typed, suggested, second, details, ask, stop, go, known, pressed,
+        source, family, wordings, media, player, question, kept, suggested, second, seconds, over_time, details, ask, stop, go, known, pressed,
         dark,
     )  # fmt: skip
 

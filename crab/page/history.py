@@ -18,9 +18,9 @@ import numpy as np
 from PIL import Image
 
 from crab import CrabError, saved
-from crab.ask import Result
 from crab.page.parts import Updates
 from crab.page.runs import KEPT, names
+from crab.result import Result
 from visualize import mel
 from visualize.bundle import file_name
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import gradio as gr
 
-from crab.ask import Result
-from crab.page.parts import AT_ONCE, IN_TURN, MODEL, PRIVATE, QUIET, WAITING, Updates, about, turn
+from crab.page.parts import AT_ONCE, IN_TURN, LOADING, MODEL, PRIVATE, QUIET, WAITING, Updates, about, turn
+from crab.result import Result
 
 TICK = 0.4  # seconds between two looks at the line
 SOON = 3.0  # seconds within which an ask stands in the line, or has been let through
@@ -105,10 +105,10 @@ def ask_in_turn(
     running = pressed.then(**event, **IN_TURN)
     show(page, pace, pressed.then, running, line)
     running.failure(js="crab.free", **turns)
-    running.then(None, js="crab.isOver", **PRIVATE)
+    running.success(None, js="crab.isOver", **PRIVATE)
 
     def on_stop(so_far: str | None) -> Updates:
-        so_far = "" if so_far in (None, WAITING) else so_far
+        so_far = "" if so_far in (None, WAITING, LOADING) else so_far
         return {told: so_far and f"{so_far}<p class='quiet'>Stopped here.</p>"} | turn(ask, stop, busy=False)
 
     stop.click(js="crab.stopping", **turns)

@@ -15,12 +15,14 @@ from crab.compose import Form, of_link, to_link
 
 @dataclass(frozen=True)
 class ClipLink:
-    """An example by its file's name, the dataset it was asked as, and what was typed."""
+    """An example by its file's name, the dataset it was asked as, and what was typed and ticked."""
 
     clip: str
     task: str = ""
     question: str = ""
     second: str = ""
+    stretch: str = ""  # seconds of the clip, as they are typed
+    masks_over_time: bool = False
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class SceneLink:
 def write(link: ClipLink | SceneLink) -> str:
     """What to put after the page's address, with its question mark."""
     words = vars(link) | ({"scene": to_link(link.scene)} if isinstance(link, SceneLink) else {})
-    return "?" + urlencode({name: value for name, value in words.items() if value})
+    return "?" + urlencode({name: "yes" if value is True else value for name, value in words.items() if value})
 
 
 def read(words: Mapping[str, str]) -> ClipLink | SceneLink | None:
@@ -43,5 +45,6 @@ def read(words: Mapping[str, str]) -> ClipLink | SceneLink | None:
     if "scene" in words:
         return SceneLink(of_link(words["scene"]), words.get("question", ""), words.get("own", ""))
     if "clip" in words:
-        return ClipLink(*(words.get(name, "") for name in ClipLink.__dataclass_fields__))
+        given = {name: words[name] for name in ("task", "question", "second", "stretch") if name in words}
+        return ClipLink(words["clip"], **given, masks_over_time="masks_over_time" in words)
     return None

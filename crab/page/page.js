@@ -19,16 +19,15 @@ window.crab = (() => {
 
   // Ask and Stop take turns, at once: these are the updates of the two buttons.
   const busy = () => [update({interactive: false}), update({interactive: true})];
-  const stopping = () => [update({interactive: false}), update({interactive: false})];
-
-  // What the queue refused hands the turn back. Gradio calls a stopped answer a failure too, though it hands the turn
-  // back itself; but then it says in the same breath that the answer is over.
-  let over = 0;
-  const isOver = () => { over = performance.now(); };
-  const free = async () => {
-    const failed = performance.now();
-    await new Promise(later => setTimeout(later, 200));
-    return over >= failed - 100 ? [update(), update()] : [update({interactive: true}), update({interactive: false})];
+  // Gradio calls a stopped answer a failure too, at some time after Stop, which hands the turn back itself. So whatever
+  // fails after Stop is that; what fails else was refused by the queue, and hands the turn back.
+  let stopped = 0;
+  const stopping = () => { stopped += 1; return [update({interactive: false}), update({interactive: false})]; };
+  const isOver = () => { stopped = 0; };
+  const free = () => {
+    if (!stopped) return [update({interactive: true}), update({interactive: false})];
+    stopped -= 1;
+    return [update(), update()];
   };
 
   // `word` is "go", or the number of a run that is known: a button out of sight is pressed, if nothing is under way.
@@ -112,8 +111,14 @@ window.crab = (() => {
     if (twice) twice.alt = "";
   });
 
+  // A stretch that was chosen in the bars, see `linked.js`, as it is typed; with what else there is.
+  const chosen = () => document.querySelector("#when")?.dataset.chosen ?? "";
+  const withChosen = (result, _, ...values) =>
+    [result, chosen(), ...values.slice(0, -1), ...values.slice(-1).map(() => document.querySelector(".dark") !== null)];
+  const playChosen = () => document.dispatchEvent(new CustomEvent("crab-play"));
+
   const withDark = (...values) => [...values.slice(0, -1), document.querySelector(".dark") !== null];
 
   return {busy, stopping, isOver, free, start, go, toSight, show, tell, instead, dice, askNow, openLink, nameLink, dropLink,
-    copyLink, fetchFile, withDark};
+    copyLink, fetchFile, withChosen, playChosen, withDark};
 })();

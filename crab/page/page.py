@@ -3,6 +3,7 @@
     Ask a clip    `form` (what to ask), `sheet` (what came back), `workbench` (change the routing, compare): `ask`
     Compose       `composer` (a scene put together by a visitor, so that its truth is known): `composing`
     Atlas         `atlas` (many tasks' routing, and the visitor's runs among them)
+    Transfer      `transfer` (what learning together does to each task)
 
 `api` is for gradio_client and agents; `following` opens what a link names.
 """
@@ -13,20 +14,23 @@ import io
 import os
 from contextlib import redirect_stdout
 from html import escape
+from pathlib import Path
 
 import gradio as gr
+from gradio.utils import get_upload_folder
+from starlette.middleware import Middleware
 
+from crab.about import About
 from crab.media import Limits
-from crab.model import Crab
-from crab.page import atlas, composer, form, sheet, title, workbench
+from crab.page import atlas, composer, form, guard, sheet, title, transfer, workbench
 from crab.page.answering import Answerer
 from crab.page.api import Programs
 from crab.page.ask import Asking
+from crab.page.awaited import Awaited, ending
 from crab.page.composing import Composing
 from crab.page.files import Example, listed_examples
 from crab.page.following import Following
 from crab.page.parts import ASSETS, OPEN, ROOT, WAITING_MOST, Page
-from crab.segment import Segmenter
 from crab.tasks import FAMILIES
 from visualize import theme, timeline
 
@@ -41,11 +45,13 @@ SWITCH_SPACE = """<details><summary>Ask the 7B model instead</summary>
 <p>Whoever owns this Space sets its variable CRAB_MODEL to crab-plus, and chooses hardware with a GPU.</p></details>"""
 
 
-def build(crab: Crab, segmenter: Segmenter) -> gr.Blocks:
-    """The page for one loaded model. Whatever belongs to a visitor lives in that visitor's session."""
-    examples, found, answerer = listed_examples(), atlas.shipped(), Answerer.of(crab, segmenter)
+def build(about: About, model: Awaited) -> gr.Blocks:
+    """The page for one model, which need not be there yet. Whatever belongs to a visitor lives in that visitor's session."""
+    guard.leave_files_alone()
+    learned = transfer.shipped()
+    examples, found, answerer = listed_examples(), atlas.shipped(), Answerer(about, model)
     switch = SWITCH_SPACE if os.environ.get("SPACE_ID") else SWITCH
-    note = f"<p>Answering here: <strong>{escape(crab.name)}</strong></p><p>{escape(crab.knows)}</p>{switch}"
+    note = f"<p>Answering here: <strong>{escape(about.name)}</strong></p><p>{escape(about.knows)}</p>{switch}"
     with Page(title="Crab+", delete_cache=(3600, OPEN), fill_width=True) as page:
         gr.HTML(title.title(), elem_id="title")
         gr.HTML("<div role='status'></div>", elem_id="told")  # out of sight: `crab.tell` has answers read out
@@ -54,8 +60,8 @@ def build(crab: Crab, segmenter: Segmenter) -> gr.Blocks:
                 shelf = _shelf(examples)
                 with gr.Row(elem_id="columns", elem_classes="columns"):
                     with gr.Column(scale=5, min_width=320):
-                        asked = form.lay_out(crab.taught.questions.get(FAMILIES["question"].default, ()))
-                        gr.HTML(_lessons(crab), visible=bool(crab.taught.things), elem_classes="model")
+                        asked = form.lay_out(about.taught.questions.get(FAMILIES["question"].default, ()))
+                        gr.HTML(_lessons(about), visible=bool(about.taught.things), elem_classes="model")
                     with gr.Column(scale=7, min_width=320):
                         gr.HTML(note, elem_id="model", elem_classes="model")
                         answer = sheet.lay_out()
@@ -66,14 +72,20 @@ def build(crab: Crab, segmenter: Segmenter) -> gr.Blocks:
                 scene = composer.lay_out(note)
             with gr.Tab("Atlas", id="atlas") as atlas_tab:
                 map_sheet = atlas.lay_out(found)
+            if learned:
+                with gr.Tab("Transfer", id="transfer") as transfer_tab:
+                    transfer_sheet = transfer.lay_out(learned)
             with gr.Tab("About", id="about"):
-                gr.Markdown(title.about(), elem_id="about")
+                gr.Markdown(title.about(), elem_id="about", sanitize_html=False)  # ours, with its picture
+        mapping = atlas.Mapping(page, map_sheet, atlas_tab, found, asked, answer, bench, answerer)
+        if learned:
+            transfer.Telling(transfer_sheet, transfer_tab, tabs, learned, map_sheet, mapping).wire()
         for part in (
             Programs(answerer, examples),
             Asking(page, asked, answer, bench, shelf, examples, answerer),
             workbench.Working(page, bench, answer, asked, scene, tabs, examples, answerer),
             Composing(page, scene, composing_tab, answer, bench, answerer),
-            atlas.Mapping(page, map_sheet, atlas_tab, found, asked, answer, bench, answerer),
+            mapping,
             Following(page, asked, scene, tabs, examples),
         ):
             part.wire()
@@ -92,12 +104,12 @@ def _shelf(examples: tuple[Example, ...]) -> list[gr.Button]:
         return [gr.Button(example.label, icon=example.picture, min_width=120) for example in examples]
 
 
-def _lessons(crab: Crab) -> str:
+def _lessons(about: About) -> str:
     """What the model can be asked about, as HTML to open."""
-    taught = crab.taught
+    taught = about.taught
     kinds = {"Things, seen or heard": taught.things, "Actions": taught.actions, "Emotions": taught.emotions}
     rows = "".join(f"<p><b>{name}:</b> {escape(', '.join(kind))}.</p>" for name, kind in kinds.items() if kind)
-    return f"<details><summary>What {escape(crab.name)} knows</summary>{rows}</details>"
+    return f"<details><summary>What {escape(about.name)} knows</summary>{rows}</details>"
 
 
 def launch(page: gr.Blocks) -> None:
@@ -121,7 +133,9 @@ def launch(page: gr.Blocks) -> None:
             prevent_thread_lock=True,  # whoever calls waits
             mcp_server=True,
             run_history=False,  # it would keep clips in the visitor's browser
+            app_kwargs={"middleware": [Middleware(guard.Guard)]},
         )
+    guard.watch_disk(page, Path(get_upload_folder()), ending)
     if page.mcp_error or page.share and not page.share_url:
         print(said.getvalue())  # why there is nothing for agents, or no link
     address = str(page.share_url or page.local_url).rstrip("/")

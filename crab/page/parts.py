@@ -2,35 +2,46 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import copy_context
 from dataclasses import fields, is_dataclass
 from functools import wraps
 from html import escape
 from inspect import isgeneratorfunction
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import gradio as gr
 from gradio.blocks import Block
 
-from crab import CrabError
-from crab.ask import Result
+from crab import CrabError, stopping
+from crab.disk import not_taken
+from crab.result import Result
 from crab.tasks import FAMILIES
 
 ROOT = Path(__file__).parents[2]
 ASSETS = ROOT / "assets"
-WAITING_MOST = 20  # asks; who comes next is told to try again
+WAITING_MOST = 40  # asks; who comes next is told to try again
 OPEN = 6 * 3600  # seconds after which what belongs to a visitor is let go, counted from when it was made
-LONGEST = {"second": 9, "stretch": 60, "heads": 60}  # characters that may be typed; for a question crab.prompt says
+LONGEST = {
+    "second": 9,
+    "seconds": 40,
+    "stretch": 60,
+    "heads": 60,
+}  # characters that may be typed; for a question crab.prompt says
 CLOSER = (
     "<h2>Look closer</h2><p class='key'>Point at a word, a piece of picture or of sound: every view shows it. A "
     "click keeps it, Escape lets go.</p>"
 )
 WAITING = "<div class='waiting' role='status'>Looking and listening</div>"
+LOADING = "<div class='waiting' role='status'>The model is being loaded; it answers as soon as it is there</div>"
 
 # How events are wired. `page.js` says what the functions named `crab.…` do in the browser.
 PRIVATE: dict[str, Any] = {"api_visibility": "private"}
@@ -57,7 +68,10 @@ def sentences() -> Iterator[None]:
         raise
     except CrabError as error:
         raise problem(str(error)) from None
-    except Exception:
+    except Exception as error:
+        if isinstance(error, OSError) and (told := not_taken(error)):
+            log.warning("%s", error)
+            raise problem(told) from None
         log.exception("An ask failed")
         raise problem("Something went wrong on our side; the log says what. Please try again.") from None
 
@@ -95,6 +109,30 @@ def error_card(failed: Callable[[Any, str], Updates]) -> Callable[[Callable], Ca
         return growing if isgeneratorfunction(method) else once
 
     return decorate
+
+
+def stoppable(method: Callable) -> Callable:
+    """For a method that answers an event step by step. Its steps are taken in a thread of their own, so that a Stop does
+    not wait for the one that is under way; that hears of it (`crab.stopping`), and none comes after it."""
+
+    @wraps(method)
+    async def steps(self: Any, *values: Any, **named: Any) -> AsyncIterator[Any]:
+        stop, context, over = Event(), copy_context(), object()
+        context.run(stopping.stops, stop)
+        work, thread = method(self, *values, **named), ThreadPoolExecutor(1)
+
+        def take() -> Any:
+            return context.run(next, work, over)
+
+        try:
+            while (step := await asyncio.wrap_future(thread.submit(take))) is not over:
+                yield step
+        finally:
+            stop.set()
+            thread.submit(context.run, work.close)  # in its turn, after the step that is under way
+            thread.shutdown(wait=False)
+
+    return steps
 
 
 class Page(gr.Blocks):
@@ -172,7 +210,8 @@ def progress(result: Result) -> str:
     if result.done or len(result.windows) < 2:
         return ""
     left = "" if result.left is None else f", about {about(result.left)} left"
-    return f"<p class='progress'>Window {max(1, result.looked)} of {len(result.windows)}{left}</p>"
+    what = "Second" if result.over_time else "Window"
+    return f"<p class='progress'>{what} {max(1, result.looked)} of {len(result.windows)}{left}</p>"
 
 
 def heading(result: Result) -> str:
@@ -180,6 +219,7 @@ def heading(result: Result) -> str:
     task, clips = result.task, [one.name for one in (result.clip, result.other) if one]
     asked = f" “{escape(result.question)}”" if result.question else ""
     changed = f" · {escape(str(result.intervention))}" if result.intervention else ""
+    changed += f" · seconds {result.stretch[0]:g} to {result.stretch[1]:g}" if result.stretch else ""
     return (
         f"<h2>About <b>{escape(' and '.join(clips))}</b> · {escape(FAMILIES[task.family].title)}, "
         f"as {escape(task.name)}{asked}{changed}</h2>"

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from crab import CrabError, shortened
-from crab.ask import Result
 from crab.media import Clip
+from crab.result import Result
 from crab.tasks import Task
+from crab.windows import Span
 from visualize.bundle import clip_names
 
 KEPT, KEPT_BYTES = 8, 200_000_000  # runs of a visitor that can be compared, and what they may weigh together
@@ -38,8 +39,11 @@ def names(runs: list[Result]) -> list[str]:
 
 
 def about(run: Result) -> str:
-    """Of which clip a run is, what was asked, and what was changed."""
-    return f"{clip_names(run)} · {run.task.name}: {shortened(run.question or run.task.title)} · {changed(run)}"
+    """Of which clip a run is and of which of its seconds, what was asked, and what was changed."""
+    seconds = f" {run.stretch[0]:g}–{run.stretch[1]:g} s" if run.stretch else ""
+    seconds += ", every second" if run.over_time else ""
+    asked = shortened(run.question or run.task.title)
+    return f"{clip_names(run)}{seconds} · {run.task.name}: {asked} · {changed(run)}"
 
 
 def changed(run: Result) -> str:
@@ -57,7 +61,12 @@ def unlike(one: Result, other: Result) -> str:
         return "These runs are two models': words and times are not compared."
     if not (same_clip(one.clip, other.clip) and same_clip(one.other, other.other)):
         return "These runs are about different clips, or different seconds of one: words and times are not compared."
-    if (one.task, one.question) != (other.task, other.question):
+    if (one.task, one.question, one.stretch, one.over_time) != (
+        other.task,
+        other.question,
+        other.stretch,
+        other.over_time,
+    ):
         return "These runs were asked different things: words and times are not compared."
     return ""
 
@@ -74,17 +83,22 @@ def still_here(result: Result | None) -> Result:
     return result
 
 
-def asked_like(runs: list[Result], model: str, task: Task, question: str) -> list[int]:
-    """Which runs are whole answers of this model to the same question, with the routing as it is.
+def asked_like(
+    runs: list[Result], model: str, task: Task, question: str, stretch: Span | None = None, over_time: bool = False
+) -> list[int]:
+    """Which runs are whole answers of this model to the same question of the same seconds, with the routing as it is.
 
     Gradio's own cache would not do: `gr.cache` copies every yield, which here is a `Result` with all router weights so
     far for each token; it and `gr.Cache` share their bounds among all visitors, do not know what a `Result` weighs, and
     keep it as long as a page is open.
     """
+    asked = (model, task, question, stretch, over_time)
     return [
         number
         for number, run in enumerate(runs)
-        if run.done and run.intervention is None and (run.model, run.task, run.question) == (model, task, question)
+        if run.done
+        and run.intervention is None
+        and (run.model, run.task, run.question, run.stretch, run.over_time) == asked
     ]
 
 

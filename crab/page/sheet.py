@@ -5,19 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import gradio as gr
 
-from crab import reference
+from crab import CrabError, candidates, reference
 from crab.answer import Answer
-from crab.ask import Result
 from crab.page.files import pictured, saved
 from crab.page.history import forget
 from crab.page.parts import OPEN, WAITING, Updates, facts, heading, progress
+from crab.result import Result
 from crab.truth import Verdict, against
-from visualize import compare, text, theme, timeline
+from visualize import agreement, compare, stage, text, theme, timeline
 from visualize.live import live
 
+CHOSEN = {"ask": "Ask about it", "hear": "Play it alone", "closer": "Look closer"}
 TAKEN = ("csv", "html", "svg", "pdf")  # as `crab.page.files.taken` writes them
 EVERYTHING = "Everything (zip)"
 EMPTY = """<div class='empty'>The answer appears here as it is written, with bars over the clip’s seconds, the thing
@@ -31,11 +33,19 @@ class Sheet:
     stale: gr.HTML  # said while the form shows another clip
     words: gr.HTML
     facts: gr.HTML
+    eight: gr.Button  # samples other answers, see crab.candidates
+    agreed: gr.HTML  # what these say
+    drawn: gr.State  # a Result and the same with its candidates, on its way here
     truth: gr.HTML  # of an example, whose scene is known, or by a file that a visitor gives
     against: gr.Accordion
     reference: gr.File  # that file, see crab.reference
     when: gr.Column
+    player: gr.HTML
+    over: gr.HTML  # the player's picture
+    strips: gr.HTML
     timeline: gr.Plot
+    chosen: dict[str, gr.Button]  # what to do with a stretch that was chosen in the bars, by CHOSEN
+    stretch: gr.Textbox  # out of sight: which, told by the browser
     where: gr.Column
     picture: gr.Image
     writing: gr.Column
@@ -55,8 +65,20 @@ class Sheet:
 
     def cleared(self) -> Updates:
         """Before a new answer: nothing of the last one stays."""
-        hidden = (self.whose, self.facts, self.truth, self.against, self.when, self.where, self.writing, self.downloads)
+        hidden = (
+            self.whose,
+            self.facts,
+            self.eight,
+            self.agreed,
+            self.truth,
+            self.against,
+            self.when,
+            self.where,
+            self.writing,
+            self.downloads,
+        )
         gone: Updates = {part: gr.update(visible=False) for part in hidden}
+        gone |= dict.fromkeys((self.strips, self.over), "") | {self.timeline: gr.update(visible=False)}
         return gone | {self.stale: "", self.result: None, self.words: WAITING}
 
     def growing(self, result: Result, before: Result | None, dark: bool) -> Updates:
@@ -66,12 +88,13 @@ class Sheet:
         updates: Updates = {self.result: result, self.words: progress(result) + words}
         if before is None:
             updates[self.whose] = gr.update(value=heading(result), visible=True)
+            updates |= self.stage(result)
         if result.routing:
             updates |= {self.writing: gr.update(visible=True), self.live: live(result.routing["language"])}
-        if answer.events and (
-            before is None or (answer.events, result.looked) != (before.answer.events, before.looked)
-        ):
+        if (answer.events or result.masks) and (before is None or _lanes(before) != _lanes(result)):
             updates |= self.bars(result, dark)
+        if before is None or _marks(before) != _marks(result):
+            updates[self.over] = stage.over(result, colours=theme.answer_colours(answer))
         if result.frame is not None and (before is None or _marks(before) != _marks(result)):
             updates |= {self.where: gr.update(visible=True), self.picture: pictured(result, self.picture.GRADIO_CACHE)}
         return updates
@@ -91,12 +114,28 @@ class Sheet:
             self.json: gr.update(value=answer),
             self.npz: gr.update(value=weights, visible=weights is not None),
         }
+        updates |= self.candidates(result)
         updates |= {self.against: gr.update(visible=True), self.reference: gr.update(value=None)}
         if truth:
             updates |= self.known(result, truth)
         if result.task.grammar == "events" and not result.answer.events:  # a figure that says so
             updates |= self.bars(result, dark)
         return updates
+
+    def candidates(self, result: Result) -> Updates:
+        """What sampled answers say, or the button that samples them where that is possible."""
+        why = candidates.lacking(result.clip, result.task, stretch=result.stretch, over_time=result.over_time)
+        may = result.done and result.intervention is None and result.candidates is None and not why
+        shown = agreement.panel(result, told=candidates.told, sure=candidates.sure)
+        return {
+            self.eight: gr.update(visible=may, interactive=True),
+            self.agreed: gr.update(value=shown, visible=bool(shown)),
+        }
+
+    def sampled(self, result: Result) -> Updates:
+        """Once the candidates of the answer on screen have come."""
+        answer, _ = saved(result, self.json.GRADIO_CACHE)
+        return self.candidates(result) | {self.result: result, self.json: gr.update(value=answer)}
 
     def known(self, result: Result, truth: tuple[Answer | None, Verdict] | None) -> Updates:
         """What is true, where that is known without a visitor's help."""
@@ -125,12 +164,40 @@ class Sheet:
             return {}
         return {self.picture: pictured(result, self.picture.GRADIO_CACHE, truth if truth and truth.boxes else None)}
 
+    def stage(self, result: Result) -> Updates:
+        """The clip to play, where it lasts and is one."""
+        clip = result.clip
+        if not clip.duration or result.other:
+            return {self.when: gr.update(visible=False), self.player: ""}
+        files = {"video": clip.video, "image": clip.image, "audio": None if clip.video else clip.audio}
+        urls = {kind: self.served(file) for kind, file in files.items() if file}
+        return {self.when: gr.update(visible=True), self.player: stage.player(clip, **urls)}
+
+    def served(self, file: Path) -> str:
+        """Where a browser finds a file of the visitor's or an example's."""
+        try:
+            return f"gradio_api/file={quote(self.player.move_resource_to_block_cache(str(file)) or '')}"
+        except OSError:  # it has been let go
+            return ""
+
+    def explored(self, result: Result | None) -> Updates:
+        """The strips of the clip, which take a moment and so come after the answer."""
+        if result is None or result.other:
+            return {self.strips: ""}
+        try:
+            return {self.strips: stage.strips(result)}
+        except CrabError:  # the clip is gone by now, or what is wrong with it was said
+            return {self.strips: ""}
+
     def bars(self, result: Result, dark: bool) -> Updates:
-        colours = theme.answer_colours(result.answer)
         figure = timeline.timeline(
-            result.answer.events, result.clip.duration, colours=colours, unseen=result.unlooked, dark=dark
+            stage.lanes(result),
+            result.clip.duration,
+            colours=theme.answer_colours(result.answer),
+            unseen=result.unlooked,
+            dark=dark,
         )
-        return {self.when: gr.update(visible=True), self.timeline: figure}
+        return {self.when: gr.update(visible=True), self.timeline: gr.update(value=figure, visible=True)}
 
 
 def said(result: Result) -> str:
@@ -143,7 +210,12 @@ def said(result: Result) -> str:
 
 
 def _marks(result: Result) -> tuple[Any, ...]:
-    return result.frame is None, result.answer.boxes, result.answer.points, len(result.masks)
+    seconds = result.looked if result.over_time else 0
+    return result.frame is None, result.answer.boxes, result.answer.points, len(result.masks), seconds
+
+
+def _lanes(result: Result) -> tuple[Any, ...]:
+    return result.answer.events, len(result.masks), result.looked
 
 
 def lay_out() -> Sheet:
@@ -151,12 +223,21 @@ def lay_out() -> Sheet:
     whose, stale = gr.HTML(visible=False, elem_id="whose"), gr.HTML(elem_id="stale")
     words = gr.HTML(EMPTY, elem_id="words", label="Answer")
     told = gr.HTML(elem_id="facts", visible=False)
+    eight = gr.Button("Ask it eight times", size="sm", visible=False, elem_id="eight")
+    agreed, drawn = gr.HTML(visible=False, elem_id="agreed"), gr.State(time_to_live=OPEN)
     true = gr.HTML(visible=False, elem_id="truth")
     with gr.Accordion("Against a truth of your own", open=False, visible=False, elem_id="against") as own:
         given = gr.File(label="A record of AV-UIE or a result (JSON), or WebVTT", height=150, elem_id="reference")
     with gr.Column(visible=False, elem_classes="card", elem_id="when") as when:
         gr.HTML("<h2>When</h2>")
+        with gr.Column(elem_id="screen"):
+            player, over = gr.HTML(elem_id="player"), gr.HTML(elem_id="over")
+        strips = gr.HTML(elem_id="strips")
         bars = gr.Plot(show_label=False, container=False, label="Events over the clip’s seconds")
+        with gr.Row(elem_id="chosen"):
+            gr.HTML("<p class='key'>Drag over the seconds to choose some.</p>", elem_id="which-seconds")
+            chosen = {what: gr.Button(name, size="sm", min_width=90) for what, name in CHOSEN.items()}
+            stretch = gr.Textbox(visible=False)
     with gr.Column(visible=False, elem_classes="card", elem_id="where") as where:
         gr.HTML("<h2>Where</h2>")
         picture = gr.Image(
@@ -170,8 +251,8 @@ def lay_out() -> Sheet:
         )
     with gr.Column(visible=False, elem_classes="card", elem_id="writing") as writing:
         gr.HTML(
-            "<h2>Which head wrote it</h2><p class='key'>Every adapted layer mixes a few heads anew for each token; "
-            "the router’s weights say how.</p>"
+            "<h2>How the heads were mixed</h2><p class='key'>Every adapted layer mixes a few heads anew for each "
+            "token; the router’s weights say how, and not which head the answer is owed to.</p>"
         )
         weights = gr.HTML(elem_id="live")
     with gr.Row(visible=False, elem_id="downloads") as downloads:
@@ -185,6 +266,6 @@ def lay_out() -> Sheet:
     link, result, runs = gr.Textbox(visible=False), gr.State(time_to_live=OPEN), gr.State([], time_to_live=OPEN)
     folder = gr.State(time_to_live=OPEN, delete_callback=forget)
     return Sheet(
-        line, whose, stale, words, told, true, own, given, when, bars, where, picture, writing, weights, downloads, answer, npz, formats,
+        line, whose, stale, words, told, eight, agreed, drawn, true, own, given, when, player, over, strips, bars, chosen, stretch, where, picture, writing, weights, downloads, answer, npz, formats,
         save, everything, file, copy, link, result, runs, folder,
     )  # fmt: skip

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from base64 import b64encode
 from html import escape
 
 import numpy as np
@@ -61,8 +63,16 @@ def drawing(shares: tuple[float, ...]) -> str:
 
 
 def about() -> str:
-    """Markdown: how to cite, and the card of the model that ships."""
-    card = (ASSETS / "crab-mini" / "README.md").read_text(encoding="utf-8")
+    """Markdown: how to cite, and the card of the model that ships, the pictures beside it put into it."""
+    folder = ASSETS / "crab-mini"
+
+    def inside(found: re.Match[str]) -> str:
+        picture = folder / found[2]
+        if not picture.is_file():  # of a model that was never held against other answers
+            return ""
+        return f"![{found[1]}](data:image/svg+xml;base64,{b64encode(picture.read_bytes()).decode()})"
+
+    card = re.sub(r"!\[([^]]*)\]\(([\w-]+\.svg)\)", inside, (folder / "README.md").read_text(encoding="utf-8"))
     cited = (ASSETS.parent / "CITATION.cff").read_text(encoding="utf-8")
     return f"# How to cite\n\n```yaml\n{cited}```\n\n{card}"
 

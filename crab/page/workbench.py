@@ -11,9 +11,7 @@ from typing import Any
 import gradio as gr
 
 from crab import CrabError
-from crab.ask import Result
-from crab.ilora import Intervention
-from crab.ilora.trace import What
+from crab.intervention import Intervention, What
 from crab.metrics.wording import edits
 from crab.page import history
 from crab.page.answering import Answerer
@@ -34,11 +32,13 @@ from crab.page.parts import (
     figure,
     segments,
     sentences,
+    stoppable,
     turn,
 )
 from crab.page.runs import about, keep, names, one_of, still_here, unlike, whose
 from crab.page.sheet import Sheet
-from crab.prompt import is_of
+from crab.result import Result
+from crab.trace import is_of
 from visualize import compare, difference, text, theme
 from visualize.trace import MODALITIES, TOWERS
 
@@ -221,7 +221,7 @@ class Working:
         view = [sheet.runs, bench.one, bench.two, bench.tower, bench.by, dark]
         both = {"fn": self.on_pair, "inputs": view, "outputs": [bench.held, bench.sides, bench.tower, bench.difference]}
         both |= {"js": WITH_DARK} | IN_TURN
-        asked.success(**both).then(None, js="() => crab.toSight('#pair')", **PRIVATE)
+        asked.success(**both).then(None, js="() => crab.toSight('#said [role=alert], #pair')", **PRIVATE)
         gr.on([bench.one.input, bench.two.input], **both)
         gr.on([bench.tower.input, bench.by.input], self.on_view, view, bench.difference, js=WITH_DARK, **AT_ONCE)
         shown = [*components(sheet), *components(bench), *components(self.form), self.tabs]
@@ -240,7 +240,8 @@ class Working:
                 self.on_open_saved, [bench.upload, sheet.runs, sheet.folder, dark], shown, js=WITH_DARK, **PRIVATE
             ),
         ):
-            opened.success(None, sheet.link, None, js="crab.nameLink", **PRIVATE).then(
+            named = opened.success(None, sheet.link, None, js="crab.nameLink", **PRIVATE)
+            named.then(sheet.explored, sheet.result, sheet.strips, **AT_ONCE).then(
                 self.on_explore, [sheet.result, dark], components(bench), js=WITH_DARK, **AT_ONCE
             )
             opened.success(None, js="() => crab.toSight('#whose')", **PRIVATE)
@@ -289,6 +290,7 @@ class Working:
     def refused(self, card: str) -> Updates:
         return {self.bench.said: card} | self.bench.turn(busy=False)
 
+    @stoppable
     @error_card(refused)
     def on_again(
         self,
@@ -321,7 +323,11 @@ class Working:
             partial(is_of, tuple(kinds)) if kinds else None,
             of,
         )
-        with closing(self.answerer.answers(asked.clip, asked.task, asked.question, asked.other, change)) as results:
+        how = {"stretch": asked.stretch, "over_time": asked.over_time}
+        yield from self.answerer.waiting(bench.said)
+        with closing(
+            self.answerer.answers(asked.clip, asked.task, asked.question, asked.other, change, **how)
+        ) as results:
             for latest in results:
                 yield {bench.said: text.chips(latest.answer, colours=theme.answer_colours(latest.answer))}
         runs = keep(runs, latest)
@@ -334,11 +340,11 @@ class Working:
         self, runs: list[Result], one: int | None, two: int | None, tower: str | None, by: str, dark: bool
     ) -> Updates:
         bench = self.bench
-        if one is None or two is None:
-            return {bench.sides: gr.skip()}
+        if one is None or two is None or one == two:  # a run beside itself, as after a change that was refused
+            return {bench.held: gr.update(visible=False)}
         first, second = one_of(runs, one), one_of(runs, two)
         differs, apart = self.answerer.compare(first, second), unlike(first, second)
-        unscored = UNSCORED if first.model == self.answerer.crab.name else ANOTHERS
+        unscored = UNSCORED if first.model == self.answerer.about.name else ANOTHERS
         caveats = tuple(dict.fromkeys(run.caveat for run in (first, second) if run.caveat))
         sides = compare.pair(
             first.answer,
@@ -369,4 +375,4 @@ class Working:
 
 
 def _boxes(run: Result) -> str:
-    return "" if run.frame is None else compare.boxes(run.frame, run.answer, None, run.masks, of=run.size)
+    return "" if run.frame is None else compare.boxes(run.frame, run.answer, None, run.masks_here, of=run.size)

@@ -26,7 +26,7 @@ import logging
 import math
 import re
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from typing import Any
@@ -37,9 +37,10 @@ import spaces
 
 from crab import CrabError
 from crab.answer import Box
-from crab.model import Crab, Scores, Step, Written
+from crab.model import Crab
 from crab.prompt import Media, Prompt
-from crab.segment import Point, Segmenter
+from crab.segment import Cut, Point, Segmenter, Shot, one_by_one
+from crab.step import Scores, Step, Written
 
 MOVED, READ, WRITTEN, CUT = 2e9, 5e-4, 1.29 / 15.9, 2.0
 MARGIN = 1.4
@@ -74,6 +75,13 @@ class Lent(Crab):
         [written] = self._borrow("generate", lent, [_bare(one) for one in prompts], max_new_tokens=most, **how)
         return written
 
+    def sample(self, prompt: Prompt, count: int, *, max_new_tokens: int = ANSWER, **how: Any) -> list[Written]:
+        """As of `Crab`, within the same time: one pass writes a token of all of them."""
+        lent = seconds(self._weights, len(prompt.map.tokens), ANSWER)
+        most = min(max_new_tokens, ANSWER)
+        [written] = self._borrow("sample", lent, _bare(prompt), count, max_new_tokens=most, **how)
+        return written
+
     def scores(self, prompt: Prompt, written: Sequence[int], **how: Any) -> Scores:
         lent = seconds(self._weights, len(prompt.map.tokens) + len(written))
         [scores] = self._borrow("scores", lent, _bare(prompt), tuple(written), **how)
@@ -91,6 +99,10 @@ class LentSegmenter:
         [cut] = self._borrow("cut", seconds(self._weights, cut=1), frame, box, tuple(points))
         return cut
 
+    def following(self, shots: Iterable[Shot]) -> Iterator[list[Cut]]:
+        """Each picture on its own: what a GPU was borrowed for is forgotten when it is given back."""
+        return one_by_one(self, shots)
+
 
 def _bare(prompt: Prompt) -> Prompt:
     """Without what only the page needs of it: the picture that masks are cut out of is millions of pixels."""
@@ -100,7 +112,7 @@ def _bare(prompt: Prompt) -> Prompt:
 def lend(crab: Crab, segmenter: Segmenter) -> tuple[Crab, Segmenter]:
     """Both as a page asks them: what is on a GPU computes where one is lent, the rest where it is called.
 
-    Call it before the page is launched, when weights may still be read. ZeroGPU wants to hear of a function that
+    Call it on such a Space before the page is launched, when weights may still be read. ZeroGPU wants to hear of a function that
     borrows in any case; what does not borrow costs nobody's quota.
     """
 
@@ -113,11 +125,14 @@ def lend(crab: Crab, segmenter: Segmenter) -> tuple[Crab, Segmenter]:
     def generate(_: float, prompts: list[Prompt], **how: Any) -> Iterator[list[Written]]:
         yield crab.generate(prompts, **how)
 
+    def sample(_: float, prompt: Prompt, count: int, **how: Any) -> Iterator[list[Written]]:
+        yield crab.sample(prompt, count, **how)
+
     def cut(_: float, *asked: Any) -> Iterator[tuple[np.ndarray, float | None]]:
         yield segmenter(*asked)
 
     jobs: dict[str, Callable[..., Iterator[Any]]] = {
-        "stream": stream, "generate": generate, "scores": scores, "cut": cut,
+        "stream": stream, "generate": generate, "sample": sample, "scores": scores, "cut": cut,
     }  # fmt: skip
     parts = [part for part in (crab.model, segmenter.model) if _on_gpu(part)]
     weights = sum(parameter.nbytes for part in parts if part is not None for parameter in part.parameters())
@@ -135,6 +150,7 @@ def lend(crab: Crab, segmenter: Segmenter) -> tuple[Crab, Segmenter]:
     borrowing = spaces.GPU(duration=lambda job, lent, *asked, **how: lent)(there)
 
     def borrow(*asked: Any, **how: Any) -> Iterator[Any]:
+        how.pop("memory", None)  # a fork ends with what it has read
         try:
             with closing(borrowing(*asked, **how)) as told:
                 for one in told:

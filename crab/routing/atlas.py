@@ -18,13 +18,14 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from crab import CrabError, __version__, avuie
+from crab.disk import whole
 from crab.media import Clip
 from crab.metrics.intervals import bootstrap
 from crab.routing import separation as apart
 from crab.routing.separation import By, Control, Separation
 from crab.routing.sites import Usage
 from crab.tasks import TASKS, Task
-from crab.trace import RoutingTrace, Site
+from crab.trace import NoArrays, RoutingTrace, Site, unpacked
 
 LONGEST = 160  # tokens of an answer, where many are asked
 
@@ -158,7 +159,7 @@ def save(atlas: Atlas, path: str | Path) -> None:
         "controls": [list(control) for control in atlas.controls],
         "usage": {tower: usage.to_json() for tower, usage in atlas.usage.items()},
     }  # fmt: skip
-    with open(path, "wb") as file:  # a name given to NumPy would get .npz appended
+    with whole(path) as part, open(part, "wb") as file:  # a name given to NumPy would get .npz appended
         arrays = {view: getattr(atlas, view) for view in VIEWS}
         np.savez_compressed(file, about=np.array(json.dumps(about, ensure_ascii=False)), **arrays)
 
@@ -166,24 +167,21 @@ def save(atlas: Atlas, path: str | Path) -> None:
 def load(path: str | Path) -> Atlas:
     """Read what `save` wrote. Raises CrabError for a file that is none of its."""
     try:
-        with np.load(path) as file:
+        with unpacked(path) as file:
             about = json.loads(str(file["about"]))
-            arrays = {view: file[view] for view in VIEWS}
-        controls = tuple(Control(*row) for row in about["controls"])
-        usage = {tower: Usage.from_json(told) for tower, told in about["usage"].items()}
-    except (ValueError, KeyError, EOFError) as error:
+            return Atlas(
+                model=about["model"],
+                datasets=tuple(about["datasets"]),
+                families=tuple(about["families"]),
+                scenes=tuple(about["scenes"]),
+                layers=tuple(about["layers"]),
+                sites=tuple(Site(*site) for site in about["sites"]),
+                controls=tuple(Control(*row) for row in about["controls"]),
+                usage={tower: Usage.from_json(told) for tower, told in about["usage"].items()},
+                **{view: file[view] for view in VIEWS},
+            )
+    except NoArrays as error:
         raise CrabError(f"{path} is no atlas of this version: make one with python -m crab atlas.") from error
-    return Atlas(
-        model=about["model"],
-        datasets=tuple(about["datasets"]),
-        families=tuple(about["families"]),
-        scenes=tuple(about["scenes"]),
-        layers=tuple(about["layers"]),
-        sites=tuple(Site(*site) for site in about["sites"]),
-        controls=controls,
-        usage=usage,
-        **arrays,
-    )
 
 
 class Mean(NamedTuple):

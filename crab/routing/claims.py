@@ -11,19 +11,22 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from crab import CrabError, __version__, answer
 from crab.answer import CLOCK
-from crab.ilora.trace import Intervention
+from crab.disk import whole
+from crab.intervention import Intervention
 from crab.metrics.intervals import bootstrap
-from crab.model import Crab
 from crab.prompt import Prompt
 from crab.routing.atlas import Asked
 from crab.tasks import FAMILIES
 from crab.trace import Token
+
+if TYPE_CHECKING:
+    from crab.model import Crab
 
 NEAR = 0.5  # seconds from where a sound begins, that still count as its onset
 NOTHING = 0.005  # nats a token: an interval within ± this shows that there is nothing to speak of
@@ -201,7 +204,8 @@ def write(outcomes: Sequence[Outcome], path: str | Path) -> None:
     for found in outcomes:
         outcome = asdict(found)
         rows.append(outcome.pop("claim") | {"crab": __version__, "outcome": outcome})
-    Path(path).write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+    with whole(path) as part:
+        part.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
 
 
 def read_outcomes(path: str | Path) -> tuple[Outcome, ...]:

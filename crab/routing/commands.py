@@ -33,7 +33,7 @@ def add_route(commands: Commands) -> None:
 def run_route(args: argparse.Namespace) -> None:
     from crab import media
     from crab.ask import ask
-    from crab.ilora import Intervention
+    from crab.intervention import Intervention
     from crab.routing import effects
     from crab.segment import load_segmenter
 

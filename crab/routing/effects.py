@@ -5,30 +5,33 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import torch
 
 from crab import CrabError, answer
 from crab.answer import Answer, Event
-from crab.ask import Result
-from crab.ilora import adapted_layers
-from crab.ilora.trace import Intervention
+from crab.disk import whole
+from crab.intervention import Intervention
 from crab.metrics import accuracy, box_iou, jaccard, temporal_iou
 from crab.metrics.intervals import bootstrap
 from crab.metrics.wording import Edit, edits
-from crab.model import Crab, Scores, site_of
 from crab.prompt import Prompt
+from crab.result import Result
 from crab.routing.atlas import LONGEST, Asked
 from crab.seen import borne_out
-from crab.windows import join, windows_of
+from crab.step import Scores
+from crab.windows import join, view, windows_of
+
+if TYPE_CHECKING:
+    import torch
+
+    from crab.model import Crab
 
 BATCH = 16  # questions answered at once, for each change in turn
 
@@ -103,7 +106,7 @@ def compare(before: Result, after: Result, *, crab: Crab | None = None) -> Compa
             words = (crab.processor.tokenizer.decode([token]) for token in ids[0])
             shifts = tuple(map(Shift, words, (two.nats - one.nats).tolist()))
     boxes = [_corners(result.answer) for result in (before, after)]
-    masks = [result.masks[0].mask if result.masks else None for result in (before, after)]
+    masks = [result.masks_here[0].mask if result.masks_here else None for result in (before, after)]
     return Comparison(
         same=same,
         words=edits(before.text, after.text),
@@ -138,7 +141,10 @@ def _corners(found: Answer) -> tuple[float, float, float, float] | None:
 
 def _scores(crab: Crab, result: Result, written: Sequence[int], at: int) -> Scores | None:
     """What a run makes of `written`, and of what comes after `at` tokens of it; None of a run in windows."""
-    prompt = crab.prompt(result.clip, result.task, result.question, other=result.other)
+    if result.over_time:
+        return None
+    clip, window = view(result.clip, result.task, result.stretch or (0.0, result.clip.duration))
+    prompt = crab.prompt(clip, result.task, result.question, other=result.other, window=window)
     if len(prompt.map.tokens) != result.prompt_tokens:
         return None
     return crab.scores(prompt, written, at=at, intervention=result.intervention)
@@ -159,6 +165,11 @@ def nearness(prediction: Answer, asked: Asked, size: tuple[int, int]) -> float:
     by their words (F1). An answer that cannot be read is 0.
     """
     reference = answer.parse(asked.target, asked.task, duration=asked.clip.duration or answer.CLOCK, size=size)
+    return near(prediction, reference)
+
+
+def near(prediction: Answer, reference: Answer) -> float:
+    """The same, of a target that is read already."""
     if reference.exists is False:
         return float(prediction.exists is False)
     if reference.boxes:
@@ -226,6 +237,8 @@ def damage(
 
     Questions are answered `BATCH` at a time. Raises CrabError for a question without a target, and as asking does.
     """
+    from crab.routing import routers
+
     if crab.adapter is None:
         raise CrabError(f"{crab.name} has no adapter and so no heads to mute: give one.")
     changes = _changes(crab)
@@ -237,7 +250,7 @@ def damage(
         windows = [_windows(crab, one) for one in some]
         after = []
         for change, instead in changes.values():
-            with routers(crab, instead):
+            with routers.instead(crab, instead):
                 answers = list(_answers(crab, some, windows, change, max_new_tokens))
             after.append([score(*one) for one in zip(answers, some, map(_size, some, windows))])
         families += [one.task.family for one in some]
@@ -246,11 +259,14 @@ def damage(
     return Damage(tuple(changes)[1:], tuple(families), before, np.array(rest))
 
 
-Change = tuple[Intervention | None, dict[str, torch.Tensor]]  # and the routers that stand in for the model's own
+Change = tuple[Intervention | None, "dict[str, torch.Tensor]"]  # and the routers that stand in for the model's own
 
 
 def _changes(crab: Crab) -> dict[str, Change]:
     """By name; the first, "", changes nothing."""
+    from crab.model import site_of
+    from crab.routing import routers
+
     assert crab.adapter is not None
     heads, sites = range(crab.adapter.heads), [site_of(name) for name in crab.adapter.sites]
     layers = sorted({site.layer for site in sites if site.tower == "language"})
@@ -261,8 +277,8 @@ def _changes(crab: Crab) -> dict[str, Change]:
     made += [replace(one, towers=("language",), layers=third) for third in thirds for one in muted]
     changes: dict[str, Change] = {"": (None, {})}
     changes |= {str(one): (one, {}) for one in (*made, Intervention("uniform"))}
-    changes["routers of other sites"] = (None, shuffled(crab))
-    changes["routers drawn at random"] = (None, drawn(crab))
+    changes["routers of other sites"] = (None, routers.shuffled(crab))
+    changes["routers drawn at random"] = (None, routers.drawn(crab))
     changes["all heads muted"] = (Intervention("mute", tuple(heads)), {})  # the floor: what the bare base says
     return changes
 
@@ -302,57 +318,11 @@ def _answers(
         yield join(said)
 
 
-@contextmanager
-def routers(crab: Crab, instead: Mapping[str, torch.Tensor]) -> Iterator[None]:
-    """Other routers, (heads, in) by the name of the adapted layer, while the context lasts: for nobody else's answers
-    meanwhile."""
-    layers = adapted_layers(crab.model)
-    kept = {}
-    try:
-        for name, rows in instead.items():
-            held = layers[name].ilora_R[layers[name].active_adapters[0]]
-            kept[name] = held.data
-            held.data = rows.to(held)
-        yield
-    finally:
-        for name, rows in kept.items():
-            layers[name].ilora_R[layers[name].active_adapters[0]].data = rows
-
-
-def shuffled(crab: Crab, *, seed: int = 0) -> dict[str, torch.Tensor]:
-    """To every site the router of another that reads as many features, where there is one."""
-    own = _routers(crab)
-    found, rng = {}, np.random.default_rng(seed)
-    for width in sorted({rows.shape for rows in own.values()}):
-        names = [name for name, rows in own.items() if rows.shape == width]
-        order = rng.permutation(len(names))
-        for at, other in zip(order, np.roll(order, 1)):  # round a ring, so that none keeps its own
-            found[names[at]] = own[names[other]]
-    return found
-
-
-def drawn(crab: Crab, *, seed: int = 0) -> dict[str, torch.Tensor]:
-    """To every site a router at random, as long as its own."""
-    generator = torch.Generator().manual_seed(seed)
-    return {name: random_router(own, generator) for name, own in _routers(crab).items()}
-
-
-def random_router(own: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """A router as a fresh adapter has it, (heads, in) float32 on the CPU, and as long as `own`: a longer one would only
-    decide harder."""
-    rows = torch.empty(own.shape).uniform_(-1, 1, generator=generator)
-    return rows * (own.float().norm().cpu() / rows.norm())
-
-
-def _routers(crab: Crab) -> dict[str, torch.Tensor]:
-    layers = adapted_layers(crab.model)
-    return {name: layer.ilora_R[layer.active_adapters[0]].detach() for name, layer in layers.items()}
-
-
 def save(damage: Damage, path: str | Path) -> None:
     """Write the scores as JSON."""
     data = asdict(damage) | {"before": damage.before.tolist(), "after": damage.after.tolist()}
-    Path(path).write_text(json.dumps(data) + "\n", encoding="utf-8")
+    with whole(path) as part:
+        part.write_text(json.dumps(data) + "\n", encoding="utf-8")
 
 
 def load(path: str | Path) -> Damage:

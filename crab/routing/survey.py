@@ -12,11 +12,12 @@ from torch import Tensor
 
 from crab import CrabError
 from crab.ilora import adapted_layers
-from crab.model import Crab, grown, site_of
+from crab.model import Crab, site_of
 from crab.routing.atlas import LONGEST, VIEWS, Asked, Atlas, signature
-from crab.routing.effects import random_router
+from crab.routing.routers import at_random
 from crab.routing.separation import HIDDEN, OWN, RANDOM, TOKENS, By, controls
 from crab.routing.sites import Tally
+from crab.step import grown
 from crab.trace import RoutingTrace, Token
 from crab.windows import windows_of
 
@@ -117,7 +118,7 @@ def _watched(crab: Crab, sums: _Sums) -> Iterator[None]:
             continue
         own = layer.ilora_R[layer.active_adapters[0]].detach().float()  # (heads, in)
         seeds = (100_003 * draw + number for draw in range(sums.draws))
-        drawn = [random_router(own, torch.Generator().manual_seed(seed)).to(own.device) for seed in seeds]
+        drawn = [at_random(own, torch.Generator().manual_seed(seed)).to(own.device) for seed in seeds]
         hooks.append(layer.register_forward_pre_hook(_hook(sums, site.layer, site.module, torch.stack([own, *drawn]))))
     try:
         yield

@@ -123,7 +123,7 @@ def find(model: str | Path, adapter: str | Path | None = None, *, say: Say = tel
 
 
 def find_segmenter(name: str, *, say: Say = tell) -> str:
-    """The folder that the name of a SAM 2 model means, fetched if it is not here. Raises CrabError as `find` does."""
+    """The folder that the name of a segmenter means, fetched if it is not here. Raises CrabError as `find` does."""
     place = names.place(name)
     return str(_here([(place, _segmenter_files)], say)[place]) if place else name
 
@@ -213,7 +213,7 @@ def _adapter_names(place: Place) -> list[str]:
 def _segmenter_files(place: Place, has: Iterable[str]) -> tuple[list[str], list[str]]:
     has = set(has)
     if not {"config.json", WHOLE} <= has:
-        raise CrabError(f"{place.repo} holds no SAM 2 model: config.json and {WHOLE} are missing.")
+        raise CrabError(f"{place.repo} holds no SAM model: config.json and {WHOLE} are missing.")
     return sorted(filter(_says_something, has)) + [WHOLE], []
 
 

@@ -10,13 +10,14 @@ model's layers quantised to 8 or 4 bits as bitsandbytes keeps them.
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from crab import CrabError, __version__
 from crab.weights import names
@@ -158,6 +159,16 @@ def is_small(folder: str) -> bool:
     """Whether the weights in a folder are too few to ask where they fit."""
     files = Path(folder).glob("*.safetensors") if os.path.isdir(folder) else ()
     return sum(path.stat().st_size for path in files) < SMALL
+
+
+def check_quantize(quantize: str | None) -> None:
+    """Raises CrabError where a model cannot be quantised so, or not here."""
+    if quantize is None:
+        return
+    if quantize not in get_args(Quantize):
+        raise CrabError(f"A model can be quantised to {' or '.join(get_args(Quantize))}, not to {quantize!r}.")
+    if importlib.util.find_spec("bitsandbytes") is None:
+        raise CrabError("A model is quantised by bitsandbytes, which is not installed: pip install bitsandbytes")
 
 
 def settle(

@@ -23,10 +23,11 @@ sys.path.insert(0, str(ROOT))
 
 from crab import media, prompt  # noqa: E402
 from crab.ask import ask  # noqa: E402
-from crab.ilora.trace import RoutingTrace, Site  # noqa: E402
-from crab.model import Crab, Step, grown, site_of  # noqa: E402
+from crab.model import Crab, site_of  # noqa: E402
 from crab.prompt import Prompt  # noqa: E402
+from crab.step import Step, grown  # noqa: E402
 from crab.tasks import TASKS  # noqa: E402
+from crab.trace import RoutingTrace, Site  # noqa: E402
 
 WRITTEN = 100  # tokens
 

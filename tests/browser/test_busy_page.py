@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
-from pathlib import Path
 
-import httpx
 import pytest
+from conftest import programs
 from test_page import answered, upload
 
 expect = pytest.importorskip("playwright.sync_api").expect
@@ -18,25 +16,13 @@ JOIN = "**/gradio_api/queue/join*"
 @pytest.fixture
 def crowd(address, long_clip):
     """Call it, and others wait for an answer that takes long, as many as can; at the end they leave."""
-    with contextlib.ExitStack() as leaving:
-        with Path(long_clip).open("rb") as data:
-            [path] = httpx.post(f"{address}/gradio_api/upload", files={"files": data}).json()
-        config = httpx.get(f"{address}/config").json()
-        number = next(fn["id"] for fn in config["dependencies"] if fn["api_name"] == "ask")
-        given = [{"path": path, "meta": {"_type": "gradio.FileData"}}, "unav", "", None]
-        visitors = itertools.count()
+    with programs(address, long_clip) as come:
 
-        def come() -> None:
-            while (visitor := next(visitors)) < 200:
-                told = {"session_hash": f"visitor{visitor}", "fn_index": number}
-                joined = httpx.post(f"{address}/gradio_api/queue/join", json=told | {"data": given}, timeout=60)
-                if joined.status_code == 503:
-                    return
-                left = told | {"event_id": joined.json()["event_id"]}
-                leaving.callback(httpx.post, f"{address}/gradio_api/cancel", json=left, timeout=60)
-            pytest.fail("The queue takes everybody")
+        def crowd() -> None:
+            if all(come() for _ in range(200)):
+                pytest.fail("The queue takes everybody")
 
-        yield come
+        yield crowd
 
 
 def test_when_too_many_wait_ask_says_so_and_works_again(page, crowd, scene_clip):
@@ -72,13 +58,13 @@ def test_when_they_have_left_the_same_page_answers(page, address, scene_clip):
     expect(page.locator("#words .crab-answer")).not_to_be_empty()
 
 
-@pytest.mark.parametrize("status", [400, 500, 503])
-def test_what_the_queue_does_not_take_gives_the_buttons_back(page, scene_clip, status):
+def test_what_the_queue_does_not_take_gives_the_buttons_back(page, scene_clip):
     """As where the last place is taken between the look at the queue and the ask."""
     upload(page, scene_clip)
     page.get_by_label("Captioning").click()
-    refused(page, status, "#ask")
-    expect(page.locator("#stop")).to_be_disabled()
+    for status in (400, 500, 503):
+        refused(page, status, "#ask")
+        expect(page.locator("#stop")).to_be_disabled()
     page.click("#ask")
     answered(page)
 
@@ -97,11 +83,12 @@ def test_what_the_queue_does_not_take_gives_the_buttons_back(page, scene_clip, s
 
 def refused(page, status: int, button: str) -> None:
     """The server refuses what the button asks for, and then the button is back."""
-    page.route(JOIN, lambda route: route.fulfill(status=status, json={"detail": "Not now."}))
+    told = f"Not now ({status})."
+    page.route(JOIN, lambda route: route.fulfill(status=status, json={"detail": told}))
     with page.expect_response(JOIN) as response:
         page.click(button)
     assert response.value.status == status
-    expect(page.get_by_text("This application is currently busy" if status == 503 else "Not now.").last).to_be_visible()
+    expect(page.get_by_text("This application is currently busy" if status == 503 else told).last).to_be_visible()
     expect(page.locator(button)).to_be_enabled()
     page.unroute(JOIN)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from conftest import fits
 
 expect = pytest.importorskip("playwright.sync_api").expect
 
@@ -89,4 +90,4 @@ def test_a_bad_stretch_gets_a_sentence_and_the_form_stays(composer):
 
 def test_a_narrow_screen_has_no_sideways_scroll(composer):
     composer.set_viewport_size({"width": 390, "height": 800})
-    assert composer.evaluate("document.documentElement.scrollWidth") <= 390
+    fits(composer, 390)

@@ -114,13 +114,7 @@ def test_a_word_under_the_pointer_is_shown_in_every_view(saved):
     expect(saved.locator("#told")).to_contain_text(f"Token {WORD} ·")
     assert table.get_attribute("title") != before
     expect(saved.locator("#of")).to_contain_text(f"Token {WORD} ·")
-    # It has no place in the clip: what is routed most like it is outlined with dashes, and that is said.
-    nearest = saved.evaluate(f"likeness(state.tower, {WORD})")
-    for where, token in (("#film .face i.like", nearest["cell"]), (".time.spectrum i.like", nearest["sound"]),
-                         (".time.strip i.like", nearest["sound"])):  # fmt: skip
-        expect(saved.locator(where)).to_have_count(1)
-        expect(saved.locator(where)).to_have_attribute("data-token", str(token))
-    expect(saved.locator("#likeness")).to_contain_text("Alike routing is no proof of attention.")
+    expect(saved.locator("#film .face i, .time > i")).to_have_count(0)  # it has no place in the clip
     line = saved.locator(".panel .x").first.bounding_box()
     panel = saved.locator(".panel").first.bounding_box()
     assert abs((line["x"] + line["width"] / 2 - panel["x"]) / panel["width"] - (WORD + 0.5) / 113) < 0.004
@@ -135,10 +129,8 @@ def test_a_cell_and_a_stretch_of_sound_are_shown_in_every_view(saved):
     expect(saved.locator("#told")).to_contain_text("video 2.00–3.00 s, row 2, column 2")
     ring = saved.locator("#film figure:nth-child(2) .face i")
     expect(ring).to_have_attribute("data-token", str(CELL))
-    expect(saved.locator("#film .face i.like")).to_have_count(0)
     box, face = ring.bounding_box(), saved.locator("#film .face").nth(1).bounding_box()
     assert abs(box["x"] - face["x"] - face["width"] / 2) < 2 and abs(box["y"] - face["y"] - face["height"] / 2) < 2
-    expect(saved.locator("#likeness")).to_have_text("")
 
     for lane in (".time.spectrum", ".time.strip", ".time.curve >> nth=0"):
         point(saved, saved.locator(lane), (SOUND - 9 + 0.5) / 100)

@@ -100,16 +100,6 @@ def test_a_head_leads_from_one_point_on(numbers, shares, leader):
     assert numbers.evaluate("leads", list(shares)) == leader
 
 
-def test_alike_is_the_least_total_variation_over_all_sites(numbers, trace):
-    rng = np.random.default_rng(7)
-    for t in rng.choice(len(trace.tokens), 5, replace=False):
-        among = rng.choice(len(trace.tokens), 20, replace=False)
-        far = np.abs(trace.weights[:, among].astype(np.float64) - trace.weights[:, [t]]).sum((0, 2))
-        found = numbers.evaluate("([t, among]) => alike(tower, t, among)", [int(t), among.tolist()])
-        assert found == among[far.argmin()]
-    assert numbers.evaluate("alike(tower, 0, [])") is None
-
-
 def test_rows_are_layers_in_order_and_a_picture_is_its_cells(numbers, trace):
     assert numbers.evaluate("tower.layers") == [0, 1, 2]
     assert numbers.evaluate("ofLayer(tower, '1')") == [i for i, site in enumerate(trace.sites) if site.layer == 1]

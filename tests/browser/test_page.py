@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from crab.tasks import FAMILIES
 from crab.trace import load as load_npz
 
 EXAMPLES = Path(__file__).parents[2] / "assets" / "examples"
@@ -112,6 +113,7 @@ def test_the_same_question_again_is_answered_at_once_and_a_changed_one_is_not(pa
     page.get_by_label("Captioning").click()
     page.click("#ask")
     answered(page)
+    settled(page)
     said = page.locator("#words").inner_text()
     page.get_by_label("All heads alike").click()
     page.click("#again")
@@ -131,7 +133,7 @@ def test_the_same_question_again_is_answered_at_once_and_a_changed_one_is_not(pa
     page.click("#ask")
     expect(page.locator("#facts")).to_contain_text("answered before")
     assert page.locator("#words").inner_text() == said
-    expect(page.locator("#when")).to_be_hidden()
+    expect(page.locator("#when .js-plotly-plot")).to_be_hidden()
     expect(page.locator("#which iframe")).to_be_visible()
     expect(page.locator("#ask")).to_be_enabled()
     expect(page.locator("#stop")).to_be_disabled()
@@ -189,6 +191,8 @@ def test_arrows_choose_among_radio_buttons_and_tab_passes_them_by(page):
     page.keyboard.press("ArrowLeft")
     page.keyboard.press("ArrowLeft")
     expect(families.nth((chosen - 1) % 7)).to_be_checked()
+    told = list(FAMILIES.values())[(chosen - 1) % 7].description
+    expect(page.locator("fieldset").filter(has_text="What to ask")).to_contain_text(told)  # the form has followed
     page.keyboard.press("Tab")
     assert not families.evaluate_all("all => all.includes(document.activeElement)")
     page.keyboard.press("Shift+Tab")
@@ -229,6 +233,7 @@ def test_an_answer_is_read_out_once_it_is_over_and_the_focus_stays_in_the_row(pa
     page.click("#ask")
     expect(page.locator("#facts")).to_be_hidden()
     answered(page)
+    settled(page)
     said = page.locator("#words").inner_text()
     expect(page.locator("#told [role=status]")).to_have_text(said)
 

@@ -114,6 +114,40 @@ def test_bars_and_chips_go_by_keys_alone(opened):
     assert line.evaluate("line => line === document.activeElement")
 
 
+def test_a_stretch_is_dragged_over_played_alone_and_asked_about(opened):
+    """Of the example that the page opens with."""
+    page, when = opened, opened.locator("#when")
+    ready(page, "#explorer")
+    expect(page.locator("#strips .film img").first).to_be_visible()
+    strips, player = page.locator("#strips .strips"), page.locator("#player video")
+    strips.scroll_into_view_if_needed()
+    box, axis = (
+        strips.bounding_box(),
+        strips.locator(".axis").evaluate("a => [a.getBoundingClientRect().left, a.offsetWidth]"),
+    )
+    plot = page.locator("#when .js-plotly-plot")
+    drawn = plot.evaluate(
+        "p => [p.getBoundingClientRect().left + p._fullLayout.xaxis._offset, p._fullLayout.xaxis._length]"
+    )
+    assert axis == pytest.approx(drawn, abs=1)  # strips and bars share their seconds
+    page.mouse.move(axis[0] + 0.2 * axis[1], box["y"] + 20)
+    page.mouse.down()
+    page.mouse.move(axis[0] + 0.4 * axis[1], box["y"] + 24, steps=4)
+    page.mouse.up()
+    seconds = [float(second) for second in when.get_attribute("data-chosen").split("–")]
+    assert seconds == pytest.approx([2, 4], abs=0.15)
+    expect(page.locator("#when .crab-chosen")).to_have_count(2)
+    player.evaluate("player => { player.muted = true; player.playbackRate = 4; }")
+    when.get_by_role("button", name="Play it alone").click()
+    page.wait_for_function("document.querySelector('#player video').currentTime > 3")
+    page.wait_for_function("document.querySelector('#player video').paused")
+    assert player.evaluate(AT) == pytest.approx(seconds[1], abs=0.05)
+    when.get_by_role("button", name="Ask about it").click()
+    expect(page.locator("#seconds input, #seconds textarea").first).to_have_value(when.get_attribute("data-chosen"))
+    click_at(page, plot, 0.6)
+    assert when.get_attribute("data-chosen") is None and player.evaluate(AT) == pytest.approx(6, abs=0.1)
+
+
 @pytest.mark.parametrize("kind", ["video", "audio", "img"])
 def test_any_file_is_shown_or_played(page, scene_clip, sound, tmp_path, kind):
     Image.new("RGB", (64, 48)).save(tmp_path / "picture.png")

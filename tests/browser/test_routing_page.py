@@ -109,7 +109,7 @@ def test_a_composed_run_is_changed_and_taken_along_and_compared_as_any(asked):
 
 def test_an_earlier_run_comes_back_with_all_its_views_and_so_does_one_that_was_saved(asked, tmp_path):
     page, frame = asked
-    first = frame.locator("#words .t").all_inner_texts()
+    first = frame.locator("#words .t").all_inner_texts()  # waited for below: the frame before may still stand
     page.get_by_label("Captioning").click()
     page.click("#ask")
     expect(page.locator("#kept button:visible")).to_have_count(2)
@@ -117,7 +117,7 @@ def test_an_earlier_run_comes_back_with_all_its_views_and_so_does_one_that_was_s
     page.get_by_role("button", name="1 · evening-1000412 · avvp").press("Enter")
     expect(page.locator("#facts")).to_contain_text("answered before")
     expect(page.locator("#when .js-plotly-plot")).to_be_visible()
-    assert ready(page, "#explorer").locator("#words .t").all_inner_texts() == first
+    expect(ready(page, "#explorer").locator("#words .t")).to_have_text(first, use_inner_text=True)
     with page.expect_download() as download:
         page.get_by_role("button", name="Save this run").click()
     assert download.value.suggested_filename == "evening-1000412 · avvp · run.zip"
@@ -132,7 +132,7 @@ def test_an_earlier_run_comes_back_with_all_its_views_and_so_does_one_that_was_s
     expect(page.locator("#facts")).to_contain_text("from a saved file")
     expect(page.locator("#truth .verdict")).to_be_visible()  # by what is in the clip it is the example
     expect(page.locator("#kept button:visible")).to_have_count(2)
-    assert ready(page, "#explorer").locator("#words .t").all_inner_texts() == first
+    expect(ready(page, "#explorer").locator("#words .t")).to_have_text(first, use_inner_text=True)
     page.click("#again")
     expect(page.locator("#sides section")).to_have_count(2)
 
@@ -158,6 +158,8 @@ def test_a_change_without_a_head_is_refused_in_a_sentence(asked):
     page.click("#again")
     expect(page.locator("#said [role=alert]")).to_contain_text("Say which head")
     expect(page.locator("#again")).to_be_enabled()
+    expect(page.locator("#said [role=alert]")).to_be_in_viewport()
+    expect(page.locator("#sides")).to_be_hidden()  # where the run would stand beside itself
 
 
 def test_a_link_restores_clip_question_and_view(asked, address):

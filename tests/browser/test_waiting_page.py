@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from conftest import SOON, put_away
-from test_page import answered, upload
+from test_page import answered, settled, upload
 
 expect = pytest.importorskip("playwright.sync_api").expect
 
@@ -64,6 +64,7 @@ def test_whoever_leaves_the_line_has_the_answer_before_again(visitor, long_clip,
     page, other = visitor(), visitor()
     ask(page, scene_clip, "Captioning")
     answered(page)
+    settled(page)
     said = page.locator("#words").inner_text()
     ask(other, long_clip, "Where and when")
     expect(other.locator("#words .crab-answer").first).to_be_visible()

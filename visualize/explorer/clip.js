@@ -1,7 +1,5 @@
 // In the clip: pictures and lanes under one playhead, what is laid over them, and where a token stands in them.
 
-const LIKENESS = "Dashed: the piece of picture and of sound routed most like this word. " +
-  "Alike routing is no proof of attention.";
 const clipName = source => source ? "second clip" : "first clip";
 
 function buildClip() {
@@ -37,18 +35,13 @@ function laidSaid() {
     `${data.power}. Under the strip of sound, a mark in the row of the head that leads.`;
 }
 
-// Where the token stands in the clip: its cell outlined, its stretch marked; of a word, what is routed most like it.
+// Where the token stands in the clip: its cell outlined, its stretch marked. A word stands nowhere in it.
 function showClip() {
   document.querySelectorAll(".face i, .time > i").forEach(e => e.remove());
-  const {tower} = state, t = shown(), section = $("clip"), word = t !== null && tower.tokens[t].start === null;
-  const seen = t !== null && !word && tower.tokens[t].row !== null, heard = t !== null && !word && !seen;
-  const {cell, sound} = word ? likeness(tower, t) : {cell: seen ? t : null, sound: heard ? t : null};
-  if (cell !== null) outline(cell, word);
-  if (sound !== null) stretch(sound, word, "sound");
-  if (cell !== null) stretch(cell, word, "picture");
-  for (const [name, value] of [["cell", cell], ["sound", sound]])
-    value === null ? delete section.dataset[name] : section.dataset[name] = value;
-  $("likeness").textContent = word && (cell !== null || sound !== null) ? LIKENESS : "";
+  const t = shown(), token = t === null ? null : state.tower.tokens[t];
+  if (token === null || token.start === null) return;
+  if (token.row !== null) outline(t);
+  stretch(t, token.row === null ? "sound" : "picture");
 }
 
 function movePlayhead() {

@@ -52,7 +52,6 @@ function prepare(tower) {
   tower.steps = stepsOf(tower.tokens);
   tower.heard = heardOf(tower.tokens);
   tower.layerMeans = new Map();
-  tower.likeness = new Map();
   return tower;
 }
 // Rows and columns of the grid of each modality; 1 × 1 of what has none.
@@ -150,25 +149,6 @@ function entropy({weights, tokens: {length}, heads}, s, tokens) {
 
 // --- Pieces that belong together ---
 
-// The tokens of `among` routed most like token `t`: least total variation distance, mean over all sites.
-function alike({weights, sites, tokens: {length}, heads}, t, among) {
-  const far = new Float64Array(among.length);
-  for (let s = 0; s < sites.length; s++) for (let i = 0; i < among.length; i++) {
-    const p = (s * length + t) * heads, q = (s * length + among[i]) * heads;
-    for (let k = 0; k < heads; k++) far[i] += Math.abs(weights[p + k] - weights[q + k]);
-  }
-  let best = 0;
-  for (let i = 1; i < far.length; i++) if (far[i] < far[best]) best = i;
-  return among.length ? among[best] : null;
-}
-// A word has no place in the clip; these pieces are routed most like it: {cell, sound}.
-function likeness(tower, t) {
-  if (!tower.likeness.has(t)) {
-    const cells = tower.steps.flatMap(step => step.tokens), sounds = [...tower.heard.values()].flat();
-    tower.likeness.set(t, {cell: alike(tower, t, cells), sound: alike(tower, t, sounds)});
-  }
-  return tower.likeness.get(t);
-}
 // The first token of tower `to` that stands for the same piece of the clip, or null.
 function counterpart(from, i, to) {
   if (from === to) return i;

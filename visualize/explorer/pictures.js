@@ -65,11 +65,11 @@ function paintShot({step, canvas}) {
   if (overlay !== "off") pen.stroke();
 }
 
-// The cell of token `t`, outlined; dashed where it is only alike.
-function outline(t, like) {
+// The cell of token `t`, outlined.
+function outline(t) {
   const on = film.find(f => f.step.tokens.includes(t));
   if (!on) return;
-  const {rows, cols} = on.step, {row, col} = state.tower.tokens[t], ring = make("i", {className: like ? "like" : ""});
+  const {rows, cols} = on.step, {row, col} = state.tower.tokens[t], ring = make("i");
   ring.style.cssText = `left:${100 * col / cols}%;top:${100 * row / rows}%;width:${100 / cols}%;height:${100 / rows}%`;
   ring.dataset.token = t;
   on.face.append(ring);

@@ -90,13 +90,13 @@ function paintStrip({canvas, tokens}) {
   }
 }
 
-// The stretch of token `t`, marked in the lanes of `kind`; dashed where it is only alike.
-function stretch(t, like, kind) {
+// The stretch of token `t`, marked in the lanes of `kind`.
+function stretch(t, kind) {
   const {start, end, source} = state.tower.tokens[t], {span} = state;
   const from = Math.max(0, start) / span, to = Math.min(span, end ?? start) / span;
   for (const l of lanes) {
     if (l.source !== source || l.kind !== kind || l.plot.matches(".axis")) continue;
-    const mark = make("i", {className: like ? "like" : ""});
+    const mark = make("i");
     mark.style.cssText = `left:min(${100 * from}%, 100% - 5px);width:${100 * Math.max(0, to - from)}%`;
     mark.dataset.token = t;
     l.plot.append(mark);
