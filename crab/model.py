@@ -25,7 +25,7 @@ from transformers import DynamicCache, Qwen2_5OmniProcessor
 
 from crab import CrabError, loading, prompt, stopping, weights
 from crab.about import About, about_of
-from crab.ilora import adapted_layers, checkpoint, trace
+from crab.ilora import ILoRAConfig, adapted_layers, checkpoint, trace
 from crab.ilora.trace import Intervene, intervening
 from crab.intervention import Intervention
 from crab.memory import Memory, Read, key_of
@@ -72,8 +72,8 @@ class Crab:
     @property
     def heads(self) -> int:
         """How many heads its adapter has; 0 without one."""
-        routers = (R for layer in adapted_layers(self.model).values() for R in layer.ilora_R.values())
-        return max(map(len, routers), default=0)
+        adapters = self.model.peft_config.values() if isinstance(self.model, PeftModel) else ()
+        return max((adapter.heads for adapter in adapters if isinstance(adapter, ILoRAConfig)), default=0)
 
     @property
     def drawn(self) -> bool:

@@ -19,6 +19,7 @@ from crab.page.files import Example, everything, first_answer, judged_example, t
 from crab.page.form import Asked, Form, answered_before, file_shown, lacking, linked, opened, shows
 from crab.page.parts import (
     AT_ONCE,
+    FOLLOWED,
     IN_TURN,
     PRIVATE,
     QUIET,
@@ -120,7 +121,7 @@ class Asking:
         """Whenever the form may show another clip than the sheet is about."""
         sheet = self.sheet
         asked, told = [sheet.result, *self.form.inputs], [sheet.stale, sheet.link, sheet.copy]
-        happened(self.on_other, asked, told, trigger_mode="always_last", **AT_ONCE).success(
+        happened(self.on_other, asked, told, **FOLLOWED, **AT_ONCE).success(
             inputs=sheet.stale, **NAME_LINK | {"js": "crab.dropLink"}
         )
 
@@ -128,7 +129,7 @@ class Asking:
         form, sheet = self.form, self.sheet
         fields = components(form)
         choice = [form.typed, form.question, *form.choices]
-        gr.on([one.input for one in form.choices], self.on_choice, choice, fields, **AT_ONCE)
+        gr.on([one.input for one in form.choices], self.on_choice, choice, fields, **FOLLOWED, **AT_ONCE)
         form.media["file"].change(file_shown, form.media["file"], form.player, **AT_ONCE)
         for number, button in enumerate(self.shelf):
             chosen = button.click(partial(self.on_example, number), None, fields, **AT_ONCE)

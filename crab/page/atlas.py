@@ -17,6 +17,7 @@ from crab.page.line import ask_in_turn
 from crab.page.parts import (
     ASSETS,
     AT_ONCE,
+    FOLLOWED,
     OPEN,
     WAITING,
     WITH_DARK,
@@ -168,7 +169,7 @@ class Mapping:
     def wire(self) -> None:
         sheet, runs, draw = self.sheet, self.answers.runs, self.drawing
         self.tab.select(**draw)
-        sheet.by.input(**draw)
+        sheet.by.input(**FOLLOWED, **draw)
         every = ask_in_turn(
             self.page, self.answerer.pace, sheet.ask, sheet.stop, sheet.answers, sheet.line,
             fn=self.on_every,

@@ -19,6 +19,7 @@ from crab.page.files import FILM, explorer, filmed
 from crab.page.links import SceneLink
 from crab.page.parts import (
     AT_ONCE,
+    FOLLOWED,
     IN_TURN,
     PRIVATE,
     WAITING,
@@ -87,12 +88,12 @@ class Composing:
         } | AT_ONCE
         redraw |= {"outputs": [c.problem, c.still, c.question, c.film, *(row.doing for row in c.rows)]}
         edits = [c.backdrop.input, c.seed.submit, c.seed.blur, *(edit for row in c.rows for edit in row.edits)]
-        gr.on(edits, trigger_mode="always_last", **redraw)  # what is changed while a scene is drawn is drawn next
+        gr.on(edits, **FOLLOWED, **redraw)  # what is changed while a scene is drawn is drawn next
         for die, number in [(c.dice, c.seed), *((row.dice, row.look) for row in c.rows)]:
             die.click(None, None, number, js=f"() => crab.dice({compose.LOOKS})", **PRIVATE).then(**redraw)
         lucky = c.surprise.click(None, None, c.lucky, js="() => crab.dice(1e6)", **PRIVATE)
         lucky.then(self.on_surprise, c.lucky, c.form_parts, **AT_ONCE).then(**redraw)
-        c.second.change(self.on_second, [c.second, *inputs], c.still, trigger_mode="always_last", **AT_ONCE)
+        c.second.change(self.on_second, [c.second, *inputs], c.still, **FOLLOWED, **AT_ONCE)
         c.render.click(
             self.on_render, [c.filmed, *inputs], [c.problem, c.filmed, c.film], show_progress_on=c.still, **PRIVATE
         )

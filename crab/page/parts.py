@@ -47,6 +47,8 @@ LOADING = "<div class='waiting' role='status'>The model is being loaded; it answ
 PRIVATE: dict[str, Any] = {"api_visibility": "private"}
 QUIET = PRIVATE | {"show_progress": "hidden"}
 AT_ONCE = QUIET | {"queue": False}
+# Where a choice may be made anew before the first is answered for: Gradio would leave out the later one.
+FOLLOWED: dict[str, Any] = {"trigger_mode": "always_last"}
 MODEL = "model"  # whoever wants the model stands in the line of this name
 IN_TURN = QUIET | {"concurrency_id": MODEL}
 WITH_DARK = "crab.withDark"

@@ -13,7 +13,7 @@ import gradio as gr
 import numpy as np
 
 from crab.page.atlas import AtlasSheet, Mapping
-from crab.page.parts import ASSETS, AT_ONCE, WITH_DARK, Updates, figure, segments
+from crab.page.parts import ASSETS, AT_ONCE, FOLLOWED, WITH_DARK, Updates, figure, segments
 from crab.routing import lab
 from crab.tasks import TASKS
 from visualize import laboratory, transfer
@@ -89,9 +89,11 @@ class Telling:
             "js": WITH_DARK,
         } | AT_ONCE
         self.tab.select(**draw)
-        sheet.budget.input(**draw)
-        sheet.arm.input(**draw)
-        looked = sheet.task.input(self.on_task, sheet.task, [self.tabs, self.atlas.by, self.atlas.looked], **AT_ONCE)
+        sheet.budget.input(**FOLLOWED, **draw)
+        sheet.arm.input(**FOLLOWED, **draw)
+        looked = sheet.task.input(
+            self.on_task, sheet.task, [self.tabs, self.atlas.by, self.atlas.looked], **FOLLOWED, **AT_ONCE
+        )
         looked.then(**self.mapping.drawing)
 
     def on_transfer(self, budget: lab.Budget, arm: str, dark: bool) -> Updates:

@@ -22,6 +22,7 @@ from crab.page.line import ask_in_turn
 from crab.page.parts import (
     AT_ONCE,
     CLOSER,
+    FOLLOWED,
     IN_TURN,
     PRIVATE,
     WAITING,
@@ -208,8 +209,10 @@ class Working:
 
     def wire(self) -> None:
         bench, sheet, dark = self.bench, self.sheet, self.form.dark
-        bench.window.input(self.on_window, [sheet.result, bench.window, dark], bench.explorer, js=WITH_DARK, **AT_ONCE)
-        bench.what.input(self.on_what, bench.what, [bench.heads, bench.average], **AT_ONCE)
+        bench.window.input(
+            self.on_window, [sheet.result, bench.window, dark], bench.explorer, js=WITH_DARK, **FOLLOWED, **AT_ONCE
+        )
+        bench.what.input(self.on_what, bench.what, [bench.heads, bench.average], **FOLLOWED, **AT_ONCE)
         places = [bench.towers, bench.layers, bench.modules, bench.kinds]
         buttons = bench.again, bench.stop
         asked = ask_in_turn(
@@ -222,8 +225,16 @@ class Working:
         both = {"fn": self.on_pair, "inputs": view, "outputs": [bench.held, bench.sides, bench.tower, bench.difference]}
         both |= {"js": WITH_DARK} | IN_TURN
         asked.success(**both).then(None, js="() => crab.toSight('#said [role=alert], #pair')", **PRIVATE)
-        gr.on([bench.one.input, bench.two.input], **both)
-        gr.on([bench.tower.input, bench.by.input], self.on_view, view, bench.difference, js=WITH_DARK, **AT_ONCE)
+        gr.on([bench.one.input, bench.two.input], **FOLLOWED, **both)
+        gr.on(
+            [bench.tower.input, bench.by.input],
+            self.on_view,
+            view,
+            bench.difference,
+            js=WITH_DARK,
+            **FOLLOWED,
+            **AT_ONCE,
+        )
         shown = [*components(sheet), *components(bench), *components(self.form), self.tabs]
         composed = [self.composer.last, dark]
         for opened in (

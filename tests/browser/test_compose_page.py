@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from conftest import fits
+from test_page import choose
 
 expect = pytest.importorskip("playwright.sync_api").expect
 
@@ -13,12 +14,6 @@ def composer(page):
     page.get_by_role("tab", name="Compose").click()
     expect(page.locator("#still img")).to_be_visible()
     return page
-
-
-def choose(page, field, words: str) -> None:
-    field.click()
-    field.fill(words)
-    page.get_by_role("option").filter(has_text=words).first.click()
 
 
 def cast(page, number: int, actor: str, *, seen: str, heard: str) -> None:

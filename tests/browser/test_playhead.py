@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from test_page import choose
 from test_routing_page import EXAMPLE, ready
 
 expect = pytest.importorskip("playwright.sync_api").expect
@@ -171,10 +172,7 @@ def test_any_file_is_shown_or_played(page, scene_clip, sound, tmp_path, kind):
 def test_composed_lanes_show_and_seek_the_film(page):
     page.get_by_role("tab", name="Compose").click()
     expect(page.locator("#still img")).to_be_visible()
-    field = page.locator("#asked input")
-    field.click()
-    field.fill("avvp")
-    page.get_by_role("option").filter(has_text="avvp").first.click()
+    choose(page, page.locator("#asked input"), "avvp")
     page.click("#compose-ask")
     expect(page.locator("#now .verdict")).to_be_visible()
     explorer, film = ready(page, ".closer:visible"), page.locator("#film video")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from test_page import answered, downloaded
+from test_page import answered, choose, downloaded
 
 expect = pytest.importorskip("playwright.sync_api").expect
 
@@ -98,8 +98,7 @@ def test_a_composed_run_is_changed_and_taken_along_and_compared_as_any(asked):
     expect(page.locator("#facts")).to_contain_text("answered before")
     expect(page.locator("#video video")).to_be_visible()
     assert json.loads(downloaded(page, "Answer as JSON").read_text())["clip"].startswith("scene with ")
-    page.locator("#one input").click()
-    page.get_by_role("option", name=EXAMPLE.removesuffix(".mp4")).click()
+    choose(page, page.locator("#one input"), EXAMPLE.removesuffix(".mp4"))
     expect(page.locator("#sides")).to_contain_text("about different clips")
     expect(page.locator("#sides .crab-diff")).to_have_count(0)
     page.click("#again")
