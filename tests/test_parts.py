@@ -7,6 +7,7 @@ import dataclasses
 from threading import Event
 
 import gradio as gr
+import httpx
 import pytest
 
 import app  # noqa: F401  imports spaces before torch
@@ -166,3 +167,11 @@ def test_whoever_leaves_between_two_steps_ends_the_work():
 
     asyncio.run(visit())
     assert part.counted == [0] and part.ended.is_set()
+
+
+def test_of_several_quick_choices_the_last_is_followed(address):
+    """Gradio leaves out an `input` that comes while the one before is answered, unless it is told otherwise."""
+    told = httpx.get(f"{address}/config", timeout=60).json()["dependencies"]
+    chosen = [one for one in told if one["backend_fn"] and any(event == "input" for _, event in one["targets"])]
+    assert len(chosen) > 5
+    assert {one["trigger_mode"] for one in chosen} == {"always_last"}
