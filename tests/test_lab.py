@@ -53,6 +53,13 @@ def test_another_file_is_told(text, tmp_path):
         lab.load(tmp_path / "file")
 
 
+def test_it_is_told_how_many_runs_wanted_more_rounds(results):
+    results.size["most"] = 2  # s4 alone and "lora" had their lowest loss in the second
+    assert results.cut_short == "Of 3 runs 2 still got better in the last round that there was."
+    results.size["most"] = 4
+    assert results.cut_short == "Of 3 runs 0 still got better in the last round that there was."
+
+
 def test_equal_samples_are_one_round_and_the_other_is_the_round_of_the_lowest_loss(results):
     equal, until = (lab.compare(results, "lora", budget) for budget in ("equal", "until"))
     assert equal.changes["s4"].mean == pytest.approx(0.4) and equal.changes["avqa"].mean == pytest.approx(-0.5)

@@ -65,7 +65,8 @@ def _words(found: lab.Results) -> str:
         "<p class='key'>The paper reports that training tasks together by ordinary means makes most of them worse, and "
         f"that I-LoRA makes them better. Here {escape(found.model)}’s frozen base learned {len(found.tasks)} tasks about "
         "drawn scenes, each alone and all together, with equally many weights, and was asked about scenes that nothing "
-        f"was trained on ({size}). What came out is below, whatever it is.</p><ul class='notes'>{failed}</ul>"
+        f"was trained on ({size}). {found.cut_short} What came out is below, whatever it is.</p>"
+        f"<ul class='notes'>{failed}</ul>"
     )
 
 

@@ -104,6 +104,13 @@ class Results:
         return found
 
     @property
+    def cut_short(self) -> str:
+        """How many runs still got better when there were no more rounds to have, in a sentence."""
+        runs = {row.run[:3] for row in self.rows}
+        short = sum(self.rounds(*run, "until") == self.size.get("most") for run in runs)
+        return f"Of {len(runs)} runs {short} still got better in the last round that there was."
+
+    @property
     def tasks(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(row.task for row in self.rows))
 
@@ -256,6 +263,7 @@ def costs(results: Results, budget: Budget) -> list[Cost]:
 def table(results: Results) -> str:
     """All of it for people."""
     parts = [f"{results.model}; " + ", ".join(f"{name} {value}" for name, value in results.size.items())]
+    parts += [results.cut_short]
     for budget, words in BUDGETS.items():
         parts += [f"\n== {words} ==", *_costs(results, budget)]
         for arm in results.arms:
