@@ -69,7 +69,7 @@ class Size:
 
 FULL = Size(items=1200, a_step=4, held=48, tested=200, most=8)
 # Many small steps: what an adapter needs first is to be moved often, and on a CPU a step costs what its clips cost.
-QUICK = Size(items=128, a_step=2, held=12, tested=32, most=2)
+QUICK = Size(items=128, a_step=1, held=12, tested=32, most=4)
 
 
 @dataclass(frozen=True)
