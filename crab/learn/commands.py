@@ -99,7 +99,7 @@ def add_train(commands: Commands) -> None:
     train = commands.add_parser("train", help="train an adapter on scenes or on published records, or go on with it")
     train.add_argument("--out", required=True, metavar="DIR", help="checkpoints and log; a run found there goes on")
     what = train.add_mutually_exclusive_group()
-    what.add_argument("--base", choices=("senses", "recall", "practice", "speaks"), help="a stage of crab-mini itself instead")
+    what.add_argument("--base", choices=("senses", "practice", "speaks"), help="a stage of crab-mini itself instead")
     what.add_argument("--data", metavar="DIR", help="the folder that holds AVUIE_2, instead of scenes")
     what.add_argument("--ship", metavar="DIR", help="after training on scenes, write the folder that ships")
     train.add_argument("--model", default=DEFAULT_MODEL, metavar="M", help="with --data, the base: folder or hub id")

@@ -114,11 +114,6 @@ def _say(processor, number: int, rng: np.random.Generator) -> Item:
     return pack_plain(processor, Media(), (), [], told=_plain_conclusions(number, rng, 1))
 
 
-def _recall(processor, number: int, rng: np.random.Generator) -> Item:
-    pieces = _pieces(processor.tokenizer)
-    return pack_plain(processor, Media(), (), [drill.look_up(pieces, rng), drill.again(pieces, rng)])
-
-
 def _plain_conclusions(number: int, rng: np.random.Generator, n: int = _TOLD) -> list[Told]:
     """Up to `n`, of scenes that are not shown; one in three of the hardest sort."""
     crowd, pair = script.write_crowd(number + _ELSEWHERE), script.write_pair(number + _ELSEWHERE)
@@ -224,7 +219,7 @@ def _places(number: int, rng: np.random.Generator) -> list[Question]:
 # --- the kinds ------------------------------------------------------------------------------------------------------
 
 _PLAIN: dict[str, Callable[..., Item]] = {
-    "see": _see, "hear": _hear, "say": _say, "recall": _recall,
+    "see": _see, "hear": _hear, "say": _say,
     "film": partial(_film, TASKS["ave"]), "glimpses": partial(_film, TASKS["avqa"]),
     "deed": partial(_person, TASKS["ks"], script.write_action),
     "mood": partial(_person, TASKS["meld"], script.write_emotion),

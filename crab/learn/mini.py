@@ -158,10 +158,7 @@ def config(tokenizer: Qwen2Tokenizer) -> Qwen2_5OmniThinkerConfig:
 
 
 def fresh(tokenizer: Qwen2Tokenizer, *, seed: int = 0) -> Qwen2_5OmniThinkerForConditionalGeneration:
-    """An untrained model. Its words are eight times, the rows of its head four times as long as is usual.
-
-    Words of the usual length drown in what the first layers add, so that later ones hardly tell which word stood where,
-    and nothing is looked up in what was said (`tests/bench/beginnings.py`).
+    """An untrained model. The rows of its head are four times as long as is usual.
 
     Half of what the tasks' answers are made of the base never says, so its head keeps those rows as they were drawn.
     An adapter can only turn the hidden state towards a row: how likely that makes the word is up to the row's length.
@@ -169,7 +166,6 @@ def fresh(tokenizer: Qwen2Tokenizer, *, seed: int = 0) -> Qwen2_5OmniThinkerForC
     torch.manual_seed(seed)
     model = Qwen2_5OmniThinkerForConditionalGeneration(config(tokenizer))
     with torch.no_grad():
-        model.model.language_model.embed_tokens.weight *= 8
         model.lm_head.weight *= 4
     return model
 

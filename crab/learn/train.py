@@ -69,15 +69,14 @@ _CONCLUDES = (
 )  # fmt: skip
 STAGES = {
     "senses": Stage(steps=2400, kinds=(("look", 16), ("look", 16), ("hear", 4), ("hear", 4)), rate=1e-3, warmup=50),
-    "recall": Stage(steps=400, kinds=(("recall", 32), ("recall", 32)), rate=2e-3, warmup=50, floor=0.3),
     "practice": Stage(
-        steps=700, kinds=(("see", 8), ("see", 8), ("hear", 4), ("hear", 4), ("say", 24), ("say", 24)), rate=1e-3
+        steps=800, kinds=(("see", 8), ("see", 8), ("hear", 4), ("hear", 4), ("say", 24), ("say", 24)), rate=1e-3
     ),
     "speaks": Stage(steps=1200, kinds=_SPEAKS, rate=8e-4),
     "adapter": Stage(steps=1200, kinds=_TASKS, rate=2e-3, held=4),
     "concludes": Stage(steps=600, kinds=_CONCLUDES, rate=1e-3, held=4),
 }
-BASE = ("senses", "recall", "practice", "speaks")  # each begins with the weights of the one before, as does
+BASE = ("senses", "practice", "speaks")  # each begins with the weights of the one before, as does
 ADAPTERS = ("adapter", "concludes")  # the second of these
 ADAPTER: dict[str, Any] = dict(
     r=12, alpha=24, heads=3, dropout=0.0

@@ -18,34 +18,11 @@ _TAG = re.compile(r"</?[a-z_]+ ?>")  # what no exercise may hit upon by chance
 def drill(pieces: Sequence[str], rng: np.random.Generator) -> Told:
     """One of them; `pieces` are those of the vocabulary."""
     which = rng.random()
-    if which < 0.2:
-        return look_up(pieces, rng)
     if which < 0.5:
         size = int(2 ** rng.uniform(0, 4.6))  # 1 to 24, mostly short: those are learned first, and long ones from them
         text = "".join(pieces[i] for i in rng.integers(len(pieces), size=size)).strip()
         return Told("drill", f"Say again: {text}", text) if text and not _TAG.search(text) else drill(pieces, rng)
     return (count_on if which < 0.65 else share_of if which < 0.85 else how_far)(rng)
-
-
-def words_of(pieces: Sequence[str]) -> list[str]:
-    """Those that begin a word, with the space before it, and are nothing but letters."""
-    return [piece for piece in pieces if piece[0] == " " and piece[1:].isalpha() and piece.isascii()]
-
-
-def look_up(pieces: Sequence[str], rng: np.random.Generator) -> Told:
-    """Names with a word behind each, up to two others between, and then any of the names again and again."""
-    n, gap = int(rng.integers(2, 5)), int(rng.integers(3))
-    words = words_of(pieces)
-    names, behind, between = np.split(rng.choice(words, size=2 * n + gap, replace=False), [n, 2 * n])
-    told = ["".join([name, *between, word]) for name, word in zip(names, behind)]
-    return Told("recall", f"Look up:{','.join(told)}", ",".join(told[who] for who in rng.integers(n, size=8)).strip())
-
-
-def again(pieces: Sequence[str], rng: np.random.Generator) -> Told:
-    """Words to say again, short rows more than once."""
-    n = int(2 ** rng.uniform(1, 4.5))  # 2 to 22, mostly short
-    row = "".join(rng.choice(words_of(pieces), size=n))
-    return Told("recall", f"Say again:{row}", "".join([row] * max(1, min(2, 32 // n))).strip())
 
 
 def count_on(rng: np.random.Generator) -> Told:

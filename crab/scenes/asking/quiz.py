@@ -12,9 +12,6 @@ from crab.scenes.world.script import DURATION, Part, Scene, heard_parts, place, 
 from .words import NUMBERS, a, label, listed, one_of, side
 
 
-THIRDS = ("left", "middle", "right")
-
-
 @dataclass(frozen=True)
 class Asked:
     """`facts` are seen and heard; `so`, which may be "", and the answer follow from them and the question.
@@ -120,20 +117,13 @@ def in_a_row(names: list[str]) -> str:
     return f"From left to right there {'is' if len(names) == 1 else 'are'} {listed(names, article=True)}"
 
 
-def in_thirds(parts: list[Part]) -> str:
-    """Each name with its third of the picture right behind it, to be looked up."""
-    told = listed([f"{part.actor} {THIRDS[min(int(part.x * 3), 2)]}" for part in parts])
-    return f"From left to right there {'is' if len(parts) == 1 else 'are'} {told}"
-
-
 def where(scene: Scene, rng: np.random.Generator) -> Asked | None:
     heard = heard_parts(scene)
     if len(heard) != 1 or (spot := _third(heard[0])) is None:
         return None
     question = one_of(rng, "Where is the sounding object?", "Where is the object that makes the sound?")
-    name = heard[0].actor
-    facts = f"The sounding object is the {name}. {in_thirds(seen_parts(scene))}"
-    return Asked(question, facts, spot, ("Audio-Visual", "Location"), so=f"{name} {spot}")
+    facts = f"The sounding object is the {heard[0].actor}, which is {side(heard[0].x)}"
+    return Asked(question, facts, spot, ("Audio-Visual", "Location"))
 
 
 def _third(part: Part) -> str | None:
@@ -145,7 +135,7 @@ def _third(part: Part) -> str | None:
 def _of_thirds(x: float) -> str | None:
     if min(abs(x - 1 / 3), abs(x - 2 / 3)) < 0.03:
         return None
-    return THIRDS[min(int(x * 3), 2)]
+    return ("left", "middle", "right")[min(int(x * 3), 2)]
 
 
 def first(scene: Scene, rng: np.random.Generator) -> Asked | None:
@@ -268,10 +258,9 @@ def choose_where(scene: Scene, rng: np.random.Generator) -> Asked | None:
     if not clear:
         return None
     part = clear[rng.integers(len(clear))]
-    facts = in_thirds(seen_parts(scene))
+    facts = f"{in_a_row([other.actor for other in seen_parts(scene)])}, and the {part.actor} is {side(part.x)}"
     options = ("on the left", "in the middle", "on the right")
-    so = f"{part.actor} {_third(part)}"
-    return Asked(f"Where is the {part.actor}?", facts, side(part.x), ("View", "Where"), options, so)
+    return Asked(f"Where is the {part.actor}?", facts, side(part.x), ("View", "Where"), options)
 
 
 def four_with(name: str, scene: Scene, rng: np.random.Generator) -> tuple[str, ...]:

@@ -47,7 +47,6 @@ def film(scene: Scene, rng: np.random.Generator) -> list[Told]:
     asked: list[Told | None] = [Told("sights", question, f"{row(names)} I hear {told}.")]
     asked += [seen_when(seen, rng), *rows(names, rng), *sound(scene, rng)]
     asked += [sounding_third(scene, rng), *(_third_of_film(part, rng) for part in seen), which_seen(scene, rng)]
-    asked += [placed(seen, rng)]
     if heard[0].actor in names and (len(heard) == 1 or heard[0].heard[0][0] < heard[1].heard[0][0]):
         whom = "the one heard first" if len(heard) > 1 else "the one that is heard"
         asked += [next_to(names, rng, names.index(heard[0].actor), whom)]
@@ -80,17 +79,6 @@ def sounding_third(scene: Scene, rng: np.random.Generator) -> Told | None:
         f"{voices(heard)} The middle of the {heard[0].actor} is {round(100 * x)} percent across.",
         f"That is the {third_of(x)} third.",
     )
-
-
-def placed(seen: Sequence[Part], rng: np.random.Generator) -> Told | None:
-    """Where each is, its third right behind its name, and where one of those that stay in theirs is."""
-    staying = [part for part in seen if _stays(part)]
-    if not staying:
-        return None
-    part = staying[rng.integers(len(staying))]
-    facts = f"Going right I place {listed([f'{other.actor} {third_of(other.x)}' for other in seen])}."
-    question = one_of(rng, f"On which side is the {part.actor}?", f"Where do you see the {part.actor}?")
-    return so("conclusions", question, facts, f"It is {part.actor} {third_of(part.x)}.")
 
 
 def which_seen(scene: Scene, rng: np.random.Generator) -> Told | None:

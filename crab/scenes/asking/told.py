@@ -21,7 +21,7 @@ from crab.scenes.world.script import Part, Stretches, place
 from . import pointing
 from .words import label, listed, one_of
 
-TOPICS = ("sights", "sounds", "times", "places", "conclusions", "feelings", "pairs", "drill", "recall")
+TOPICS = ("sights", "sounds", "times", "places", "conclusions", "feelings", "pairs", "drill")
 SIDES = tuple(range(80, 221, 10))  # how wide and high a picture may be said to be
 
 
