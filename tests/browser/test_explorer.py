@@ -356,8 +356,8 @@ def test_the_page_around_opens_a_view(framed, browser, address):
     ]  # no news but where the player goes
     assert framed.evaluate("scrollY") > 500
     # The telling of what is shown came along.
-    framed.wait_for_function("document.querySelector('iframe').contentDocument.getElementById('told').style.transform")
-    assert 0 <= inside.locator("#told").bounding_box()["y"] < 120
+    framed.wait_for_function("document.querySelector('iframe').contentDocument.getElementById('shown').style.transform")
+    assert 0 <= inside.locator("#shown").bounding_box()["y"] < 120
     framed.evaluate("document.querySelector('iframe').dispatchEvent(new CustomEvent('crab-open', "
                     "{detail: {view: 'nonsense', tower: 'no such', token: 9999}}))")  # fmt: skip
     expect(inside.locator("#told")).to_contain_text("Mean of 113 tokens")

@@ -22,6 +22,8 @@ from crab.trace import RoutingTrace, Site
 from visualize import standalone, theme
 from visualize import trace as read
 
+expect = pytest.importorskip("playwright.sync_api").expect
+
 FULL = 65535  # what stands for a weight of one in the page
 
 
@@ -124,19 +126,39 @@ def test_three_panels_have_each_its_own_heads_numbers_and_hue(page, traces):
     assert [re.search(r"Head \d", title)[0] for title in titles] == ["Head 1", "Head 2", "Head 3"]
 
 
-def test_a_word_has_the_colour_of_its_mix_and_a_bar_a_head(page, traces):
+def test_a_word_has_the_colour_of_its_mix_and_a_bar_a_head_from_the_line_of_an_even_share(page, traces):
     trace = traces["language"]
     words = page.evaluate("""() => [...document.querySelectorAll('#words .t')].map(e => ({token: +e.dataset.token,
-      text: e.firstChild.textContent, ground: e.style.backgroundColor,
-      bars: [...e.querySelectorAll('i')].map(i => [parseFloat(i.style.left), parseInt(i.style.height)])}))""")
+      text: e.firstChild.textContent, ground: e.style.backgroundColor, under: e.getBoundingClientRect().bottom,
+      bars: [...e.querySelectorAll('i')].map(i => { const {top, bottom} = i.getBoundingClientRect();
+        return {left: parseFloat(i.style.left), top, bottom, colour: i.style.backgroundColor}; })}))""")
     spoken = [i for i, token in enumerate(trace.tokens) if token.modality in ("text", "generated")]
     assert [word["token"] for word in words] == spoken
+    far = np.abs(trace.weights[:, spoken].mean(0) - 1 / 3).max()
+    expect(page.locator("#bars")).to_contain_text(
+        f"than 33.3 %, down where less, the whole way for {100 * far:.1f} points"
+    )
     for word in words:
         mean = trace.weights[:, word["token"]].mean(0)
         assert word["text"] == trace.tokens[word["token"]].text.replace("\n", "↵")
         np.testing.assert_allclose(rgb(word["ground"]), theme.mix(mean, False), atol=2)
-        assert [height for _, height in word["bars"]] == [max(1, int(12 * share + 0.5)) for share in mean]
-        assert [left for left, _ in word["bars"]] == pytest.approx([0, 100 / 3, 200 / 3], abs=0.01)
+        line = word["under"] + 11
+        assert len(word["bars"]) == 3
+        for head, (bar, share) in enumerate(zip(word["bars"], mean)):
+            up = 9 * (share - 1 / 3) / far  # a pixel is the least that is drawn
+            assert (line - bar["top"], bar["bottom"] - line) == pytest.approx((max(up, 0), max(-up, 0)), abs=1.1)
+            assert bar["left"] == pytest.approx(100 * head / 3, abs=0.01)
+            assert rgb(bar["colour"]) == theme.rgb(theme.head_colour(head))
+
+
+def test_the_triangle_of_hues_stays_in_sight_with_what_is_shown(page):
+    shown = page.locator("#shown")
+    for view in ("tokens", "overview", "clip", "heatmap"):
+        page.locator(f"#{view}").scroll_into_view_if_needed()
+        expect(shown.locator("#legend")).to_be_in_viewport(ratio=1)
+    pixels = canvas(page, "#legend")
+    middle = pixels[34 + 86, 111, :3]  # near two thirds of its height, where all are alike
+    np.testing.assert_allclose(middle, theme.mix(np.full(3, 1 / 3), False), atol=12)
 
 
 def canvas(page, where: str) -> np.ndarray:

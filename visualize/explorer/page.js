@@ -63,10 +63,10 @@ function settle() {
 }
 // In an iframe as tall as its content nothing is sticky: what is shown is moved as the page around us scrolls.
 function stick() {
-  const told = $("told"), top = FRAME.getBoundingClientRect().top + told.offsetTop;
-  const room = document.querySelector("main").offsetHeight - told.offsetTop - told.offsetHeight;
+  const kept = $("shown"), top = FRAME.getBoundingClientRect().top + kept.offsetTop;
+  const room = document.querySelector("main").offsetHeight - kept.offsetTop - kept.offsetHeight;
   const down = clamp(8 - top, 0, Math.max(0, room));
-  told.style.transform = down ? `translateY(${Math.round(down)}px)` : "";
+  kept.style.transform = down ? `translateY(${Math.round(down)}px)` : "";
 }
 function embed() {
   const root = document.documentElement, around = window.parent.document;

@@ -2,7 +2,7 @@
 
 function drawLegend() {
   const canvas = $("legend"), {width, height} = canvas, pad = 34, side = width - 2 * pad, tall = height - 2 * pad;
-  canvas.hidden = state.three || state.tower.heads !== 3;
+  canvas.hidden = state.tower.heads !== 3;
   if (canvas.hidden) return;
   const pen = canvas.getContext("2d"), image = pen.createImageData(width, height);
   for (let y = 0; y < tall; y++) for (let x = 0; x < side; x++) {
@@ -17,4 +17,3 @@ function drawLegend() {
 }
 
 when("tower", drawLegend);
-when("three", drawLegend);

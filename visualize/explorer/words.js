@@ -1,9 +1,16 @@
-// The words of prompt and answer, each in the colour of its mix, with a bar a head.
+// The words of prompt and answer, each in the colour of its mix; under it a bar a head, from the line of all alike.
 
+const REACH = 9, LEAST = .03;                    // of the longest bar, pixels; what it stands for at the least
 const spoken = token => ["text", "generated"].includes(token.modality);
 
+// How far a head is from an even share, at the most, in any word.
+function farthest() {
+  const {tokens, heads} = state.tower, far = range(tokens.length).filter(t => spoken(tokens[t])).map(share);
+  return Math.max(LEAST, ...far.flat().map(v => Math.abs(v - 1 / heads)));
+}
+
 function drawWords() {
-  const {tokens} = state.tower, out = [];
+  const {tokens, heads} = state.tower, out = [], far = farthest();
   $("tokens").hidden = !tokens.some(spoken);
   let gap = 0, kind = "";
   const close = () => {
@@ -12,15 +19,17 @@ function drawWords() {
   };
   for (let t = 0; t < tokens.length && !$("tokens").hidden; t++) {
     const {modality} = tokens[t];
-    if (spoken(tokens[t])) { close(); out.push(...word(t)); continue; }
+    if (spoken(tokens[t])) { close(); out.push(...word(t, far)); continue; }
     if (kind !== modality) close();
     kind = modality; gap++;
   }
   close();
   $("words").replaceChildren(...out);
+  $("bars").textContent = "Colour: which heads lead. Under each word a bar a head, in order: up from the line where it " +
+    `has more than ${pct(1 / heads)}, down where less, the whole way for ${(100 * far).toFixed(1)} points.`;
   stopAt(wordOf(state.locked) ?? $("words").querySelector(".t"));
 }
-function word(t) {
+function word(t, far) {
   const {name, text} = state.tower.tokens[t], w = share(t), ground = mix(w);
   const textContent = text.replace(/\n/g, "↵").replace(/\t/g, "⇥");
   const e = make("span", {className: "t", tabIndex: -1, textContent, title: `${t} · ${told(w)}`});
@@ -29,8 +38,9 @@ function word(t) {
   e.setAttribute("aria-label", `${name}: ${told(w)}`);
   e.style.cssText = `background:rgb(${ground});color:${inkOn(ground)}`;
   w.forEach((v, k) => {
-    const bar = make("i"), height = Math.max(1, Math.round(12 * v));
-    bar.style.cssText = `left:${100 * k / w.length}%;width:${94 / w.length}%;height:${height}px`;
+    const bar = make("i"), up = Math.round(REACH * (v - 1 / w.length) / far), n = w.length;
+    bar.style.cssText = `left:${100 * k / n}%;width:${94 / n}%;bottom:${Math.min(up, 0) - 11}px;` +
+      `height:${Math.max(1, Math.abs(up))}px;background:${data.hues[k]}`;
     e.append(bar);
   });
   return [e, make(text.includes("\n") ? "br" : "wbr")];
