@@ -185,6 +185,13 @@ def test_frames_of_every_kind_of_video_are_those_of_a_plain_decode(tmp_path, nam
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_getscheduler"), reason="this system does not tell")
+def test_what_a_clip_can_be_asked_is_there_as_functions_too(scene_clip):
+    clip = media.open_clip(scene_clip)
+    for one, other in ((media.frames(clip, 3, start=2), clip.frames(3, start=2)), ([media.frame_at(clip, 4)], [clip.frame_at(4)]),
+                       ([media.sound(clip)], [clip.sound()])):  # fmt: skip
+        assert all(np.array_equal(mine, its) for mine, its in zip(one, other, strict=True))
+
+
 def test_whatever_writes_a_clip_for_a_test_leaves_the_tests_after_it_as_they_were(tmp_path):
     write(tmp_path / "a.mp4", video="libsvtav1")
     assert os.sched_getscheduler(0) == os.SCHED_OTHER

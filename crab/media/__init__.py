@@ -22,7 +22,10 @@ from pathlib import Path
 from crab.media import process
 from crab.media.clip import SAMPLE_RATE, Clip, Limits, MediaError
 
-__all__ = ["SAMPLE_RATE", "Clip", "Limits", "MediaError", "check_length", "open_clip"]
+__all__ = ["SAMPLE_RATE", "Clip", "Limits", "MediaError", "check_length", "frame_at", "frames", "open_clip", "sound"]
+
+# What can be asked of a clip, as functions of one too: scripts written before clips had methods call them.
+frames, frame_at, sound = Clip.frames, Clip.frame_at, Clip.sound
 
 
 def open_clip(
