@@ -16,7 +16,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from crab.media import Clip
 from crab.prompt import Prompt, Window
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
 MOST = 200_000_000  # bytes: four clips of the released model, on its device for the most part; of crab-mini many
 _TOKEN = 250  # bytes, nearly, of what is said of a position
-
-Made = TypeVar("Made")
 
 
 @dataclass(frozen=True)
