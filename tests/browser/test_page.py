@@ -287,6 +287,10 @@ def test_the_page_opens_with_an_example_answered(opened):
         expect(opened.locator("#ask")).to_be_in_viewport()
         expect(opened.locator("#examples button").first).to_be_in_viewport()
         assert opened.evaluate("document.documentElement.scrollWidth") <= width
+    for tab in ("Ask a clip", "Compose", "Atlas", "About"):  # on a phone too, none behind dots
+        expect(opened.get_by_role("tab", name=tab)).to_be_visible()
+    expect(opened.get_by_role("button", name="More tabs")).to_be_hidden()
+    expect(opened.get_by_role("button", name="Use via API")).to_be_visible()
 
 
 def test_a_click_on_an_example_asks_it_and_shows_what_is_true(opened):
