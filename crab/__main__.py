@@ -25,6 +25,7 @@ from crab.arguments import (
     Commands,
     adapter_argument,
     answering_arguments,
+    asked,
     gigabytes,
     loaded_model,
     model_arguments,
@@ -40,7 +41,6 @@ from crab.bench.commands import add_bench
 from crab.learn.commands import add_calibrate, add_evaluate, add_train, add_transfer
 from crab.routing.commands import add_atlas, add_claims, add_route
 from crab.scenes.commands import add_scenes
-from crab.tasks import check_question, dataset_named
 
 LABORATORY = ("changes", "crossings")  # kinds of figure
 RELIABILITY = "reliability"  # another
@@ -127,19 +127,12 @@ def add_ask(commands: Commands) -> None:
 
 
 def run_ask(args: argparse.Namespace) -> None:
-    from crab import candidates, media
+    from crab import candidates
     from crab.ask import ask, to_json
     from crab.memory import Memory
     from crab.segment import load_segmenter
 
-    task = dataset_named(args.task)
-    check_question(task, args.question)  # what is missing is said before a clip is opened or the model loaded
-    clip = media.open_clip(args.media, image=args.image, audio=args.audio, frame=args.frame)
-    other = media.open_clip(args.media2) if args.media2 else None
-    if task.grammar == "match" and other is None:
-        raise CrabError(f"{task.name} compares two clips: give a second one.")
-    if task.grammar != "match" and other is not None:
-        raise CrabError(f"{task.name} asks about one clip: leave out {args.media2}.")
+    task, clip, other = asked(args)
     if args.candidates and (why := candidates.lacking(
         clip, task, stretch=args.stretch, over_time=args.masks_over_time
     )):  # fmt: skip

@@ -8,8 +8,13 @@ from __future__ import annotations
 import argparse
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from crab import CrabError
+
+if TYPE_CHECKING:
+    from crab.media import Clip
+    from crab.tasks import Task
 
 DEFAULT_MODEL = os.environ.get("CRAB_MODEL") or str(Path(__file__).parent.parent / "assets" / "crab-mini")
 Commands = argparse._SubParsersAction  # what a command adds its parser to
@@ -78,6 +83,25 @@ def question_arguments(command: argparse.ArgumentParser, *, nargs: str | None = 
     command.add_argument("--task", required=True, metavar="T", help="a dataset's name, e.g. avqa, ave, s4")
     command.add_argument("--question", default="", metavar="Q",
                          help="question, options or expression, where the task needs one")  # fmt: skip
+
+
+def asked(args: argparse.Namespace) -> tuple[Task, Clip, Clip | None]:
+    """What `question_arguments` were given: whose question it is, the clip, and for matching the other one.
+
+    Raises CrabError for what is missing or too much, before a clip is opened wherever that can be said.
+    """
+    from crab import media
+    from crab.tasks import check_question, dataset_named
+
+    task = dataset_named(args.task)
+    check_question(task, args.question)
+    if task.grammar != "match" and args.media2:
+        raise CrabError(f"{task.name} asks about one clip: leave out {args.media2}.")
+    if task.grammar == "match" and not args.media2:
+        raise CrabError(f"{task.name} compares two clips: give a second one.")
+    sources = {name: getattr(args, name, None) for name in ("image", "audio")}
+    clip = media.open_clip(args.media, frame=args.frame, **sources)
+    return task, clip, media.open_clip(args.media2) if args.media2 else None
 
 
 def answering_arguments(command: argparse.ArgumentParser, *, length: bool = True) -> None:

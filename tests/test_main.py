@@ -155,6 +155,13 @@ def test_what_the_person_can_put_right_is_a_sentence_and_status_two(arguments, s
     assert sentence in told and "Traceback" not in told
 
 
+@pytest.mark.parametrize("number, task, sentence", [(1, "a2v", "second one"), (2, "ave", "asks about one clip")])
+def test_route_takes_as_many_clips_as_the_task_compares(golden, tmp_path, capsys, number, task, sentence):
+    clips = [str(golden / "media" / name) for name in ("a.mp4", "b.mp4")][:number]
+    assert main(["route", *clips, "--task", task, "--out", str(tmp_path / "trace.npz")]) == 2
+    assert sentence in capsys.readouterr().err and not list(tmp_path.iterdir())
+
+
 def test_weights_inspect_says_what_a_file_holds(golden, capsys):
     assert main(["weights", "inspect", str(golden / "finetune_weights.bin"), "--model", str(golden / "tiny-omni")]) == 0
     told = capsys.readouterr().out

@@ -117,7 +117,7 @@ def run_train(args: argparse.Namespace) -> None:
     if args.base:
         train.train_base(args.out, args.base, seed=args.seed)
     elif args.data:
-        names = [dataset_named(name).name for name in args.tasks]
+        names = list(dict.fromkeys(dataset_named(name).name for name in args.tasks))
         train.train_data(
             args.out, args.data, args.model, names=names, cache=args.cache, epochs=args.epochs, steps=args.steps,
             seed=args.seed,

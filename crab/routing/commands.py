@@ -9,8 +9,16 @@ from typing import Any, Literal
 from tqdm import tqdm
 
 from crab import CrabError, trace
-from crab.arguments import Commands, answering_arguments, loaded_model, new_file, positive, question_arguments, whole
-from crab.tasks import dataset_named
+from crab.arguments import (
+    Commands,
+    answering_arguments,
+    asked,
+    loaded_model,
+    new_file,
+    positive,
+    question_arguments,
+    whole,
+)
 
 CLAIMS = Path(__file__).parent.parent.parent / "assets" / "claims.json"
 
@@ -31,15 +39,12 @@ def add_route(commands: Commands) -> None:
 
 
 def run_route(args: argparse.Namespace) -> None:
-    from crab import media
     from crab.ask import ask
     from crab.intervention import Intervention
     from crab.routing import effects
     from crab.segment import load_segmenter
 
-    task = dataset_named(args.task)
-    clip = media.open_clip(args.media, frame=args.frame)
-    other = media.open_clip(args.media2) if args.media2 else None
+    task, clip, other = asked(args)
     where: dict[str, Any] = {
         name: getattr(args, name) and tuple(getattr(args, name)) for name in ("layers", "modules", "towers")
     }
