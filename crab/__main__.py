@@ -285,9 +285,9 @@ def _reliability(args: argparse.Namespace) -> None:
 
     if args.out.suffix not in (".svg", ".pdf", ".png"):
         raise CrabError(f"{args.out} cannot be written: {args.kind} is a .svg, .pdf or .png.")
-    held = reliability_of(args.trace)
-    title, facts = "How sure it is, and how often it is right", reliability.facts(held)
-    figure = paper.described(reliability.figure(held), title, facts)
+    found = reliability_of(args.trace)
+    title, facts = "How sure it is, and how often it is right", reliability.facts(*found)
+    figure = paper.described(reliability.figure(*found), title, facts)
     with whole(args.out) as part:
         paper.save(figure, part, title=title, facts=facts)
 

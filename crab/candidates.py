@@ -2,7 +2,8 @@
 
 The prompt is read once; answers are then drawn from the model's own probabilities, `ASKED` of them at once. What two of
 them say is the same result if it is the same choice, events of one name and sense with a temporal IoU of `NEAR`, or
-boxes with such an IoU. How many agree is agreement, and no share of right answers: it has not been held against any.
+boxes with such an IoU. How many agree is agreement, and no share of right answers: how far the two go together
+`crab.learn.calibrate` tells.
 """
 
 from __future__ import annotations

@@ -137,17 +137,23 @@ def confidence(
 # ---- the file ----
 
 
-def save(calibration: Calibration, held: Sequence[Reliability], path: str | Path) -> None:
-    """Write curves, and how they held, as JSON: `confidence.json` in a model's folder is what comes with it."""
-    told = {
-        "curves": {kind: asdict(curve) for kind, curve in calibration.curves.items()},
-        "reliability": {
-            one.kind: {"counts": one.counts.tolist(), "sure": _rounded(one.sure), "right": _rounded(one.right)}
-            for one in held
-        },
-    }
+def save(
+    calibration: Calibration, held: Sequence[Reliability], path: str | Path, *, agreed: Sequence[Reliability] = ()
+) -> None:
+    """Write curves, how they held, and what sampled answers that agree are worth, as JSON: `confidence.json` in a
+    model's folder is what comes with it."""
+    told = {"curves": {kind: asdict(curve) for kind, curve in calibration.curves.items()}, "reliability": _told(held)}
+    if agreed:
+        told["agreement"] = _told(agreed)
     with whole(path) as part:
         part.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
+
+
+def _told(held: Sequence[Reliability]) -> dict[str, dict]:
+    return {
+        one.kind: {"counts": one.counts.tolist(), "sure": _rounded(one.sure), "right": _rounded(one.right)}
+        for one in held
+    }
 
 
 def _rounded(shares: np.ndarray) -> list[float | None]:
@@ -175,24 +181,30 @@ def _finite(number: object) -> bool:
     return type(number) in (int, float) and math.isfinite(number)  # type: ignore[arg-type]
 
 
-def reliability_of(path: str | Path) -> list[Reliability]:
-    """How the curves in a file held on other answers, a kind each. Raises CrabError where that is not told there."""
+def reliability_of(path: str | Path) -> tuple[list[Reliability], list[Reliability]]:
+    """How the curves in a file held on other answers, and what agreement was worth there, a kind each; the latter may
+    not be known. Raises CrabError where the former is not told there."""
     try:
-        told = finite_json(Path(path).read_bytes())["reliability"]
-        found = []
-        for kind, of in told.items():
-            counts = np.array(of["counts"], int)
-            sure, right = (np.array(of[name], float) for name in ("sure", "right"))  # None becomes NaN
-            if not counts.shape == sure.shape == right.shape == (BINS,) or kind not in KINDS.values():
-                raise ValueError(kind)
-            if not ((counts >= 0) & (np.isfinite(sure) & np.isfinite(right) | (counts == 0))).all():
-                raise ValueError(kind)
-            found.append(Reliability(kind, counts, sure, right))
+        told = finite_json(Path(path).read_bytes())
+        held, agreed = (_reliabilities(of) for of in (told["reliability"], told.get("agreement", {})))
     except OSError:
         raise
     except (ValueError, LookupError, TypeError, AttributeError, OverflowError) as error:
         raise CrabError(f"{path} does not tell how sure a model is and how often right: `calibrate` writes such a "
                         "file.") from error  # fmt: skip
-    if not found:
+    if not held:
         raise CrabError(f"{path} holds curves that were held against nothing: run `calibrate` with --check.")
+    return held, agreed
+
+
+def _reliabilities(told: Mapping) -> list[Reliability]:
+    found = []
+    for kind, of in told.items():
+        counts = np.array(of["counts"], int)
+        sure, right = (np.array(of[name], float) for name in ("sure", "right"))  # None becomes NaN
+        if not counts.shape == sure.shape == right.shape == (BINS,) or kind not in KINDS.values():
+            raise ValueError(kind)
+        if not ((counts >= 0) & (np.isfinite(sure) & np.isfinite(right) | (counts == 0))).all():
+            raise ValueError(kind)
+        found.append(Reliability(kind, counts, sure, right))
     return found

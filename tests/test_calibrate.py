@@ -70,15 +70,39 @@ def test_nothing_is_fitted_to_few_or_to_what_is_always_right():
     assert calibrate.fit(calibrate.judged([one, other])).curves == {}
 
 
+CAT = EVENT.replace("dog", "cat")
+TWO, ONE = (f"<answer>{number}</answer>" for number in ("two", "one"))
+
+
+def test_agreement_is_the_share_of_sampled_answers_and_is_held_against_the_truth():
+    rows = [
+        row(EVENT, "<event>dog, (0 5)</event>") | {"sampled": [EVENT] * 6 + [CAT] * 2},
+        row(EVENT + CAT, CAT) | {"sampled": [EVENT + CAT, CAT, CAT, "Nothing."]},
+        row(ONE, TWO, "avqa") | {"sampled": [TWO] * 8},  # none agrees, and it is wrong
+        row(TWO, TWO, "avqa") | {"sampled": [TWO] * 8},
+        row(ONE, ONE, "avqa"),  # nothing was sampled
+    ]
+    choice, event = calibrate.agreement(rows)
+    assert (choice.kind, event.kind) == ("choice", "event")
+    assert (choice.counts[[0, 9]].tolist(), choice.right[[0, 9]].tolist()) == ([1, 1], [0, 1])
+    assert np.flatnonzero(event.counts).tolist() == [2, 7] and event.counts[7] == 2
+    assert event.sure[[2, 7]].tolist() == [0.25, 0.75] and event.right[[2, 7]].tolist() == [0, 1]
+
+
 def test_the_command_writes_curves_and_says_how_well_they_hold(tmp_path, capsys):
     rng, (rows, check, other) = np.random.default_rng(1), (tmp_path / f"{name}.jsonl" for name in "abc")
-    for file, one in ((rows, drawn(300, rng)), (check, drawn(200, rng)), (other, [row(EVENT, EVENT)])):
+    sampled = [{**each, "sampled": [each["predict"]] * 8} for each in drawn(200, rng)]
+    for file, one in ((rows, drawn(300, rng)), (check, sampled), (other, [row(EVENT, EVENT)])):
         file.write_text("".join(json.dumps(each) + "\n" for each in one))
     out = tmp_path / "confidence.json"
     assert main(["calibrate", "--answers", str(rows), "--check", str(check), "--out", str(out)]) == 0
     assert set(json.loads(out.read_text())["curves"]) == {"choice"}
     said = capsys.readouterr().out
-    [held] = reliability_of(out)
+    [held], [agreed] = reliability_of(out)
+    assert agreed.counts[9] == 200 and agreed.right[9] == pytest.approx(
+        held.right[held.counts > 0] @ held.counts[held.counts > 0] / 200, abs=1e-3
+    )
+    assert "How large a share of sampled answers agrees" in said
     assert held.counts.sum() == 200 and f"choice: 200 results, expected calibration error {held.error:.3f}" in said
     assert main(["calibrate", "--answers", str(rows), "--out", str(out)]) == 0  # what it was fitted to proves nothing
     with pytest.raises(CrabError, match="held against nothing"):

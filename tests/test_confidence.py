@@ -109,7 +109,7 @@ def test_how_far_off_it_is_and_how_far_chance_alone_would_put_it():
 def test_how_curves_held_is_kept_beside_them(tmp_path):
     file = tmp_path / "confidence.json"
     confidence.save(Calibration(), [held("box"), held("event")], file)
-    box, event = confidence.reliability_of(file)
+    (box, event), _ = confidence.reliability_of(file)
     assert (box.kind, event.kind) == ("box", "event") and box.error == pytest.approx(held().error)
     assert np.array_equal(box.counts, held().counts) and np.array_equal(np.isnan(box.sure), held().counts == 0)
     confidence.save(Calibration(), (), file)

@@ -364,6 +364,15 @@ def test_each_record_of_a_batch_gets_the_answer_that_it_gets_alone(mini, tmp_pat
     assert [row["predict"] for row in rows] == [result.text.strip() for result in alone]
 
 
+def test_answers_are_sampled_beside_each_but_for_descriptions(tiny, tmp_path):
+    dataset.make(tmp_path, [2_000_000], datasets=["ave", "avcap"], split="train", size=112)
+    records = [record for name in ("ave", "avcap") for record in avuie.read(tmp_path, name, split="train")][:2]
+    ave, avcap = evaluate.answered(tiny, records, tmp_path / "rows.jsonl", max_new_tokens=3, sampled=True)
+    drawn = tiny.sample(tiny.prompt(records[0].open()[0], records[0].task, records[0].question), 8, max_new_tokens=3)
+    assert ave["sampled"] == [tiny.decode(one.token_ids) for one in drawn] and "sampled" not in avcap
+    assert [json.loads(line) for line in (tmp_path / "rows.jsonl").read_text().splitlines()] == [ave, avcap]
+
+
 @pytest.mark.parametrize("batch", [1, 2, 16])
 def test_a_medium_that_cannot_be_opened_counts_as_wrong_and_the_run_goes_on(batch, tiny, golden, tmp_path, monkeypatch):
     monkeypatch.setattr(evaluate, "BATCH", batch)

@@ -33,6 +33,14 @@ def test_points_stand_where_they_were_found_and_empty_tenths_have_none(held):
     assert event.get_title(loc="left").startswith("Events: 100")
 
 
+def test_agreement_has_a_row_of_its_own(held):
+    axes = reliability.figure(held, held[1:]).axes
+    assert [ax.get_xlabel() for ax in axes if ax.axison] == ["", "", "sure, %", "sure, %", "", "agree, %"]
+    above = next(ax for ax in axes if ax.get_title(loc="left") == "Events: 100")
+    np.testing.assert_allclose(above.lines[1].get_ydata(), [90, 40, 50])
+    assert "Below" in " ".join(reliability.facts(held, held)) and "Below" not in " ".join(reliability.facts(held))
+
+
 def test_intervals_are_wilsons():
     """Of ten, four right: 0.168 to 0.687 (Newcombe, 1998, method 3, computed anew)."""
     low, high = reliability.interval(np.array([0.4, 1.0]), np.array([10, 5]))
@@ -62,7 +70,7 @@ def test_the_picture_in_the_card_is_of_the_curves_beside_it(request):
         assert not picture.exists()
         return
     words = " ".join(ElementTree.parse(picture).getroot().itertext())
-    for one in reliability_of(folder / "confidence.json"):
+    for one in reliability_of(folder / "confidence.json")[0]:
         assert f"error {one.error:.3f}, by chance {one.chance:.3f}" in words
 
 

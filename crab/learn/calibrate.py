@@ -1,14 +1,16 @@
-"""From answers with their tokens' log-probabilities to the curves of `crab.confidence`, and how well those hold."""
+"""From answers with their tokens' log-probabilities to the curves of `crab.confidence`, and how well those hold; from
+answers that were sampled besides, how often a result is right on which so many agree."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from scipy.optimize import minimize
 
-from crab import CrabError, answer
+from crab import CrabError, answer, candidates
 from crab.answer import Answer, Span
 from crab.confidence import BINS, Calibration, Curve, Evidence, Reliability, evidence
 from crab.learn.rows import dataset_of
@@ -88,11 +90,35 @@ def reliability(results: Sequence[Judged], calibration: Calibration) -> list[Rel
     found = []
     for kind in calibration.curves:
         of = [one for one in results if one.evidence.kind == kind]
-        sure = np.array([calibration(one.evidence) for one in of], float)
-        right = np.array([one.right for one in of], float)
-        bins = np.minimum((sure * BINS).astype(int), BINS - 1)
-        counts = np.bincount(bins, minlength=BINS)
-        with np.errstate(invalid="ignore"):
-            means = [np.bincount(bins, weights=values, minlength=BINS) / counts for values in (sure, right)]
-        found.append(Reliability(kind, counts, *means))
+        found.append(_held(kind, [calibration(one.evidence) or 0.0 for one in of], [one.right for one in of]))
     return found
+
+
+def agreement(rows: Iterable[dict]) -> list[Reliability]:
+    """How large a share of sampled answers says what an answer says, against how often that is so: a kind of result each.
+
+    Of rows of `evaluate.predict` with `sampled` about training records; what is the same result is as `crab.candidates`
+    has it, of two answers and of an answer and its truth.
+    """
+    shares: dict[str, list[float]] = defaultdict(list)
+    right: dict[str, list[bool]] = defaultdict(list)
+    for row in rows:
+        if not (sampled := row.get("sampled")):
+            continue
+        task = TASKS[dataset_of(row)]
+        said, true, *others = (answer.parse(str(text), task) for text in (row["predict"], row["output"], *sampled))
+        truths = candidates.results(true)
+        for one in candidates.agreed(said, others):
+            if one.said:
+                shares[one.kind].append(one.votes / len(others))
+                right[one.kind].append(any(candidates.agree(one, other) for other in truths))
+    return [_held(kind, shares[kind], right[kind]) for kind in sorted(shares)]
+
+
+def _held(kind: str, sure: Sequence[float], right: Sequence[bool]) -> Reliability:
+    shares, truths = np.array(sure, float), np.array(right, float)
+    bins = np.minimum((shares * BINS).astype(int), BINS - 1)
+    counts = np.bincount(bins, minlength=BINS)
+    with np.errstate(invalid="ignore"):
+        means = [np.bincount(bins, weights=values, minlength=BINS) / counts for values in (shares, truths)]
+    return Reliability(kind, counts, *means)

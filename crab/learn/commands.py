@@ -28,6 +28,8 @@ def add_evaluate(commands: Commands) -> None:
     rows = evaluate.add_mutually_exclusive_group()
     rows.add_argument("--predictions", type=new_file, metavar="FILE.jsonl", help="write the answers there")
     rows.add_argument("--score", metavar="FILE.jsonl", help="ask no model, score these answers to --data")
+    evaluate.add_argument("--candidates", action="store_true",
+                          help="write eight sampled answers beside each, for calibrate to hold against the truth")  # fmt: skip
     segmenter_argument(evaluate)
     evaluate.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
     answering_arguments(evaluate)
@@ -56,7 +58,9 @@ def run_evaluate(args: argparse.Namespace) -> None:
     else:
         alone = process().num_processes == 1
         crab = loaded_model(args, device=None if alone else device())
-        rows = evaluate.answered(crab, records, args.predictions, max_new_tokens=args.max_new_tokens)
+        rows = evaluate.answered(
+            crab, records, args.predictions, max_new_tokens=args.max_new_tokens, sampled=args.candidates
+        )
         if not process().is_main_process:
             return
         report = evaluate.score(rows, root=args.data, segmenter=segmenter)
@@ -91,8 +95,11 @@ def run_calibrate(args: argparse.Namespace) -> None:
                         f"nothing to fit. At least {calibrate.FEW} of a kind are needed.")  # fmt: skip
     rows = read_rows(args.check or args.answers, list(TASKS))
     held = calibrate.reliability(calibrate.judged(rows), fitted)
-    confidence.save(fitted, held if args.check else (), args.out)
+    agreed = calibrate.agreement(rows)
+    confidence.save(fitted, held if args.check else (), args.out, agreed=agreed)
     print(*held, sep="\n")
+    if agreed:
+        print("How large a share of sampled answers agrees, and how often that is right:", *agreed, sep="\n")
 
 
 def add_train(commands: Commands) -> None:

@@ -22,6 +22,7 @@ from tqdm import tqdm
 from crab import CrabError, __version__, avuie, media, segment
 from crab import answer as answers
 from crab.answer import GRID, NOTHING, Answer, Box
+from crab.candidates import ASKED
 from crab.learn.processes import dealt, joined, process
 from crab.learn.rows import NO_ANSWER, Flaw, dataset_of, matched, picture_of, row_of, short, written
 from crab.metrics import (
@@ -52,9 +53,12 @@ BATCH = 16  # records answered at once; most of the time then goes into reading 
 # ---- asking ----
 
 
-def predict(crab: Crab, records: Iterable[avuie.Record], *, max_new_tokens: int = 512) -> Iterator[dict]:
+def predict(
+    crab: Crab, records: Iterable[avuie.Record], *, max_new_tokens: int = 512, sampled: bool = False
+) -> Iterator[dict]:
     """One row a record, in order: its own fields, `task`, `record` (its number), `output`, `predict`, `token_ids`,
-    their `logprobs`, and `ends`: how many characters of `predict` are there with each.
+    their `logprobs`, and `ends`: how many characters of `predict` are there with each. With `sampled`, `ASKED` answers
+    more, drawn by the model's own probabilities, for which no description is asked.
 
     `output` is the reference, in training the target. A record whose media cannot be used, for whatever reason, says
     nothing (`predict` is "") and has an `error`, a sentence; the others are still asked. Records are read, answered and
@@ -73,11 +77,19 @@ def predict(crab: Crab, records: Iterable[avuie.Record], *, max_new_tokens: int 
                     "token_ids": prediction.token_ids,
                     "logprobs": [round(nats, 4) for nats in prediction.logprobs],
                     "ends": crab.ends(prediction.token_ids),
+                    **(_sampled(crab, record, made, max_new_tokens) if sampled and isinstance(made, Prompt) else {}),
                 }
 
 
+def _sampled(crab: Crab, record: avuie.Record, prompt: Prompt, most: int) -> dict:
+    if record.task.grammar == "text":
+        return {}
+    drawn = crab.sample(prompt, ASKED, max_new_tokens=most)
+    return {"sampled": [crab.decode(one.token_ids) for one in drawn]}
+
+
 def answered(
-    crab: Crab, records: Sequence[avuie.Record], path: Path | None, *, max_new_tokens: int = 512
+    crab: Crab, records: Sequence[avuie.Record], path: Path | None, *, max_new_tokens: int = 512, sampled: bool = False
 ) -> list[dict]:
     """`predict`'s rows of all records, each on its way into the file `path`, if there is one, as soon as it is there.
 
@@ -86,7 +98,7 @@ def answered(
     """
     here, together = process().process_index, process().num_processes > 1
     part = path.with_name(f"{path.name}.part-{here}") if path and together else path
-    predicted = predict(crab, dealt(records, BATCH), max_new_tokens=max_new_tokens)
+    predicted = predict(crab, dealt(records, BATCH), max_new_tokens=max_new_tokens, sampled=sampled)
     mine = written(tqdm(predicted, unit=" answers", disable=not process().is_main_process), part)
     if not together:
         return mine
