@@ -275,7 +275,7 @@ class Crab:
         nats: list[list[float]] = [[] for _ in range(count)]
         going = set(range(count))
         for _ in range(max_new_tokens):
-            with self._turn, _enough_memory(), self._last_scores():
+            with self._turn, _enough_memory(), self._last_scores(), self._unless_stopped():
                 outputs = self.model(**inputs, position_ids=positions, cache=cache, use_cache=True)
                 if cache.layers[0].keys.shape[0] < count:  # the prompt was read once, for all of them
                     cache.batch_repeat_interleave(count)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from contextvars import copy_context
 from dataclasses import replace
+from threading import Event
 
 import numpy as np
 import pytest
 
-from crab import CrabError, candidates, media
+from crab import CrabError, candidates, media, stopping
 from crab.answer import parse
 from crab.ask import ask, to_json
 from crab.candidates import agree, agreed, results
@@ -69,6 +71,23 @@ def test_an_answer_ends_where_it_says_so_and_the_others_go_on(tiny, prompt, monk
     first, second, _ = tiny.sample(prompt, 3, seed=1, max_new_tokens=5)
     assert first == Written(fresh[0].token_ids[:2], fresh[0].logprobs[:2], "stop")
     assert second == fresh[1]
+
+
+def test_what_is_stopped_draws_no_further_token(tiny, prompt, monkeypatch):
+    stop, turns, layer = Event(), [], tiny.thinker.model.language_model.layers[0]
+    counted = layer.register_forward_pre_hook(lambda *_: (turns.append(1), len(turns) == 3 and stop.set())[0])
+
+    def draw():
+        stopping.stops(stop)
+        return tiny.sample(prompt, 2, max_new_tokens=9)
+
+    try:
+        with pytest.raises(stopping.Stopped):
+            copy_context().run(draw)
+    finally:
+        counted.remove()
+    assert len(turns) == 3
+    assert len(tiny.sample(prompt, 2, max_new_tokens=2)) == 2  # the next one is drawn as ever
 
 
 def test_on_a_lent_gpu_the_same_is_drawn_within_the_time_of_one_answer(tiny, prompt):

@@ -31,6 +31,7 @@ from crab.page.parts import (
     error_card,
     sentences,
     stoppable,
+    turn,
 )
 from crab.page.runs import keep, one_of, still_here
 from crab.page.sheet import EMPTY, EVERYTHING, Sheet
@@ -161,13 +162,12 @@ class Asking:
     def _wire_candidates(self) -> None:
         """The model is asked in its turn; what it said goes to the sheet only if that still shows the same answer."""
         sheet = self.sheet
-        waits = f'[crab.busy()[0], {{__type__: "update", visible: true, value: "{WAITING}"}}]'
-        turns: dict[str, Any] = {"fn": None, "outputs": [sheet.eight, sheet.agreed]} | PRIVATE
-        pressed = sheet.eight.click(js=f"() => {waits}", **turns)
-        running = pressed.then(self.on_eight, sheet.result, [sheet.drawn, sheet.eight, sheet.agreed], **IN_TURN)
-        line.show(self.page, self.answerer.pace, pressed.then, running, sheet.line)
-        running.failure(js='() => [crab.busy()[1], {__type__: "update", visible: false}]', **turns)
-        shown = [sheet.result, sheet.runs, sheet.agreed, sheet.eight, sheet.json]
+        buttons = sheet.eight, sheet.stop_eight
+        running = line.ask_in_turn(
+            self.page, self.answerer.pace, *buttons, sheet.agreed, sheet.line,
+            fn=self.on_eight, inputs=sheet.result, outputs=[*buttons, sheet.agreed, sheet.drawn],
+        )  # fmt: skip
+        shown = [sheet.result, sheet.runs, sheet.agreed, *buttons, sheet.json]
         come = running.success(self.on_drawn, [sheet.result, sheet.runs, sheet.drawn], shown, **AT_ONCE)
         come.success(None, js="() => crab.tell('#agreed')", **PRIVATE)
 
@@ -299,13 +299,16 @@ class Asking:
         return self.sheet.known(run, judged_example(self.examples, run))
 
     def not_sampled(self, card: str) -> Updates:
-        shown = {self.sheet.agreed: gr.update(value=card, visible=True)}
-        return shown | {self.sheet.drawn: None, self.sheet.eight: gr.update(interactive=True)}
+        sheet = self.sheet
+        shown = {sheet.agreed: gr.update(value=card, visible=True), sheet.drawn: None}
+        return shown | turn(sheet.eight, sheet.stop_eight, busy=False)
 
+    @stoppable
     @error_card(not_sampled)
-    def on_eight(self, result: Result | None) -> Updates:
+    def on_eight(self, result: Result | None) -> Iterator[Updates]:
         asked = still_here(result)
-        return {self.sheet.drawn: (asked, self.answerer.sampled(asked))}
+        yield {self.sheet.agreed: gr.update(value=WAITING, visible=True)}
+        yield {self.sheet.drawn: (asked, self.answerer.sampled(asked))}
 
     def on_drawn(self, result: Result | None, runs: list[Result], drawn: tuple[Result, Result] | None) -> Updates:
         """What was sampled, where the answer it is about is on screen still; it stands with that among the runs, too."""

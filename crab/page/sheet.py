@@ -34,6 +34,7 @@ class Sheet:
     words: gr.HTML
     facts: gr.HTML
     eight: gr.Button  # samples other answers, see crab.candidates
+    stop_eight: gr.Button
     agreed: gr.HTML  # what these say
     drawn: gr.State  # a Result and the same with its candidates, on its way here
     truth: gr.HTML  # of an example, whose scene is known, or by a file that a visitor gives
@@ -69,6 +70,7 @@ class Sheet:
             self.whose,
             self.facts,
             self.eight,
+            self.stop_eight,
             self.agreed,
             self.truth,
             self.against,
@@ -129,6 +131,7 @@ class Sheet:
         shown = agreement.panel(result, told=candidates.told, sure=candidates.sure)
         return {
             self.eight: gr.update(visible=may, interactive=True),
+            self.stop_eight: gr.update(visible=may, interactive=False),
             self.agreed: gr.update(value=shown, visible=bool(shown)),
         }
 
@@ -223,7 +226,9 @@ def lay_out() -> Sheet:
     whose, stale = gr.HTML(visible=False, elem_id="whose"), gr.HTML(elem_id="stale")
     words = gr.HTML(EMPTY, elem_id="words", label="Answer")
     told = gr.HTML(elem_id="facts", visible=False)
-    eight = gr.Button("Ask it eight times", size="sm", visible=False, elem_id="eight")
+    with gr.Row(elem_id="eights"):
+        eight = gr.Button("Ask it eight times", size="sm", visible=False, elem_id="eight")
+        stop_eight = gr.Button("Stop", size="sm", visible=False, interactive=False, elem_id="stop-eight")
     agreed, drawn = gr.HTML(visible=False, elem_id="agreed"), gr.State(time_to_live=OPEN)
     true = gr.HTML(visible=False, elem_id="truth")
     with gr.Accordion("Against a truth of your own", open=False, visible=False, elem_id="against") as own:
@@ -266,6 +271,6 @@ def lay_out() -> Sheet:
     link, result, runs = gr.Textbox(visible=False), gr.State(time_to_live=OPEN), gr.State([], time_to_live=OPEN)
     folder = gr.State(time_to_live=OPEN, delete_callback=forget)
     return Sheet(
-        line, whose, stale, words, told, eight, agreed, drawn, true, own, given, when, player, over, strips, bars, chosen, stretch, where, picture, writing, weights, downloads, answer, npz, formats,
+        line, whose, stale, words, told, eight, stop_eight, agreed, drawn, true, own, given, when, player, over, strips, bars, chosen, stretch, where, picture, writing, weights, downloads, answer, npz, formats,
         save, everything, file, copy, link, result, runs, folder,
     )  # fmt: skip

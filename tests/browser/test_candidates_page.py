@@ -14,6 +14,12 @@ def test_asked_eight_times_it_ranks_what_was_said_and_the_run_has_it_from_then_o
     page = opened
     expect(page.locator("#agreed")).to_be_hidden()
     page.click("#eight")
+    expect(page.locator("#eight")).to_be_disabled()
+    expect(page.locator("#agreed .waiting")).to_be_visible()
+    page.click("#stop-eight")
+    expect(page.locator("#agreed")).to_be_hidden()
+    expect(page.locator("#stop-eight")).to_be_disabled()
+    page.click("#eight")
     rows = page.locator("#agreed li")
     expect(rows.first).to_be_visible()
     expect(page.locator("#eight")).to_be_hidden()
